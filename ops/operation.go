@@ -1,0 +1,178 @@
+// Package ops is what an operation is: a card that says what can be asked, and
+// one function, Plan, that looks at the world (never touches it) and returns
+// the list of steps that would be taken, each with its effects.
+//
+// The preview IS the run. A plan is data: it is shown, hashed, approved, stored,
+// and then the very same value is walked, step by step. A step names the
+// function of the card that does it (Step.Do), so a plan survives a restart of
+// the bot: going on with a run that is under way needs the stored plan, not a
+// second look at the world. That is why steps hold a name and not a closure; a
+// closure dies with its process, and a log could then be followed further only
+// after reading the whole organisation again.
+//
+// Effects bind: before steps that have effects are begun, the desk (package
+// bot) plans afresh when the plan at hand is no longer fresh, and every effect
+// must be one that was shown.
+//
+// The package imports the standard library only. It knows neither Slack nor AWS.
+package ops
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Operation is the card of one operation. The zero value of a field means
+// "none"; Validate says which fields may not be empty.
+type Operation struct {
+	Name    string // "scim-sync": stored in every request, so a promise
+	Command string // "/scim-sync": the slash command
+	Doc     string // the first line is the title; the rest explains
+
+	// Usage lists the forms of the command for its help, in the order shown.
+	Usage []Usage
+
+	// Form is what to ask. The words of a command fill the first field that is
+	// a List.
+	Form []Field
+
+	// Approval is who must agree before a run. A plan may demand more.
+	Approval Rule
+
+	// Access is what the operation may do in AWS. The zero value: nothing.
+	Access Access
+
+	// Lock names what at most one unfinished request may hold at a time.
+	// Nil or an empty name: nothing. Previews hold no lock.
+	Lock func(Request) string
+
+	// Plan looks and never touches. What can't be planned is an *Error.
+	Plan func(context.Context, Request, Progress) (Plan, error)
+
+	// Do has the function of every step name that Plan may use.
+	Do map[string]func(context.Context, Run) error
+}
+
+// Access holds IAM policy documents, as JSON with ${…} where a value belongs.
+// They are the single source: filled in they are the session policies of every
+// call, as they are they become manifests/iam.
+type Access struct {
+	Look string // for planning and for reading back: reads only
+	Act  string // for what a run changes
+}
+
+// Usage is one form of a command: "/scim-sync plan" and what it is for.
+type Usage struct{ Form, For string }
+
+// Field is one thing that is asked.
+type Field struct {
+	Name     string             // "people": the block_id of its form field, the key in Inputs
+	Label    string             // "GitHub logins"
+	Hint     string             // shown below the field
+	List     bool               // several values
+	Optional bool               // may be left empty
+	Check    func(string) error // nil: any value; the error is shown to the asker
+}
+
+// Inputs are the values given for the fields of a form.
+type Inputs map[string][]string
+
+// Rule says how many people must approve. The zero value: nobody.
+type Rule struct {
+	Count int    // members of the team other than the requester
+	Why   string // why a plan demands it
+}
+
+// Request is what somebody asked for, as an operation sees it.
+type Request struct {
+	ID        string // UUID, in order of time
+	Operation string
+	By        string // GitHub login of who asked; goes to CloudTrail as SourceIdentity
+	Inputs    Inputs
+	Preview   bool // only the plan is wanted
+	At        time.Time
+}
+
+// Progress is told where a long look stands: "Identity Center: 12 of 40 groups".
+// It may be called often and from several goroutines.
+type Progress func(format string, args ...any)
+
+// Title is the first line of Doc.
+func (o Operation) Title() string {
+	title, _, _ := strings.Cut(o.Doc, "\n")
+	return title
+}
+
+var (
+	operationName = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	// Slack: commands are lower case, at most 32 characters, and begin with a slash.
+	// https://docs.slack.dev/interactivity/implementing-slash-commands
+	commandName = regexp.MustCompile(`^/[a-z][a-z0-9-]{0,30}$`)
+)
+
+// Validate finds the faults of a set of operations that a compiler can't:
+// names that clash or can't be typed, cards without a plan.
+func Validate(operations []Operation) error {
+	names, commands := map[string]bool{}, map[string]bool{}
+	for _, o := range operations {
+		switch {
+		case !operationName.MatchString(o.Name):
+			return fmt.Errorf("operation %q: the name must be lower-case words joined by hyphens", o.Name)
+		case !commandName.MatchString(o.Command):
+			return fmt.Errorf("operation %s: %q can't be a slash command", o.Name, o.Command)
+		case names[o.Name] || commands[o.Command]:
+			return fmt.Errorf("operation %s: its name or command %s is taken", o.Name, o.Command)
+		case o.Title() == "":
+			return fmt.Errorf("operation %s: no Doc", o.Name)
+		case o.Plan == nil:
+			return fmt.Errorf("operation %s: no Plan", o.Name)
+		case len(o.Do) == 0:
+			return fmt.Errorf("operation %s: no Do", o.Name)
+		}
+		var fields []string
+		for _, f := range o.Form {
+			if f.Name == "" || f.Label == "" || slices.Contains(fields, f.Name) {
+				return fmt.Errorf("operation %s: field %q needs a name of its own and a label", o.Name, f.Name)
+			}
+			fields = append(fields, f.Name)
+		}
+		names[o.Name], commands[o.Command] = true, true
+	}
+	return nil
+}
+
+// Words turns the words typed after a command into Inputs: they are the values
+// of the form's first List field, each checked and named once. Words that no
+// field takes, or that fail their check, are an Invalid *Error.
+func (o Operation) Words(words []string) (Inputs, error) {
+	inputs := Inputs{}
+	if len(words) == 0 {
+		return inputs, nil
+	}
+	i := slices.IndexFunc(o.Form, func(f Field) bool { return f.List })
+	if i < 0 {
+		return nil, &Error{Kind: Invalid, What: fmt.Sprintf("%s takes no %q.", o.Command, words[0])}
+	}
+	field := o.Form[i]
+	for _, word := range words {
+		if field.Check != nil {
+			if err := field.Check(word); err != nil {
+				return nil, &Error{Kind: Invalid, What: err.Error()}
+			}
+		}
+		if !slices.ContainsFunc(inputs[field.Name], func(w string) bool { return strings.EqualFold(w, word) }) {
+			inputs[field.Name] = append(inputs[field.Name], word)
+		}
+	}
+	return inputs, nil
+}
+
+// Fault is one thing that is wrong with an operation's settings.
+type Fault struct {
+	Key     string // the setting: "timeout"
+	Problem string // "must be positive"
+}

@@ -1,0 +1,51 @@
+package ops
+
+// Report is the outcome of a run as it was read back from the world, not as a
+// log claims it.
+type Report struct {
+	Summary  string    `json:"summary"`
+	Problems []string  `json:"problems,omitempty"` // each makes the run a failure
+	Sections []Section `json:"sections,omitempty"`
+	Notes    []string  `json:"notes,omitempty"` // worth knowing, no failure
+}
+
+// Section groups outcomes: a team, a person.
+type Section struct {
+	Title    string    `json:"title"`
+	Outcomes []Outcome `json:"outcomes,omitempty"`
+}
+
+// Outcome is one effect and what became of it.
+type Outcome struct {
+	Text  string `json:"text"`
+	State Truth  `json:"state,omitempty"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Truth is how far an effect is known to have happened.
+type Truth string
+
+// The zero Truth is a plain fact that needed nothing done.
+const (
+	Confirmed Truth = "confirmed"
+	Missing   Truth = "attempted but not there"
+	Failed    Truth = "failed"
+)
+
+// OK tells whether everything happened that should have.
+func (r Report) OK() bool {
+	return len(r.Problems) == 0 && r.Count(Missing) == 0 && r.Count(Failed) == 0
+}
+
+// Count tells how many outcomes have the state.
+func (r Report) Count(state Truth) int {
+	n := 0
+	for _, s := range r.Sections {
+		for _, o := range s.Outcomes {
+			if o.State == state {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,66 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Run is what a step has at hand: the request, the plan as it was shown, a
+// durable memory, and a voice.
+//
+// A step is short (seconds). One that waits for the world returns Again and is
+// called again, perhaps by another process. A step may run twice, because a
+// process can die between the work and its record: so it first looks whether
+// its work has been done, and where that can't be known it returns an *Error of
+// kind Unknown. It never guesses.
+type Run interface {
+	Request() Request
+	Plan() Plan
+
+	// Begun tells when this step was first called: the zero time if this is the
+	// first call. A step that finds it set may have done its work already.
+	Begun() time.Time
+
+	// Now is the desk's clock.
+	Now() time.Time
+
+	// Log tells lines to the people who watch. A line whose Key was logged for
+	// this request before is dropped.
+	Log(ctx context.Context, lines ...Line) error
+
+	// Remember stores v as JSON under key, durably, for this request's steps,
+	// before it returns. Recall reads it into v and tells whether it was there.
+	Remember(ctx context.Context, key string, v any) error
+	Recall(ctx context.Context, key string, v any) (bool, error)
+
+	// Report sets the outcome that is told when the run ends. The last one counts.
+	Report(ctx context.Context, r Report) error
+}
+
+// Level says who needs a line.
+type Level string
+
+// Levels of a Line. Long logs keep back only Info.
+const (
+	Info    Level = "info"
+	Change  Level = "change"
+	Warning Level = "warning"
+	Failure Level = "error"
+)
+
+// Line is one line of the log of a run.
+type Line struct {
+	Key   string    // the same key is told once; empty: always told
+	At    time.Time // when it happened; zero: now
+	Level Level     // empty: Info
+	Text  string
+}
+
+// AgainError is a step's wish to be called again.
+type AgainError struct{ After time.Duration }
+
+func (e *AgainError) Error() string { return fmt.Sprintf("again after %v", e.After) }
+
+// Again makes the desk call the step once more after d.
+func Again(d time.Duration) error { return &AgainError{After: d} }
