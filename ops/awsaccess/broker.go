@@ -1,0 +1,164 @@
+// Package awsaccess gives each request credentials of its own: a session of the
+// role of its stage, narrowed by a session policy to the request's one target,
+// with the GitHub login of the human as SourceIdentity, so that CloudTrail
+// names them. The bot's own identity is used for sts:AssumeRole alone.
+package awsaccess
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Trust is the trust policy of every role that the bot assumes, with
+// ${bot_role} for the ARN of the bot's own. Its three actions stand in three
+// statements: a condition added to one shared statement, an ExternalId for
+// one, would deny the other two, whose calls don't carry it.
+//
+//go:embed trust.json
+var Trust string
+
+// Broker makes sessions from the bot's own configuration. Its methods may be
+// called from several goroutines.
+type Broker struct {
+	base aws.Config
+
+	mu       sync.Mutex
+	sessions map[string]session
+}
+
+type session struct {
+	config aws.Config
+	made   time.Time
+}
+
+// New returns a Broker that assumes roles with base's credentials.
+func New(base aws.Config) *Broker {
+	return &Broker{base: base, sessions: map[string]session{}}
+}
+
+// Stage is a role and how far a session may use it.
+type Stage struct {
+	Role   string            // ARN
+	Region string            // of the calls and of STS
+	Policy string            // session policy with ${name} for each of Values
+	Values map[string]string // filled in as they are; ${account} and ${region} are known
+	Tags   bool              // tag the session with the request: for stages that act
+}
+
+// Life is how long a session's credentials last: enough for one request's
+// planning or one stretch of its run. Role chaining, which ECS and EKS make of
+// every session, allows one hour at most.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+const Life = 15 * time.Minute
+
+// SessionPolicyLimit is the most characters STS takes of a session policy.
+const SessionPolicyLimit = 2048
+
+// Session returns the configuration to make clients of one stage of a request
+// with. The same request and stage share credentials until they expire. The
+// role is assumed at the first call, so its refusal is that call's error.
+func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
+	policy, err := stage.policy()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	for key, s := range b.sessions {
+		if now.Sub(s.made) > time.Hour {
+			delete(b.sessions, key)
+		}
+	}
+	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Tags, policy)
+	if s, ok := b.sessions[key]; ok {
+		return s.config, nil
+	}
+	base := b.base.Copy()
+	base.Region = stage.Region
+	config := base.Copy()
+	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), stage.Role,
+		func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = SessionName(r)
+			o.SourceIdentity = aws.String(SourceIdentity(r.By))
+			o.Policy = aws.String(policy)
+			o.Duration = Life
+			if stage.Tags {
+				o.Tags = []types.Tag{
+					{Key: aws.String("request"), Value: aws.String(r.ID)},
+					{Key: aws.String("operation"), Value: aws.String(r.Operation)},
+					{Key: aws.String("requested-by"), Value: aws.String(r.By)},
+				}
+			}
+		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
+	b.sessions[key] = session{config: config, made: now}
+	return config, nil
+}
+
+// SourceIdentity is the login as STS takes it: 2 to 64 characters. GitHub has
+// logins of one letter; those get "@github" behind them.
+func SourceIdentity(login string) string {
+	if len(login) < 2 {
+		return login + "@github"
+	}
+	return login
+}
+
+// SessionName names the session after the human and the request: it shows in
+// the ARN of every error and every CloudTrail record.
+func SessionName(r ops.Request) string { return r.By + "@" + ops.Short(r.ID) }
+
+var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)
+
+// policy fills the values into the policy and takes out its white space, which
+// counts against the limit.
+func (s Stage) policy() (string, error) {
+	role, err := arn.Parse(s.Role)
+	if err != nil {
+		return "", fmt.Errorf("role %q: %w", s.Role, err)
+	}
+	var missing []string
+	text := placeholder.ReplaceAllStringFunc(s.Policy, func(m string) string {
+		name := m[2 : len(m)-1]
+		value, ok := s.Values[name]
+		switch {
+		case ok:
+		case name == "account":
+			value = role.AccountID
+		case name == "region":
+			value = s.Region
+		default:
+			missing = append(missing, name)
+		}
+		quoted, _ := json.Marshal(value)
+		return string(quoted[1 : len(quoted)-1])
+	})
+	if len(missing) > 0 {
+		return "", fmt.Errorf("session policy of %s: no value for %s", s.Role, strings.Join(missing, ", "))
+	}
+	var document any
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
+	}
+	compact, err := json.Marshal(document)
+	if err != nil {
+		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
+	}
+	if len(compact) > SessionPolicyLimit {
+		return "", fmt.Errorf("session policy of %s: %d characters, and STS takes %d", s.Role, len(compact), SessionPolicyLimit)
+	}
+	return string(compact), nil
+}

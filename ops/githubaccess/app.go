@@ -1,0 +1,108 @@
+package githubaccess
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/go-github/v62/github"
+)
+
+// App is a transport that authenticates as the installation of a GitHub App: it
+// signs a JWT with the App's key, changes it for an installation token, and
+// renews that before its hour is over.
+// https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+type App struct {
+	ID           string
+	Installation int64
+	Key          *rsa.PrivateKey
+	Address      string            // of the API, ending in a slash
+	Next         http.RoundTripper // nil: http.DefaultTransport
+
+	mu      sync.Mutex
+	token   string
+	expires time.Time
+}
+
+// ParseKey reads an RSA key as GitHub hands it out (PKCS #1) or as openssl
+// converts it (PKCS #8). The error never holds key material.
+func ParseKey(text []byte) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM block in the GitHub App's private key")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if key, ok := parsed.(*rsa.PrivateKey); err == nil && ok {
+		return key, nil
+	}
+	return nil, errors.New("the GitHub App's private key is no RSA key in PKCS #1 or PKCS #8 form")
+}
+
+// RoundTrip sends the request with an installation token.
+func (a *App) RoundTrip(r *http.Request) (*http.Response, error) {
+	token, err := a.fresh(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return Token{Value: token, Next: a.Next}.RoundTrip(r)
+}
+
+func (a *App) fresh(ctx context.Context) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Until(a.expires) > time.Minute {
+		return a.token, nil
+	}
+	jwt, err := a.jwt(time.Now())
+	if err != nil {
+		return "", err
+	}
+	client, err := New(a.Address, Token{Value: jwt, Next: a.Next})
+	if err != nil {
+		return "", err
+	}
+	token, _, err := client.Apps.CreateInstallationToken(ctx, a.Installation, &github.InstallationTokenOptions{})
+	if err != nil {
+		return "", fmt.Errorf("get an installation token: %w", err)
+	}
+	a.token, a.expires = token.GetToken(), token.GetExpiresAt().Time
+	return a.token, nil
+}
+
+// jwt is RFC 7519 with RS256. It begins a minute ago, as GitHub advises for
+// clocks that differ, and lasts less than the ten minutes that are allowed.
+func (a *App) jwt(now time.Time) (string, error) {
+	claims, err := json.Marshal(map[string]any{
+		"iss": a.ID,
+		"iat": now.Add(-time.Minute).Unix(),
+		"exp": now.Add(8 * time.Minute).Unix(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode JWT: %w", err)
+	}
+	var text bytes.Buffer
+	text.WriteString(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)))
+	text.WriteByte('.')
+	text.WriteString(base64.RawURLEncoding.EncodeToString(claims))
+	sum := sha256.Sum256(text.Bytes())
+	signature, err := rsa.SignPKCS1v15(rand.Reader, a.Key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("sign JWT: %w", err)
+	}
+	return text.String() + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
