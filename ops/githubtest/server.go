@@ -1,0 +1,238 @@
+// Package githubtest is GitHub's REST API held in memory, in the manner of net/http/httptest: one organisation with its
+// people, its teams and their child teams, the tokens and the GitHub Apps that may ask, and the faults of the real one.
+// Real clients talk to it; only their address differs (GITHUB_API_URL = Server.URL). It is as strict as GitHub where a
+// client could go wrong (credentials, clocks, permissions, paging, rate limits) and answers 404 to what it doesn't know,
+// which it also writes down: a test ends by looking at Server.Problems.
+//
+//	gh := githubtest.New(githubtest.Options{Organization: "ministryofjustice"})
+//	defer gh.Close()
+//	gh.AddTeam("aws-root-account-admin-team")
+//	gh.AddMember("aws-root-account-admin-team", "alice")
+//	gh.AddToken("ghp_reader", "reader")
+//	// GITHUB_API_URL=gh.URL() GITHUB_TOKEN=ghp_reader
+//
+// The methods that shape the world (Add…, Remove…, Rename…) are the hand of an organisation's owner: they act at once,
+// need no token and aren't calls. Naming a team that doesn't exist is a mistake in the test and panics.
+//
+// What is modelled and where it is documented: https://docs.github.com/en/rest. GraphQL, the device flow and pull
+// requests are not here yet.
+package githubtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options say which GitHub to start. The zero value is a GitHub with the organisation "ministryofjustice", GitHub's own
+// page sizes and limits, and the machine's clock, on a free port.
+type Options struct {
+	// Organization is the login of the one organisation. Empty: "ministryofjustice".
+	Organization string
+	// PageSize is the most entries that a page holds, whatever per_page asks for, so that three teams can make two
+	// pages. 0: 100, GitHub's own.
+	PageSize int
+	// RateLimit is how many calls each caller has per hour. 0: 5000, GitHub's own for tokens and installations.
+	RateLimit int
+	// Now is the clock that tokens, JSON web tokens and rate limits go by. nil: time.Now. Delays run on real time.
+	Now func() time.Time
+	// Addr is where to listen. Empty: "127.0.0.1:0", a free port.
+	Addr string
+}
+
+// Server is a running GitHub. Its methods may be called from any goroutine.
+type Server struct {
+	options  Options
+	url      string
+	http     *http.Server
+	done     chan struct{}
+	inflight sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	changed  chan struct{}
+	calls    []*Call
+	problems []string
+	faults   []*fault
+	delay    time.Duration
+	lastID   int64
+	org      *organization
+	users    map[string]*user
+	teams    map[string]*team
+	tokens   map[string]*token
+	apps     map[int64]*App
+	windows  map[string]*window
+}
+
+// New starts a GitHub; Close stops it. It panics when it can't listen, as httptest.NewServer does.
+func New(options Options) *Server {
+	if options.Organization == "" {
+		options.Organization = "ministryofjustice"
+	}
+	if options.PageSize <= 0 || options.PageSize > largestPage {
+		options.PageSize = largestPage
+	}
+	if options.RateLimit <= 0 {
+		options.RateLimit = 5000
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Addr == "" {
+		options.Addr = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", options.Addr)
+	if err != nil {
+		panic(fmt.Sprintf("githubtest: listen on %s: %v", options.Addr, err))
+	}
+	s := &Server{
+		options: options,
+		url:     "http://" + listener.Addr().String() + "/",
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+		lastID:  1000,
+		users:   map[string]*user{},
+		teams:   map[string]*team{},
+		tokens:  map[string]*token{},
+		apps:    map[int64]*App{},
+		windows: map[string]*window{},
+	}
+	s.org = &organization{
+		id: s.nextID(), login: options.Organization, created: options.Now(), members: map[*user]*orgMember{},
+	}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve)}
+	s.inflight.Go(func() { s.http.Serve(listener) })
+	return s
+}
+
+// URL is the root of the REST API: "http://127.0.0.1:port/". It ends in a slash and has no /api/v3, as GITHUB_API_URL does.
+func (s *Server) URL() string { return s.url }
+
+// Organization is the login of the organisation.
+func (s *Server) Organization() string { return s.options.Organization }
+
+// Close cuts every connection, those that hang included, and returns when no call is under way. Calls, Problems and the
+// world can still be read. Closing twice does nothing.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	close(s.done)
+	s.notify()
+	s.mu.Unlock()
+	s.http.Close()
+	s.inflight.Wait()
+}
+
+// Problems lists what no client should have done: endpoints and methods that this GitHub doesn't know, API versions that
+// don't exist, missing user agents. Empty is what a test wants.
+func (s *Server) Problems() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.problems)
+}
+
+// ErrClosed is what Wait returns when the server is closed before its condition holds.
+var ErrClosed = errors.New("githubtest: closed")
+
+// Wait returns nil as soon as ok does: at once, or after a change (a call that came in or was answered, a problem, a
+// change of the world or of the faults). ok may call any method of the Server but Close and Wait. It returns the
+// context's cause when that ends first and ErrClosed when the server closes first.
+func (s *Server) Wait(ctx context.Context, ok func() bool) error {
+	for {
+		s.mu.Lock()
+		changed, closed := s.changed, s.closed
+		s.mu.Unlock()
+		if ok() {
+			return nil
+		}
+		if closed {
+			return ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for GitHub to change: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// notify wakes everyone in Wait. The caller holds mu.
+func (s *Server) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// edit runs a change of the world under the lock and tells Wait, even when the change panics.
+func (s *Server) edit(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.notify()
+	change()
+}
+
+// nextID numbers users, teams and the rest from one sequence. The caller holds mu.
+func (s *Server) nextID() int64 {
+	s.lastID++
+	return s.lastID
+}
+
+// problem writes down what no client should have done. The caller holds mu.
+func (s *Server) problem(format string, args ...any) {
+	s.problems = append(s.problems, fmt.Sprintf(format, args...))
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	call, ok := s.begin(r)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	status := 0
+	defer func() { s.end(call, status) }()
+
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	f, delay := s.take(call)
+	if !s.pause(r.Context(), delay) || f.Hang && !s.hang(r.Context()) {
+		panic(http.ErrAbortHandler)
+	}
+	a := s.answer(r, body, f)
+	status = a.status
+	a.write(w, f.Cut)
+}
+
+// pause waits and reports whether the call goes on: not if the client leaves or the server closes.
+func (s *Server) pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.done:
+	}
+	return false
+}
+
+// hang waits until the client leaves or the server closes, and reports that the call doesn't go on.
+func (s *Server) hang(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+	case <-s.done:
+	}
+	return false
+}
