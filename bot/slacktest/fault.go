@@ -1,0 +1,192 @@
+package slacktest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Fault is something that goes wrong with one call. Its fields are tried in the
+// order they stand here; Delay comes before any of them. The zero value is a
+// call that goes well.
+type Fault struct {
+	Delay      time.Duration // before anything else
+	Cut        bool          // reset the connection before doing anything
+	RetryAfter time.Duration // answer 429; calls before it has passed are a problem
+	Status     int           // answer with this HTTP status and a page of HTML, as Slack does for 5xx
+	Error      string        // answer {"ok":false,"error":Error}
+	CutAfter   bool          // do it, then reset the connection without an answer
+}
+
+// Fail makes the next calls of method go wrong, one fault each, after those that
+// are queued already. method "" or "*" is any method; a method's own faults come
+// first. Beside the Web API there are the methods "upload" (the address that
+// files.getUploadURLExternal gives) and "response_url", which take Cut,
+// CutAfter, RetryAfter, Status and Delay.
+func (w *Workspace) Fail(method string, faults ...Fault) {
+	if method == "" {
+		method = "*"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults[method] = append(w.faults[method], faults...)
+}
+
+// SetDelay delays every call of method ("" or "*" is any other) by d from now on;
+// 0 ends it.
+func (w *Workspace) SetDelay(method string, d time.Duration) {
+	if method == "" {
+		method = "*"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delays[method] = d
+}
+
+// grace is how long a call may have been on its way when another one was told
+// to wait.
+const grace = 100 * time.Millisecond
+
+// before tells what is to happen to a call before it is looked at: a fault, a
+// delay, and for how long it has to be told to come back later.
+func (w *Workspace) before(method, channel string) (f Fault, delay, wait time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delay = w.delays["*"]
+	if d, ok := w.delays[method]; ok {
+		delay = d
+	}
+	if left := w.patience(method, w.waits[method]); left > 0 {
+		return Fault{}, delay, left
+	}
+	for _, queue := range []string{method, "*"} {
+		if faults := w.faults[queue]; len(faults) > 0 {
+			f, w.faults[queue] = faults[0], faults[1:]
+			break
+		}
+	}
+	delay += f.Delay
+	if f.Cut {
+		return f, delay, 0
+	}
+	if f.RetryAfter > 0 {
+		w.waits[method] = told(f.RetryAfter)
+		return f, delay, f.RetryAfter
+	}
+	if w.opts.RateLimit && method == "chat.postMessage" {
+		return f, delay, w.fill(channel)
+	}
+	return f, delay, 0
+}
+
+// pause is a time in which the app was told to wait.
+type pause struct{ from, until time.Time }
+
+func told(d time.Duration) pause {
+	now := time.Now()
+	return pause{now, now.Add(d)}
+}
+
+// patience tells how much of p is left. Who calls within it has not listened.
+func (w *Workspace) patience(what string, p pause) time.Duration {
+	left := time.Until(p.until)
+	if left > 0 && time.Since(p.from) > grace {
+		w.problemLocked("%s: called %s before Retry-After had passed", what, left.Round(time.Millisecond))
+	}
+	return left
+}
+
+// burst is how many messages a channel takes at once before it takes one a second.
+// See https://docs.slack.dev/apis/web-api/rate-limits/.
+const burst = 4
+
+type bucket struct {
+	room  float64
+	at    time.Time
+	pause pause
+}
+
+// fill takes room for one message in channel, or tells how long there is none.
+func (w *Workspace) fill(channel string) time.Duration {
+	now := time.Now()
+	b := w.buckets[channel]
+	if b == nil {
+		b = &bucket{room: burst, at: now}
+		w.buckets[channel] = b
+	}
+	if left := w.patience("chat.postMessage to "+channel, b.pause); left > 0 {
+		return left
+	}
+	b.room = min(burst, b.room+now.Sub(b.at).Seconds())
+	b.at = now
+	if b.room < 1 {
+		b.pause = told(time.Second)
+		return time.Second
+	}
+	b.room--
+	return 0
+}
+
+// sleep waits for d and reports whether anybody is still there.
+func (w *Workspace) sleep(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	case <-w.closing:
+		return false
+	}
+}
+
+// cut resets the TCP connection under an HTTP answer.
+func cut(rw http.ResponseWriter) {
+	h, ok := rw.(http.Hijacker)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	conn, _, err := h.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	reset(conn)
+}
+
+// reset closes conn so that its other end sees a reset and not an end.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// faulty applies the next fault for what to a request that is no Web API call,
+// and reports whether that has answered it. after is to be called once the
+// request has been carried out; it reports the same.
+func (w *Workspace) faulty(rw http.ResponseWriter, r *http.Request, what string) (answered bool, after func() bool) {
+	f, delay, wait := w.before(what, "")
+	switch {
+	case !w.sleep(r, delay) || f.Cut:
+		cut(rw)
+		return true, nil
+	case wait > 0:
+		rw.Header().Set("Retry-After", fmt.Sprint(int((wait+time.Second-1)/time.Second)))
+		http.Error(rw, "ratelimited", http.StatusTooManyRequests)
+		return true, nil
+	case f.Status != 0:
+		http.Error(rw, http.StatusText(f.Status), f.Status)
+		return true, nil
+	}
+	return false, func() bool {
+		if f.CutAfter {
+			cut(rw)
+		}
+		return f.CutAfter
+	}
+}
