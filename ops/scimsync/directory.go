@@ -1,0 +1,306 @@
+package scimsync
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/identitystore"
+	"github.com/aws/aws-sdk-go-v2/service/identitystore/types"
+	"github.com/google/go-github/v62/github"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
+)
+
+// inFlight is how many reads may be under way at once: at the default 15 calls
+// a second it lets answers take a second without slowing the whole down.
+const inFlight = 16
+
+// Teams are GitHub's teams: logins by slug, both in lower case.
+type Teams map[string][]string
+
+// Directory is what Identity Center holds, as the function sees it: without the
+// groups it leaves alone. It is stored with a plan, because an ID can't be
+// resolved any more once its owner is deleted.
+type Directory struct {
+	Users       map[string]User       `json:"users"`       // by UserId
+	Groups      map[string]string     `json:"groups"`      // name in lower case, by GroupId
+	Memberships map[string]Membership `json:"memberships"` // by MembershipId
+}
+
+// User of Identity Center.
+type User struct {
+	Login string `json:"login"`           // the user name without the suffix, in lower case
+	Entra bool   `json:"entra,omitempty"` // comes from Entra ID: never deleted by the function
+}
+
+// Membership of a user in a group, by their IDs.
+type Membership struct {
+	Group string `json:"group"`
+	User  string `json:"user"`
+}
+
+// readTeams reads the organisation's teams and their members, child teams'
+// members included, as the function's GraphQL query does. REST is used because
+// it answers 403 where an App lacks the permission to read members; GraphQL
+// would answer with no teams, which reads like "delete everything".
+func (o *operation) readTeams(ctx context.Context, progress func(done, of int)) (Teams, error) {
+	var slugs []string
+	page := &github.ListOptions{PerPage: 100}
+	for {
+		if err := o.githubLimit.Wait(ctx, "teams"); err != nil {
+			return nil, fmt.Errorf("list the teams of %s: %w", o.organization, err)
+		}
+		list, response, err := o.github.Teams.ListTeams(ctx, o.organization, page)
+		if err != nil {
+			return nil, githubaccess.Explain(fmt.Errorf("list the teams of %s: %w", o.organization, err))
+		}
+		for _, team := range list {
+			if !slices.Contains(o.settings.IgnoreTeams, team.GetSlug()) {
+				slugs = append(slugs, team.GetSlug())
+			}
+		}
+		if response.NextPage == 0 {
+			break
+		}
+		page.Page = response.NextPage
+	}
+	if len(slugs) == 0 {
+		return nil, &ops.Error{
+			Kind: ops.Refused,
+			What: fmt.Sprintf("GitHub says that the organisation %s has no teams. The function would delete every group and user it owns, so nothing was run.", o.organization),
+			Next: "Most likely the GitHub App lacks the permission to read members, or GitHub is in trouble.",
+		}
+	}
+	teams := Teams{}
+	var mu sync.Mutex
+	var done atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for _, slug := range slugs {
+		group.Go(func() error {
+			members, err := o.readMembers(ctx, slug)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			teams[strings.ToLower(slug)] = members
+			progress(int(done.Add(1)), len(slugs))
+			return nil
+		})
+	}
+	return teams, group.Wait()
+}
+
+func (o *operation) readMembers(ctx context.Context, slug string) ([]string, error) {
+	members := []string{}
+	page := &github.TeamListTeamMembersOptions{ListOptions: github.ListOptions{PerPage: 100}}
+	for {
+		if err := o.githubLimit.Wait(ctx, "members"); err != nil {
+			return nil, fmt.Errorf("list the members of team %s: %w", slug, err)
+		}
+		list, response, err := o.github.Teams.ListTeamMembersBySlug(ctx, o.organization, slug, page)
+		if err != nil {
+			return nil, githubaccess.Explain(fmt.Errorf("list the members of team %s: %w", slug, err))
+		}
+		for _, member := range list {
+			members = append(members, strings.ToLower(member.GetLogin()))
+		}
+		if response.NextPage == 0 {
+			slices.Sort(members)
+			return members, nil
+		}
+		page.Page = response.NextPage
+	}
+}
+
+// readDirectory reads Identity Center with the role for looking.
+func (o *operation) readDirectory(ctx context.Context, r ops.Request, progress func(done, of int)) (Directory, error) {
+	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Memberships: map[string]Membership{}}
+	client, err := o.identityCenter(r)
+	if err != nil {
+		return d, err
+	}
+	explain := func(err error) error { return awsaccess.Explain(err, o.settings.LookRole) }
+	group, listing := errgroup.WithContext(ctx)
+	group.Go(func() error { return explain(o.listUsers(listing, client, d.Users)) })
+	group.Go(func() error { return explain(o.listGroups(listing, client, d.Groups)) })
+	if err := group.Wait(); err != nil {
+		return d, err
+	}
+	var mu sync.Mutex
+	var done atomic.Int64
+	group, listing = errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for id := range d.Groups {
+		group.Go(func() error {
+			members, err := o.listMemberships(listing, client, id)
+			if err != nil {
+				return explain(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for membership, user := range members {
+				d.Memberships[membership] = Membership{Group: id, User: user}
+			}
+			progress(int(done.Add(1)), len(d.Groups))
+			return nil
+		})
+	}
+	return d, group.Wait()
+}
+
+// readNames reads who is who, without the memberships.
+func (o *operation) readNames(ctx context.Context, r ops.Request) (Directory, error) {
+	d := Directory{Users: map[string]User{}, Groups: map[string]string{}}
+	client, err := o.identityCenter(r)
+	if err != nil {
+		return d, err
+	}
+	if err := o.listUsers(ctx, client, d.Users); err != nil {
+		return d, awsaccess.Explain(err, o.settings.LookRole)
+	}
+	return d, awsaccess.Explain(o.listGroups(ctx, client, d.Groups), o.settings.LookRole)
+}
+
+func (o *operation) listUsers(ctx context.Context, client *identitystore.Client, users map[string]User) error {
+	pages := identitystore.NewListUsersPaginator(client, &identitystore.ListUsersInput{
+		IdentityStoreId: aws.String(o.settings.IdentityStore), MaxResults: aws.Int32(100),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list the users of Identity Center: %w", err)
+		}
+		for _, u := range page.Users {
+			users[aws.ToString(u.UserId)] = User{
+				// The function takes out the first place where the suffix stands.
+				Login: strings.ToLower(strings.Replace(aws.ToString(u.UserName), o.settings.EmailSuffix, "", 1)),
+				Entra: slices.ContainsFunc(u.Emails, func(e types.Email) bool { return aws.ToString(e.Type) == "EntraId" }),
+			}
+		}
+	}
+	return nil
+}
+
+func (o *operation) listGroups(ctx context.Context, client *identitystore.Client, groups map[string]string) error {
+	pages := identitystore.NewListGroupsPaginator(client, &identitystore.ListGroupsInput{
+		IdentityStoreId: aws.String(o.settings.IdentityStore), MaxResults: aws.Int32(100),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list the groups of Identity Center: %w", err)
+		}
+		for _, g := range page.Groups {
+			if name := strings.ToLower(aws.ToString(g.DisplayName)); !o.ignored(name) {
+				groups[aws.ToString(g.GroupId)] = name
+			}
+		}
+	}
+	return nil
+}
+
+// listMemberships returns the group's UserIds by MembershipId. A group that
+// was deleted in between has none.
+func (o *operation) listMemberships(ctx context.Context, client *identitystore.Client, group string) (map[string]string, error) {
+	members := map[string]string{}
+	pages := identitystore.NewListGroupMembershipsPaginator(client, &identitystore.ListGroupMembershipsInput{
+		IdentityStoreId: aws.String(o.settings.IdentityStore), GroupId: aws.String(group), MaxResults: aws.Int32(100),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isNotFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the members of group %s: %w", group, err)
+		}
+		for _, m := range page.GroupMemberships {
+			if user, ok := m.MemberId.(*types.MemberIdMemberUserId); ok {
+				members[aws.ToString(m.MembershipId)] = user.Value
+			}
+		}
+	}
+	return members, nil
+}
+
+func (o *operation) ignored(group string) bool {
+	return slices.ContainsFunc(o.settings.IgnoreGroups, func(pattern string) bool {
+		matched, _ := path.Match(strings.ToLower(pattern), group)
+		return matched
+	})
+}
+
+// user names a user for people: "octocat (9067…)".
+func (d Directory) user(id string) string {
+	if u, ok := d.Users[id]; ok {
+		return u.Login + " (" + id + ")"
+	}
+	return id
+}
+
+// group names a group for people: "platform (a1b2…)".
+func (d Directory) group(id string) string {
+	if name, ok := d.Groups[id]; ok {
+		return name + " (" + id + ")"
+	}
+	return id
+}
+
+// teamsOf is the names of the groups that have each login among their members.
+func (d Directory) teamsOf() map[string][]string {
+	teams := map[string][]string{}
+	for _, m := range d.Memberships {
+		login := d.Users[m.User].Login
+		teams[login] = append(teams[login], d.Groups[m.Group])
+	}
+	for _, list := range teams {
+		slices.Sort(list)
+	}
+	return teams
+}
+
+// with is d and what more holds besides; where both know an ID, d is right.
+func (d Directory) with(more Directory) Directory {
+	all := Directory{Users: maps.Clone(more.Users), Groups: maps.Clone(more.Groups), Memberships: maps.Clone(more.Memberships)}
+	if all.Users == nil {
+		all.Users = map[string]User{}
+	}
+	if all.Groups == nil {
+		all.Groups = map[string]string{}
+	}
+	if all.Memberships == nil {
+		all.Memberships = map[string]Membership{}
+	}
+	maps.Copy(all.Users, d.Users)
+	maps.Copy(all.Groups, d.Groups)
+	maps.Copy(all.Memberships, d.Memberships)
+	return all
+}
+
+// without is what d has and known hasn't.
+func (d Directory) without(known Directory) Directory {
+	fresh := Directory{Users: map[string]User{}, Groups: map[string]string{}}
+	for id, u := range d.Users {
+		if _, ok := known.Users[id]; !ok {
+			fresh.Users[id] = u
+		}
+	}
+	for id, g := range d.Groups {
+		if _, ok := known.Groups[id]; !ok {
+			fresh.Groups[id] = g
+		}
+	}
+	return fresh
+}

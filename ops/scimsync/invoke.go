@@ -1,0 +1,130 @@
+package scimsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+)
+
+// invocation is the one run of the function that belongs to a request.
+type invocation struct {
+	ID string    `json:"id"` // Lambda's request ID
+	At time.Time `json:"at"`
+}
+
+// patience is how long Lambda may take to accept an asynchronous invocation.
+const patience = 20 * time.Second
+
+// invoke starts the function, asynchronously: its request ID is known at once,
+// and nothing hangs on a connection. It is never tried twice. Where no answer
+// came, nobody can know from here whether Lambda took the call; then the log is
+// looked at for what people need to decide, and the run stops.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func (o *operation) invoke(ctx context.Context, run ops.Run) error {
+	var inv invocation
+	if done, err := run.Recall(ctx, "invocation", &inv); done || err != nil {
+		return err
+	}
+	var sent time.Time
+	if _, err := run.Recall(ctx, "sent", &sent); err != nil {
+		return err
+	}
+	if !sent.IsZero() {
+		return o.lost(ctx, run, sent)
+	}
+	session, err := o.acting(run.Request())
+	if err != nil {
+		return err
+	}
+	// A refusal of the role must not look like a lost invocation.
+	if _, err := session.Credentials.Retrieve(ctx); err != nil {
+		return awsaccess.Explain(fmt.Errorf("assume %s: %w", o.settings.ActRole, err), o.settings.ActRole)
+	}
+	sent = run.Now()
+	if err := run.Remember(ctx, "sent", sent); err != nil {
+		return err
+	}
+	client := lambda.NewFromConfig(session, func(c *lambda.Options) { c.Retryer = aws.NopRetryer{} })
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := client.Invoke(limited, &lambda.InvokeInput{
+		FunctionName: aws.String(o.settings.Function), InvocationType: types.InvocationTypeEvent, Payload: []byte("{}"),
+	})
+	if err != nil && !refused(err) {
+		return o.lost(ctx, run, sent)
+	}
+	if err != nil {
+		// It was certainly not taken, so a later try is no second invocation.
+		if err := run.Remember(ctx, "sent", time.Time{}); err != nil {
+			return err
+		}
+		return o.explainInvoke(err)
+	}
+	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	if id == "" {
+		return o.lost(ctx, run, sent)
+	}
+	if err := run.Remember(ctx, "invocation", invocation{ID: id, At: sent}); err != nil {
+		return err
+	}
+	return run.Log(ctx, ops.Line{Key: "invoked", At: sent, Text: fmt.Sprintf("Lambda took the call: %s, request ID %s.", o.settings.Function, id)})
+}
+
+func (o *operation) explainInvoke(err error) error {
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+		return &ops.Error{
+			Kind: ops.Unavailable, Err: err,
+			What: fmt.Sprintf("There is no Lambda function %s in %s. Nothing was run.", o.settings.Function, o.settings.Region),
+			Next: "Check operations.scim-sync.function and region in the bot's settings.",
+		}
+	}
+	explained := awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole)
+	if e, ok := errors.AsType[*ops.Error](explained); ok {
+		e.What += " The function was not run."
+	}
+	return explained
+}
+
+// refused tells whether an error proves that Lambda didn't take the call: it
+// answered with a fault of the request, or no connection was made.
+func refused(err error) bool {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < http.StatusInternalServerError
+	}
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
+}
+
+// lost is what is left when it isn't known whether Lambda took the call. Runs
+// are told apart by request ID and never by time, so a run that the log shows
+// is told to people and not adopted: it may be the scheduled one.
+func (o *operation) lost(ctx context.Context, run ops.Run, sent time.Time) error {
+	if run.Now().Before(sent.Add(patience)) {
+		return ops.Again(2 * time.Second)
+	}
+	what := fmt.Sprintf("No answer came from Lambda to the call sent at %s UTC, so it isn't known whether %s was run. It was not called a second time.",
+		sent.UTC().Format("15:04:05"), o.settings.Function)
+	seen, err := o.starts(ctx, run.Request(), sent)
+	switch {
+	case err != nil:
+		what += " Its log couldn't be read either."
+	case len(seen) == 0:
+		what += " Its log shows no run since then."
+	default:
+		what += " Its log shows " + plural(len(seen), "run") + " since then: request ID " + strings.Join(seen, ", ") + ". Scheduled runs look the same."
+	}
+	return &ops.Error{Kind: ops.Unknown, What: what, Next: "Look at Identity Center with /scim-sync plan before running it again.", Err: err}
+}

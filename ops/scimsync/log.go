@@ -1,0 +1,193 @@
+package scimsync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// event is one line of the function's log.
+type event struct {
+	id, stream string
+	at         time.Time
+	text       string
+}
+
+// events reads the log from a time on: all that matches the pattern and, where
+// stream isn't empty, stands in that stream. Pages may be empty and yet have a
+// successor; the paginator goes on. The limit of the SDK's own retries applies.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+func (o *operation) events(ctx context.Context, r ops.Request, pattern, stream string, from, to time.Time) ([]event, error) {
+	session, err := o.acting(r)
+	if err != nil {
+		return nil, err
+	}
+	client := cloudwatchlogs.NewFromConfig(session, func(c *cloudwatchlogs.Options) {
+		c.APIOptions = append(c.APIOptions, o.awsLimit.Option)
+	})
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(o.settings.logGroup()), StartTime: aws.Int64(from.UnixMilli())}
+	if pattern != "" {
+		in.FilterPattern = aws.String(`"` + pattern + `"`)
+	}
+	if stream != "" {
+		in.LogStreamNames = []string{stream}
+	}
+	if !to.IsZero() {
+		in.EndTime = aws.Int64(to.UnixMilli())
+	}
+	var events []event
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the log of %s: %w", o.settings.Function, err)
+		}
+		for _, e := range page.Events {
+			// Lambda's note about the runtime belongs to the stream, not to a run.
+			if strings.HasPrefix(aws.ToString(e.Message), "INIT_START ") {
+				continue
+			}
+			events = append(events, event{
+				id: aws.ToString(e.EventId), stream: aws.ToString(e.LogStreamName),
+				at: time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), text: strings.TrimRight(aws.ToString(e.Message), "\n\t "),
+			})
+		}
+	}
+	// Streams are merged by time only.
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	return events, nil
+}
+
+// starts lists the request IDs of the runs that the log shows since a time.
+func (o *operation) starts(ctx context.Context, r ops.Request, since time.Time) ([]string, error) {
+	events, err := o.events(ctx, r, "START RequestId", "", since.Add(-time.Second), time.Time{})
+	if isNoLog(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range events {
+		if id, ok := strings.CutPrefix(e.text, "START RequestId: "); ok {
+			id, _, _ = strings.Cut(id, " ")
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+func isNoLog(err error) bool {
+	_, ok := errors.AsType[*types.ResourceNotFoundException](err)
+	return ok
+}
+
+// entry is what a line of the log says, in either of Lambda's formats.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+type entry struct {
+	level   string // "INFO"; empty for Lambda's own lines
+	message string
+	start   bool // the run began
+	report  bool // the run ended
+}
+
+var nodeLine = regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t[^\t]*\t(TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t(.*)$`)
+
+func parseEntry(text string) entry {
+	switch {
+	case strings.HasPrefix(text, "START RequestId: "):
+		return entry{message: text, start: true}
+	case strings.HasPrefix(text, "REPORT RequestId: "):
+		return entry{message: strings.Join(strings.Split(text, "\t"), "  "), report: true}
+	}
+	if m := nodeLine.FindStringSubmatch(text); m != nil {
+		return entry{level: m[1], message: m[2]}
+	}
+	var line struct {
+		Level   string          `json:"level"`
+		Message json.RawMessage `json:"message"`
+		Type    string          `json:"type"`
+	}
+	if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &line) == nil {
+		switch {
+		case line.Type == "platform.start":
+			return entry{message: text, start: true}
+		case line.Type == "platform.report":
+			return entry{message: text, report: true}
+		case line.Message != nil:
+			var message string
+			if json.Unmarshal(line.Message, &message) != nil {
+				message = string(line.Message)
+			}
+			return entry{level: strings.ToUpper(line.Level), message: message}
+		}
+	}
+	return entry{message: text}
+}
+
+// What makes a line a fault although the function goes on, and although Lambda
+// says that it succeeded (domain: unhandled rejections, exhausted retries,
+// users that the function had not yet got an ID for, Lambda's own time-out).
+var (
+	undefinedUser = regexp.MustCompile(`\buser undefined\b|\bgroup undefined\b`)
+	throttled     = regexp.MustCompile(`ThrottlingException|TooManyRequestsException|Rate exceeded|throttled`)
+	crashed       = regexp.MustCompile(`Task timed out after|Runtime\.[A-Z]\w+|Unhandled Promise Rejection|Uncaught Exception|"errorType"|Status: (error|timeout)`)
+)
+
+// reading is one line as people see it.
+func (o *operation) reading(e event, g grammar, names Directory) (ops.Line, phrase, entry) {
+	said := parseEntry(e.text)
+	p := g.parse(said.message)
+	line := ops.Line{Key: e.id, At: e.at, Level: ops.Info, Text: names.annotate(said.message, p)}
+	switch {
+	case said.level == "ERROR" || said.level == "FATAL" || undefinedUser.MatchString(said.message) || crashed.MatchString(said.message) || throttled.MatchString(said.message):
+		line.Level = ops.Failure
+	case said.level == "WARN" || p.name == dryRun:
+		line.Level = ops.Warning
+	case p.name != "" && p.name != mention:
+		line.Level = ops.Change
+	}
+	return line, p, said
+}
+
+// annotate puts names beside the IDs of a message: "group platform (a1b2…)".
+// A membership, which has no name, is told by its user and group.
+func (d Directory) annotate(message string, p phrase) string {
+	slices.SortFunc(p.at, func(a, b span) int { return b.start - a.start })
+	for _, s := range p.at {
+		id := message[s.start:s.end]
+		text := id
+		switch s.kind {
+		case "user":
+			text = d.user(id)
+		case "group":
+			text = d.group(id)
+		case "membership":
+			if m, ok := d.Memberships[id]; ok {
+				text = fmt.Sprintf("%s of user %s in group %s", id, d.user(m.User), d.group(m.Group))
+			}
+		}
+		message = message[:s.start] + text + message[s.end:]
+	}
+	return message
+}
+
+// knows tells whether all IDs that a phrase names are known.
+func (d Directory) knows(p phrase) bool {
+	if id := p.args["user"]; id != "" && id != "undefined" && d.Users[id].Login == "" {
+		return false
+	}
+	id := p.args["group"]
+	return id == "" || id == "undefined" || d.Groups[id] != ""
+}
