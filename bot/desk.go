@@ -1,0 +1,208 @@
+// Package bot is the desk: it takes a request, finds out who asks and whether
+// they may, has its operation plan it, runs the plan, and tells. It knows
+// neither Slack nor AWS; a front end draws its messages, and an operation
+// does the work.
+//
+// A request is a row, and everything that happens to it is a change of that
+// row, written with its events, its messages and the wake-up that carries it
+// on, in one transaction. Whatever process is woken reads the row and does the
+// next thing, so a process may die anywhere.
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Desk carries requests from asked to told. All fields must be set before
+// Start, but Now, which is time.Now when it is nil.
+type Desk struct {
+	Store      *store.Store
+	Team       *team.Team
+	Operations []ops.Operation
+	Log        *slog.Logger
+	Now        func() time.Time
+
+	stopping atomic.Bool
+}
+
+// Asking is what somebody asks for.
+type Asking struct {
+	Operation string
+	Asker     store.Asker
+	Inputs    ops.Inputs
+	Preview   bool
+	Again     string // the request that is to be run again; its operation and inputs are taken
+}
+
+// Start begins to carry requests on, those left by an earlier process included.
+func (d *Desk) Start(ctx context.Context) error {
+	if err := ops.Validate(d.Operations); err != nil {
+		return err
+	}
+	return d.Store.Start(ctx, 16, d.carry)
+}
+
+// Stop lets the steps at hand finish and stops carrying requests on.
+func (d *Desk) Stop(ctx context.Context) error {
+	d.stopping.Store(true)
+	return d.Store.Stop(ctx)
+}
+
+func (d *Desk) now() time.Time {
+	if d.Now == nil {
+		return time.Now().UTC()
+	}
+	return d.Now().UTC()
+}
+
+// Operation finds an operation by its name.
+func (d *Desk) Operation(name string) (ops.Operation, bool) {
+	for _, o := range d.Operations {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	return ops.Operation{}, false
+}
+
+// Ask stores a request; once it returns without an error, the request will be
+// answered. Nothing is checked yet, so that it returns fast.
+func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
+	if a.Again != "" {
+		before, err := d.Store.Request(ctx, a.Again)
+		if err != nil {
+			return store.Request{}, fmt.Errorf("read the request to run again: %w", err)
+		}
+		a.Operation, a.Inputs, a.Preview = before.Operation, before.Inputs, before.Preview
+	}
+	if _, ok := d.Operation(a.Operation); !ok {
+		return store.Request{}, fmt.Errorf("ask for operation %q: there is none", a.Operation)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return store.Request{}, fmt.Errorf("make a request's ID: %w", err)
+	}
+	r := store.Request{
+		ID: id.String(), Operation: a.Operation, State: store.Asked, Version: 1, At: d.now(),
+		Asker: a.Asker, Inputs: a.Inputs, Preview: a.Preview, Again: a.Again,
+	}
+	err = d.Store.Insert(ctx, r, store.Change{
+		Events: []store.Event{event(r, r.At, "asked", map[string]any{
+			"operation": r.Operation, "inputs": r.Inputs, "preview": r.Preview, "again": r.Again, "asker": r.Asker,
+		})},
+		Wake: true,
+	})
+	return r, err
+}
+
+// event is an entry of the audit about r, by whoever asked.
+func event(r store.Request, at time.Time, kind string, data map[string]any) store.Event {
+	by := r.By
+	if by == "" {
+		by = r.Asker.Front + ":" + strings.Trim(r.Asker.Workspace+"/"+r.Asker.User, "/")
+	}
+	return store.Event{At: at, Request: r.ID, Kind: kind, By: by, Data: data}
+}
+
+const (
+	lease      = 30 * time.Second
+	leaseBeat  = 10 * time.Second
+	takeover   = 200 * time.Millisecond // how soon to look again whether another is done
+	afterFault = 3 * time.Second        // how soon to try again when the database or a step's fault stood in the way
+)
+
+// carry does whatever is next for a request, until it has ended, must wait, or
+// somebody else carries it.
+func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
+	claimed, err := d.Store.Claim(ctx, id, job, time.Now(), lease)
+	if err != nil {
+		d.Log.Error("claim request", "request", id, "error", err)
+		return afterFault
+	}
+	if !claimed {
+		if r, err := d.Store.Request(ctx, id); err == nil && r.State.Ended() {
+			return 0
+		}
+		return takeover
+	}
+	beating, stop := context.WithCancel(ctx)
+	go d.beat(beating, id, job)
+	defer func() {
+		stop()
+		if err := d.Store.Release(context.WithoutCancel(ctx), id, job); err != nil {
+			d.Log.Error("release request", "request", id, "error", err)
+		}
+	}()
+	for {
+		if d.stopping.Load() {
+			return takeover
+		}
+		r, err := d.Store.Request(ctx, id)
+		if err != nil {
+			d.Log.Error("read request", "request", id, "error", err)
+			return afterFault
+		}
+		if r.State.Ended() {
+			return 0
+		}
+		wait, err := d.next(ctx, r)
+		switch {
+		case errors.Is(err, store.ErrStale):
+			continue
+		case err != nil:
+			d.Log.Error("carry request on", "request", id, "operation", r.Operation, "state", r.State, "error", err)
+			return afterFault
+		case wait > 0:
+			if mine, err := d.Store.Carries(ctx, id, job); err == nil && !mine {
+				return 0
+			}
+			return wait
+		}
+	}
+}
+
+func (d *Desk) beat(ctx context.Context, id string, job int64) {
+	tick := time.NewTicker(leaseBeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := d.Store.Renew(ctx, id, job, time.Now(), lease); err != nil && ctx.Err() == nil {
+				d.Log.Warn("renew lease", "request", id, "error", err)
+			}
+		}
+	}
+}
+
+// next does one thing for a request. An error means that it couldn't be
+// recorded: the thing will be done again.
+func (d *Desk) next(ctx context.Context, r store.Request) (time.Duration, error) {
+	operation, ok := d.Operation(r.Operation)
+	if !ok {
+		return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The operation " + r.Operation + " is not offered any more. Nothing more was done."})
+	}
+	switch r.State {
+	case store.Asked:
+		return 0, d.admit(ctx, operation, r)
+	case store.Planning:
+		return 0, d.plan(ctx, operation, r)
+	case store.Approved:
+		return 0, d.start(ctx, operation, r)
+	default:
+		return d.step(ctx, operation, r)
+	}
+}

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Kinds of messages. A message says what to tell; how it looks is its front
+// end's business, which draws it from the request when it is delivered.
+const (
+	Card    = "card"    // the request's card, made or brought up to date
+	Plan    = "plan"    // the plan, in the card's thread
+	Log     = "log"     // lines Body.From to Body.To, in the thread
+	LogFile = "logfile" // the whole log as a file, in the thread
+	Result  = "result"  // the outcome, in the thread
+	Private = "private" // Body.Text, for the asker's eyes only
+	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for the asker's eyes only
+)
+
+// Body is what a message says beyond what its request says.
+type Body struct {
+	Text  string `json:"text,omitempty"`
+	From  int64  `json:"from,omitempty"`
+	To    int64  `json:"to,omitempty"`
+	Other string `json:"other,omitempty"` // another request
+}
+
+// Message is a message that is to be delivered, in the order of its request.
+type Message struct {
+	ID      int64 // set by the store
+	Request string
+	Kind    string
+	Body    Body
+	Due     time.Time // not to be tried before
+	Tries   int       // that were begun; some may have succeeded without our knowing
+	At      time.Time // written
+}
+
+func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) error {
+	body, err := json.Marshal(m.Body)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`,
+		m.Request, m.Kind, string(body), now.UnixMicro()); err != nil {
+		return fmt.Errorf("insert message: %w", err)
+	}
+	return nil
+}
+
+// insertLines adds the lines whose keys are new and returns the log message for them.
+func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Line, now time.Time) ([]Message, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	var last int64
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM lines WHERE request = $1`, request).Scan(&last); err != nil {
+		return nil, fmt.Errorf("count lines: %w", err)
+	}
+	first := last + 1
+	for _, line := range lines {
+		if line.At.IsZero() {
+			line.At = now
+		}
+		if line.Level == "" {
+			line.Level = ops.Info
+		}
+		if line.Key == "" {
+			line.Key = uuid.NewString()
+		}
+		result, err := tx.ExecContext(ctx, `INSERT INTO lines (request, seq, key, at, level, text) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (request, key) DO NOTHING`, request, last+1, line.Key, line.At.UnixMicro(), line.Level, line.Text)
+		if err != nil {
+			return nil, fmt.Errorf("insert line: %w", err)
+		}
+		if n, _ := result.RowsAffected(); n == 1 {
+			last++
+		}
+	}
+	if last < first {
+		return nil, nil
+	}
+	return []Message{{Request: request, Kind: Log, Body: Body{From: first, To: last}}}, nil
+}
+
+// Line is a stored line of a log, with its place in it: from 1.
+type Line struct {
+	Seq int64
+	ops.Line
+}
+
+// Lines reads the lines from one place to another, both included; to 0 is the end.
+func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Line, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT seq, key, at, level, text FROM lines WHERE request = $1 AND seq >= $2 AND ($3 = 0 OR seq <= $3) ORDER BY seq`, request, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("read lines: %w", err)
+	}
+	defer rows.Close()
+	var lines []Line
+	for rows.Next() {
+		var l Line
+		var at sql.NullInt64
+		if err := rows.Scan(&l.Seq, &l.Key, &at, &l.Level, &l.Text); err != nil {
+			return nil, fmt.Errorf("read lines: %w", err)
+		}
+		l.At = moment(at)
+		lines = append(lines, l)
+	}
+	return lines, rows.Err()
+}
+
+// Unsent reads the messages that are still to be delivered, in order, at most
+// 1,000 of them, with the time at which the first of each request is due.
+func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, request, kind, body, created_at, due_at, tries FROM messages
+		WHERE sent_at IS NULL AND dead = '' ORDER BY id LIMIT 1000`)
+	if err != nil {
+		return nil, fmt.Errorf("read messages: %w", err)
+	}
+	defer rows.Close()
+	var list []Message
+	for rows.Next() {
+		var m Message
+		var body string
+		var at, due sql.NullInt64
+		if err := rows.Scan(&m.ID, &m.Request, &m.Kind, &body, &at, &due, &m.Tries); err != nil {
+			return nil, fmt.Errorf("read messages: %w", err)
+		}
+		if err := json.Unmarshal([]byte(body), &m.Body); err != nil {
+			return nil, fmt.Errorf("decode message %d: %w", m.ID, err)
+		}
+		m.At, m.Due = moment(at), moment(due)
+		list = append(list, m)
+	}
+	return list, rows.Err()
+}
+
+// Trying records that a message is about to be sent.
+func (s *Store) Trying(ctx context.Context, id int64) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE messages SET tries = tries + 1 WHERE id = $1`, id)
+	return err
+}
+
+// Post is where a message stands.
+type Post struct{ Channel, TS string }
+
+// CardPlace is the place of a request's card.
+const CardPlace = "card"
+
+// Sent records that messages were delivered, and, with a place, where the
+// message stands that has that place.
+func (s *Store) Sent(ctx context.Context, now time.Time, request, place string, post Post, ids ...int64) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `UPDATE messages SET sent_at = $1 WHERE id = $2`, now.UnixMicro(), id); err != nil {
+				return fmt.Errorf("record delivery: %w", err)
+			}
+		}
+		if place == "" {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO posts (request, place, channel, ts) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (request, place) DO UPDATE SET channel = excluded.channel, ts = excluded.ts`, request, place, post.Channel, post.TS); err != nil {
+			return fmt.Errorf("record place: %w", err)
+		}
+		return nil
+	})
+}
+
+// Later puts a message off.
+func (s *Store) Later(ctx context.Context, id int64, due time.Time) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE messages SET due_at = $1 WHERE id = $2`, due.UnixMicro(), id)
+	return err
+}
+
+// Dead gives a message up, and says why.
+func (s *Store) Dead(ctx context.Context, id int64, why string) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE messages SET dead = $1 WHERE id = $2`, why, id)
+	return err
+}
+
+// Posted tells where a request's message of a place stands, if it does.
+func (s *Store) Posted(ctx context.Context, request, place string) (Post, bool, error) {
+	var p Post
+	err := s.db.QueryRowContext(ctx, `SELECT channel, ts FROM posts WHERE request = $1 AND place = $2`, request, place).Scan(&p.Channel, &p.TS)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, nil
+	}
+	if err != nil {
+		return p, false, fmt.Errorf("look up a post: %w", err)
+	}
+	return p, true, nil
+}

@@ -1,0 +1,316 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// State is where a request stands in its life.
+type State string
+
+// States. Those from Succeeded on are ends.
+const (
+	Asked     State = "asked"    // stored; who asked is not checked yet
+	Planning  State = "planning" // looking
+	Approved  State = "approved" // may run
+	Running   State = "running"
+	Succeeded State = "succeeded"
+	Failed    State = "failed"
+	Refused   State = "refused"
+	Unknown   State = "unknown" // it can't be known what happened; people must look
+)
+
+// Ended tells whether nothing more happens to a request in this state.
+func (s State) Ended() bool {
+	switch s {
+	case Succeeded, Failed, Refused, Unknown:
+		return true
+	}
+	return false
+}
+
+// Asker is who asked, as their front end names them, and where.
+type Asker struct {
+	Front     string `json:"front"`               // "slack", "terminal"
+	Workspace string `json:"workspace,omitempty"` // of Slack
+	User      string `json:"user,omitempty"`      // ID in the workspace
+	Channel   string `json:"channel,omitempty"`   // where it was asked
+	Login     string `json:"login,omitempty"`     // what a terminal's token proves
+}
+
+// Request is one request and where it stands.
+type Request struct {
+	ID        string    `json:"-"` // version 7 UUID
+	Operation string    `json:"-"`
+	State     State     `json:"-"`
+	Version   int64     `json:"-"` // counts changes
+	Held      string    `json:"-"` // ops.Operation.Lock's answer
+	Plan      *ops.Plan `json:"-"`
+	At        time.Time `json:"-"` // asked
+	EndedAt   time.Time `json:"-"`
+
+	Asker     Asker       `json:"asker"`
+	By        string      `json:"by,omitempty"` // GitHub login, once it is known
+	Inputs    ops.Inputs  `json:"inputs,omitempty"`
+	Preview   bool        `json:"preview,omitempty"`
+	Again     string      `json:"again,omitempty"` // the request that this one repeats
+	PlannedAt time.Time   `json:"planned_at,omitzero"`
+	StartedAt time.Time   `json:"started_at,omitzero"`
+	Step      int         `json:"step,omitempty"`      // the step at hand
+	StepBegun time.Time   `json:"step_begun,omitzero"` // when it was first called
+	Progress  string      `json:"progress,omitempty"`  // where planning stands
+	Reason    string      `json:"reason,omitempty"`    // why it ended as it did, in words
+	Report    *ops.Report `json:"report,omitempty"`
+}
+
+// For is the request as its operation sees it.
+func (r Request) For() ops.Request {
+	return ops.Request{ID: r.ID, Operation: r.Operation, By: r.By, Inputs: r.Inputs, Preview: r.Preview, At: r.At}
+}
+
+// Change is what is written together with a request.
+type Change struct {
+	Events   []Event
+	Messages []Message
+	Lines    []ops.Line // a log message for those that are new is added
+	Memory   map[string]any
+	Wake     bool // a River job shall carry the request on
+}
+
+// HeldError says that another unfinished request holds what this one needs.
+type HeldError struct{ By string } // the other's ID
+
+func (e *HeldError) Error() string { return "held by request " + e.By }
+
+// ErrStale is what Update returns when somebody else changed the request first.
+var ErrStale = errors.New("the request was changed meanwhile")
+
+// Insert stores a new request.
+func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	return s.writeAndWake(ctx, c, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, held, body, created_at, ended_at)
+			VALUES ($1, $2, $3, 1, '', $4, $5, $6)`, r.ID, r.Operation, r.State, string(body), micros(r.At), micros(r.EndedAt)); err != nil {
+			return fmt.Errorf("insert request: %w", err)
+		}
+		return s.apply(ctx, tx, r, c)
+	})
+}
+
+// Update reads a request, lets fn change it, and writes it with what fn
+// returns, all in one transaction. fn must not touch the database. An error of
+// fn is returned as it is and nothing is written.
+func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change, error)) (Request, error) {
+	var r Request
+	var c Change
+	err := s.writeAndWake(ctx, c, func(tx *sql.Tx) error {
+		var err error
+		if r, err = read(tx.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id)); err != nil {
+			return err
+		}
+		plan := r.Plan
+		if c, err = fn(&r); err != nil {
+			return err
+		}
+		body, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode request: %w", err)
+		}
+		if r.Held != "" {
+			var other string
+			err := tx.QueryRowContext(ctx, `SELECT id FROM requests WHERE held = $1 AND ended_at IS NULL AND id <> $2`, r.Held, id).Scan(&other)
+			if err == nil {
+				return &HeldError{By: other}
+			}
+			if !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("look for who holds %s: %w", r.Held, err)
+			}
+		}
+		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, ended_at = $4
+			WHERE id = $5 AND version = $6`, r.State, r.Held, string(body), micros(r.EndedAt), id, r.Version)
+		if err != nil {
+			return fmt.Errorf("update request: %w", err)
+		}
+		if n, _ := result.RowsAffected(); n != 1 {
+			return ErrStale
+		}
+		r.Version++
+		if r.Plan != plan {
+			text, err := json.Marshal(r.Plan)
+			if err != nil {
+				return fmt.Errorf("encode plan: %w", err)
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE requests SET plan = $1 WHERE id = $2`, string(text), id); err != nil {
+				return fmt.Errorf("store plan: %w", err)
+			}
+		}
+		return s.apply(ctx, tx, r, c)
+	})
+	return r, err
+}
+
+func (s *Store) writeAndWake(ctx context.Context, c Change, fn func(*sql.Tx) error) error {
+	if err := s.write(ctx, fn); err != nil {
+		return err
+	}
+	s.notify()
+	return nil
+}
+
+func (s *Store) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) error {
+	now := time.Now()
+	for _, e := range c.Events {
+		if err := insertEvent(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	for key, v := range c.Memory {
+		value, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("encode memory %s: %w", key, err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO memory (request, key, value) VALUES ($1, $2, $3)
+			ON CONFLICT (request, key) DO UPDATE SET value = excluded.value`, r.ID, key, string(value)); err != nil {
+			return fmt.Errorf("remember %s: %w", key, err)
+		}
+	}
+	logged, err := insertLines(ctx, tx, r.ID, c.Lines, now)
+	if err != nil {
+		return err
+	}
+	for _, m := range append(logged, c.Messages...) {
+		if err := insertMessage(ctx, tx, m, now); err != nil {
+			return err
+		}
+	}
+	if c.Wake {
+		if _, err := s.river.InsertTx(ctx, tx, carry{Request: r.ID}, nil); err != nil {
+			return fmt.Errorf("insert job: %w", err)
+		}
+	}
+	return nil
+}
+
+const selectRequest = `SELECT id, operation, state, version, held, body, plan, created_at, ended_at FROM requests`
+
+func read(row interface{ Scan(...any) error }) (Request, error) {
+	var r Request
+	var body string
+	var plan sql.NullString
+	var created, ended sql.NullInt64
+	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Held, &body, &plan, &created, &ended)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, ErrNotFound
+	}
+	if err != nil {
+		return r, fmt.Errorf("read request: %w", err)
+	}
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		return r, fmt.Errorf("decode request %s: %w", r.ID, err)
+	}
+	if plan.Valid {
+		r.Plan = &ops.Plan{}
+		if err := json.Unmarshal([]byte(plan.String), r.Plan); err != nil {
+			return r, fmt.Errorf("decode plan of request %s: %w", r.ID, err)
+		}
+	}
+	r.At, r.EndedAt = moment(created), moment(ended)
+	return r, nil
+}
+
+// Request reads one request; ErrNotFound if there is none.
+func (s *Store) Request(ctx context.Context, id string) (Request, error) {
+	return read(s.db.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id))
+}
+
+// Unfinished reads the requests that haven't ended, the oldest first.
+func (s *Store) Unfinished(ctx context.Context) ([]Request, error) {
+	rows, err := s.db.QueryContext(ctx, selectRequest+" WHERE ended_at IS NULL ORDER BY created_at, id")
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished requests: %w", err)
+	}
+	defer rows.Close()
+	var list []Request
+	for rows.Next() {
+		r, err := read(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// Recall reads what a request's steps remember under a key into v.
+func (s *Store) Recall(ctx context.Context, request, key string, v any) (bool, error) {
+	var value string
+	err := s.db.QueryRowContext(ctx, `SELECT value FROM memory WHERE request = $1 AND key = $2`, request, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("recall %s: %w", key, err)
+	}
+	if err := json.Unmarshal([]byte(value), v); err != nil {
+		return false, fmt.Errorf("recall %s: %w", key, err)
+	}
+	return true, nil
+}
+
+// Claim gives a job the request to work on until the lease ends. It tells
+// whether it could: not while somebody else is at work. The job that claimed
+// last carries the request; Carries tells whether it still does.
+func (s *Store) Claim(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) (bool, error) {
+	result, err := s.db.ExecContext(ctx, `UPDATE requests SET carrier = $1, leased_till = $2 WHERE id = $3 AND leased_till <= $4`,
+		job, now.Add(lease).UnixMicro(), id, now.UnixMicro())
+	if err != nil {
+		return false, fmt.Errorf("claim request: %w", err)
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
+}
+
+// Renew makes a claim last longer.
+func (s *Store) Renew(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = $1 WHERE id = $2 AND carrier = $3`, now.Add(lease).UnixMicro(), id, job)
+	return err
+}
+
+// Release ends a claim.
+func (s *Store) Release(ctx context.Context, id string, job int64) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = 0 WHERE id = $1 AND carrier = $2`, id, job)
+	return err
+}
+
+// Carries tells whether the job still is the one to carry the request on.
+func (s *Store) Carries(ctx context.Context, id string, job int64) (bool, error) {
+	var carrier int64
+	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
+	return carrier == job, err
+}
+
+type carry struct {
+	Request string `json:"request"`
+}
+
+func (carry) Kind() string { return "carry" }
+
+func (carry) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }
