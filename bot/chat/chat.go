@@ -1,0 +1,315 @@
+// Package chat is the desk's Slack face: it takes commands and clicks over
+// Socket Mode, and draws and delivers the desk's messages. Nothing is ever read
+// back out of a message; a button carries the request's ID and the plan's
+// digest, and everything else is in the store.
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slack-go/slack"
+	"golang.org/x/time/rate"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Settings say which workspace to be in and where to post.
+type Settings struct {
+	AppToken   string // xapp-…
+	BotToken   string // xoxb-…
+	APIURL     string // ends in a slash
+	LogChannel string // a channel's name, with or without #, or its ID
+}
+
+// Chat is a connection to a workspace.
+type Chat struct {
+	desk     *bot.Desk
+	store    *store.Store
+	log      *slog.Logger
+	api      *slack.Client
+	http     *http.Client
+	settings Settings
+
+	workspace  string // team ID
+	self       string // the bot's user ID
+	home       string // the workspace's address, ends in a slash
+	channel    string // ID of the log channel
+	connected  atomic.Int64
+	handlers   chan struct{} // as many tokens as handlers may run at once
+	paces      paces
+	replies    replies
+	delivering sync.WaitGroup
+}
+
+// New returns a Chat that isn't connected yet.
+func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// slack-go would open a new connection for most posts.
+	transport.MaxIdleConnsPerHost = 16
+	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	return &Chat{
+		desk: desk, store: desk.Store, log: log, http: client, settings: settings,
+		api: slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
+			slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(client)),
+		handlers: make(chan struct{}, 64),
+		paces:    paces{byChannel: map[string]*pace{}},
+		replies:  replies{byRequest: map[string]reply{}},
+	}
+}
+
+// fatal are Slack's answers that no waiting mends.
+// https://docs.slack.dev/reference/methods/auth.test
+var fatal = map[string]string{
+	"invalid_auth":            "Slack doesn't accept the token",
+	"not_authed":              "Slack got no token",
+	"account_inactive":        "the token's user or workspace was deleted",
+	"token_revoked":           "the token was revoked",
+	"token_expired":           "the token has expired",
+	"not_allowed_token_type":  "the token is of the wrong type",
+	"missing_scope":           "the Slack app lacks a scope",
+	"link_disabled":           "Socket Mode is switched off for the Slack app",
+	"team_access_not_granted": "the token doesn't belong to this workspace",
+}
+
+// explain says in words what no waiting mends; nil if err isn't such a thing.
+func explain(err error, token string) error {
+	answer, ok := errors.AsType[slack.SlackErrorResponse](err)
+	code := ""
+	if ok {
+		code = answer.Err
+	} else if err != nil && fatal[err.Error()] != "" {
+		code = err.Error()
+	}
+	words := fatal[code]
+	if words == "" {
+		return nil
+	}
+	if answer.Needed != "" {
+		words += " " + answer.Needed
+	}
+	return fmt.Errorf("%s (%s): check %s", words, code, token)
+}
+
+var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,}$`)
+
+// Open finds out where the bot is. An error is for people: it says what to do.
+func (c *Chat) Open(ctx context.Context) error {
+	auth, err := c.api.AuthTestContext(ctx)
+	if err != nil {
+		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
+			return said
+		}
+		return fmt.Errorf("ask Slack at %s who the bot is: %w", c.settings.APIURL, err)
+	}
+	c.workspace, c.self, c.home = auth.TeamID, auth.UserID, auth.URL
+	name := strings.TrimPrefix(c.settings.LogChannel, "#")
+	channel, err := c.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case channel == nil:
+		return fmt.Errorf("slack.log_channel: Slack shows the bot no channel %s; make it, or, if it is private, invite the bot: /invite @%s", name, auth.User)
+	case channel.IsArchived:
+		return fmt.Errorf("slack.log_channel: the channel %s is archived", name)
+	case !channel.IsMember:
+		return fmt.Errorf("slack.log_channel: the bot is not in the channel %s; type there: /invite @%s", name, auth.User)
+	}
+	c.channel = channel.ID
+	return nil
+}
+
+func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
+	if channelID.MatchString(name) {
+		channel, err := c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: name})
+		if err != nil && err.Error() == "channel_not_found" {
+			return nil, nil
+		}
+		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
+			return nil, said
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look up the channel %s: %w", name, err)
+		}
+		return channel, nil
+	}
+	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: 1000, ExcludeArchived: false}
+	for {
+		page, next, err := c.api.GetConversationsContext(ctx, params)
+		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
+			return nil, said
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the channels: %w", err)
+		}
+		for _, channel := range page {
+			if channel.Name == name {
+				return &channel, nil
+			}
+		}
+		if next == "" {
+			return nil, nil
+		}
+		params.Cursor = next
+	}
+}
+
+// Connections tells how many Socket Mode connections stand.
+func (c *Chat) Connections() int { return int(c.connected.Load()) }
+
+// link is the address of a message.
+func (c *Chat) link(p store.Post) string {
+	return c.home + "archives/" + p.Channel + "/p" + strings.ReplaceAll(p.TS, ".", "")
+}
+
+// reply is where to answer somebody for their eyes only, as Slack gave it with
+// what they did. It lives in memory alone: it is a key to that conversation,
+// and it is good for 30 minutes and 5 answers.
+// https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+type reply struct {
+	url  string
+	till time.Time
+}
+
+type replies struct {
+	mu        sync.Mutex
+	byRequest map[string]reply
+}
+
+func (r *replies) keep(request, url string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for id, old := range r.byRequest {
+		if now.After(old.till) {
+			delete(r.byRequest, id)
+		}
+	}
+	if url != "" {
+		r.byRequest[request] = reply{url: url, till: now.Add(29 * time.Minute)}
+	}
+}
+
+func (r *replies) of(request string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if found := r.byRequest[request]; time.Now().Before(found.till) {
+		return found.url
+	}
+	return ""
+}
+
+// private tells somebody something that nobody else sees: through the address
+// that came with what they did, else where they did it, else, where the bot
+// isn't in that channel, by direct message.
+func (c *Chat) private(ctx context.Context, r store.Request, text string) error {
+	if url := c.replies.of(r.ID); url != "" {
+		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, &slack.WebhookMessage{Text: text, ResponseType: slack.ResponseTypeEphemeral})
+		if err == nil {
+			return nil
+		}
+		c.log.Warn("answer through response_url", "request", r.ID, "error", redactURL(err))
+	}
+	_, err := c.api.PostEphemeralContext(ctx, r.Asker.Channel, r.Asker.User, slack.MsgOptionText(text, false))
+	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && explain(err, "") == nil {
+		c.log.Info("answer by direct message", "request", r.ID, "because", answer.Err)
+		_, _, err = c.api.PostMessageContext(ctx, r.Asker.User, slack.MsgOptionText(text, false))
+	}
+	return err
+}
+
+// redactURL takes the address out of an error: a response_url is a key.
+func redactURL(err error) string {
+	text := err.Error()
+	if i := strings.Index(text, "http"); i >= 0 {
+		if j := strings.Index(text[i:], `"`); j > 0 {
+			return text[:i] + "response_url" + text[i+j:]
+		}
+		return text[:i] + "response_url"
+	}
+	return text
+}
+
+// pace holds a channel's messages to about one a second and to what Slack asks for.
+// https://docs.slack.dev/apis/web-api/rate-limits
+type pace struct {
+	posts, updates *rate.Limiter
+	held           time.Time // no call before
+}
+
+type paces struct {
+	mu        sync.Mutex
+	byChannel map[string]*pace
+}
+
+func (p *paces) of(channel string) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := p.byChannel[channel]
+	if found == nil {
+		found = &pace{posts: rate.NewLimiter(1, 4), updates: rate.NewLimiter(1, 4)}
+		p.byChannel[channel] = found
+	}
+	return found
+}
+
+// wait waits for the channel's turn.
+func (p *paces) wait(ctx context.Context, channel string, update bool) error {
+	of := p.of(channel)
+	limiter := of.posts
+	if update {
+		limiter = of.updates
+	}
+	if err := limiter.Wait(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	held := time.Until(of.held)
+	p.mu.Unlock()
+	if held <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(held)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (p *paces) hold(channel string, until time.Time) {
+	of := p.of(channel)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(of.held) {
+		of.held = until
+	}
+}
+
+// help is the private answer to "/<command> help".
+func help(o ops.Operation) string {
+	var b strings.Builder
+	title, rest, _ := strings.Cut(o.Doc, "\n")
+	fmt.Fprintf(&b, "*%s*\n", escape(title))
+	if rest != "" {
+		fmt.Fprintf(&b, "%s\n", escape(rest))
+	}
+	for _, u := range o.Usage {
+		fmt.Fprintf(&b, "• `%s` — %s\n", escape(u.Form), escape(u.For))
+	}
+	fmt.Fprintf(&b, "• `%s help` — this", o.Command)
+	return b.String()
+}
