@@ -1,0 +1,139 @@
+package cmd_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/aws-root-account/rootbot/"
+
+// room says what a package may import. Patterns are of path.Match, on paths
+// within the module for ours and on whole paths for others.
+type room struct {
+	pattern string
+	ours    []string // what it may import of ours
+	not     []string // what it may never import of others'
+}
+
+// rooms is the plan of the house; the first pattern that matches holds. There is
+// ops/githubaccess beside
+// ops/awsaccess, because operations and bot/team must say the same of GitHub's errors,
+// and neither may import the other.
+var rooms = []room{
+	{"ops/opstest", []string{"ops"}, nil},
+	{"ops/*test", []string{}, nil},
+	{"bot/slacktest", []string{}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"ops", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
+	{"ops/awsaccess", []string{"ops"}, []string{"github.com/google/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"ops/githubaccess", []string{"ops"}, []string{"github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"ops/catalog", []string{"ops", "ops/*"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"ops/*", []string{"ops", "ops/awsaccess", "ops/githubaccess"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"bot", []string{"ops", "bot/team", "bot/store"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*"}},
+	{"bot/team", []string{"ops", "ops/githubaccess"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*"}},
+	{"bot/store", []string{"ops"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
+	{"bot/chat", []string{"bot", "bot/team", "bot/store", "ops"}, []string{"github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
+	{"cmd/internal/service", []string{"bot", "bot/chat", "bot/store", "bot/team", "ops", "ops/awsaccess", "ops/githubaccess", "ops/catalog"}, nil},
+	{"manifests", []string{"ops", "ops/awsaccess", "ops/catalog"}, nil},
+	{"cmd/*", []string{"*", "*/*", "*/*/*"}, nil},
+	{"cmd/*/*", []string{"*", "*/*", "*/*/*"}, nil},
+}
+
+// shippedWithFakes are the commands that may hold a fake.
+var shippedWithFakes = []string{"cmd/sandbox", "cmd/internal/world"}
+
+func TestImportsKeepToTheirRooms(t *testing.T) {
+	packages := 0
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.Contains(file, "testdata") {
+			return err
+		}
+		here, err := filepath.Rel("..", filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		here = filepath.ToSlash(here)
+		if !seen[here] {
+			seen[here] = true
+			packages++
+		}
+		i := slices.IndexFunc(rooms, func(r room) bool { return match(r.pattern, here) })
+		if i < 0 {
+			t.Errorf("%s has no room in the plan", here)
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if problem := rooms[i].refuses(here, imported); problem != "" {
+				t.Errorf("%s imports %s: %s", file, imported, problem)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages < 10 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
+func (r room) refuses(here, imported string) string {
+	ours, isOurs := strings.CutPrefix(imported, module)
+	switch {
+	case !isOurs:
+		if slices.ContainsFunc(r.not, func(p string) bool { return match(p, imported) }) {
+			return r.pattern + " keeps out of that"
+		}
+	case strings.HasPrefix(ours, "cmd/") && !strings.HasPrefix(ours, "cmd/internal/"):
+		return "a command is imported by nobody"
+	case strings.HasSuffix(ours, "test"):
+		if !slices.Contains(shippedWithFakes, here) {
+			return "only the sandbox ships fakes"
+		}
+	case !slices.ContainsFunc(r.ours, func(p string) bool { return match(p, ours) }):
+		return r.pattern + " may not import it"
+	}
+	return ""
+}
+
+func match(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
+}
+
+func TestTheImportRuleFindsTrespassers(t *testing.T) {
+	for _, trespass := range []struct{ here, imported string }{
+		{"ops", "github.com/aws/smithy-go"},
+		{"ops/scimsync", module + "bot"},
+		{"ops/scimsync", module + "ops/removeuser"},
+		{"ops/scimsync", "github.com/slack-go/slack"},
+		{"bot", module + "bot/chat"},
+		{"bot", module + "ops/scimsync"},
+		{"bot", "github.com/aws/aws-sdk-go-v2/aws"},
+		{"bot/chat", "github.com/google/go-github/v62/github"},
+		{"bot/store", module + "bot"},
+		{"bot/chat", module + "bot/slacktest"},
+		{"cmd/rootbot", module + "ops/awstest"},
+		{"cmd/rootbot", module + "cmd/sandbox"},
+	} {
+		i := slices.IndexFunc(rooms, func(r room) bool { return match(r.pattern, trespass.here) })
+		if i < 0 || rooms[i].refuses(trespass.here, trespass.imported) == "" {
+			t.Errorf("%s may import %s", trespass.here, trespass.imported)
+		}
+	}
+}

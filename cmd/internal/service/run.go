@@ -1,0 +1,179 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
+)
+
+// ErrNotDone is what Run returns when the operation ended otherwise than well.
+// What happened has been printed.
+var ErrNotDone = errors.New("not done")
+
+// Run carries out one operation for the owner of GITHUB_TOKEN, without Slack:
+// same check, same plan, same record. It prints to out what Slack would show.
+func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger, operation string, preview bool, words []string, out io.Writer) error {
+	if env.GitHubToken == "" {
+		return errors.New("GITHUB_TOKEN is not set: its owner is who asks")
+	}
+	s, err := New(ctx, config, env, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	o, ok := s.Desk.Operation(operation)
+	if !ok {
+		return fmt.Errorf("there is no operation %q with settings; there are: %s", operation, strings.Join(operationNames(s.Desk.Operations), ", "))
+	}
+	inputs, err := o.Words(words)
+	if err != nil {
+		return errors.New(ops.Words(err, ""))
+	}
+	client, err := githubaccess.New(env.GitHubAPIURL, githubaccess.Token{Value: env.GitHubToken})
+	if err != nil {
+		return err
+	}
+	me, _, err := client.Users.Get(ctx, "")
+	if err != nil {
+		return errors.New(ops.Words(githubaccess.Explain(err), ""))
+	}
+	if err := s.Desk.Start(ctx); err != nil {
+		return err
+	}
+	r, err := s.Desk.Ask(ctx, bot.Asking{
+		Operation: operation, Inputs: inputs, Preview: preview, Asker: store.Asker{Front: "terminal", Login: me.GetLogin()},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s, asked for by %s, request %s\n", operation, me.GetLogin(), ops.Short(r.ID))
+	failed := s.watch(ctx, r.ID, out)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	return errors.Join(failed, s.Desk.Stop(stopping))
+}
+
+// watch prints a request's messages as they are written, until it has ended.
+func (s *Service) watch(ctx context.Context, id string, out io.Writer) error {
+	for {
+		waiting, err := s.Store.Unsent(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for _, m := range waiting {
+			if m.Request != id {
+				continue
+			}
+			r, err := s.Store.Request(ctx, id)
+			if err != nil {
+				return err
+			}
+			if err := s.print(ctx, out, r, m); err != nil {
+				return err
+			}
+			if err := s.Store.Sent(ctx, time.Now(), id, "", store.Post{}, m.ID); err != nil {
+				return err
+			}
+		}
+		r, err := s.Store.Request(ctx, id)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("interrupted: request %s goes on when rootbot is started again with this database", ops.Short(id))
+		case err != nil:
+			return err
+		case r.State == store.Succeeded && len(waiting) == 0:
+			return nil
+		case r.State.Ended() && len(waiting) == 0:
+			return ErrNotDone
+		case len(waiting) > 0:
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.Store.Woken():
+		}
+	}
+}
+
+func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m store.Message) error {
+	switch m.Kind {
+	case store.Card:
+		if r.State == store.Planning && r.Progress != "" {
+			fmt.Fprintln(out, "… "+r.Progress)
+		}
+	case store.Private:
+		fmt.Fprintln(out, m.Body.Text)
+	case store.Pointer:
+		if m.Body.Text != "" {
+			fmt.Fprintln(out, m.Body.Text)
+		}
+	case store.Plan:
+		printPlan(out, *r.Plan)
+	case store.Log:
+		lines, err := s.Store.Lines(ctx, r.ID, m.Body.From, m.Body.To)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			fmt.Fprintf(out, "%s %-7s %s\n", l.At.Format("15:04:05"), l.Level, l.Text)
+		}
+	case store.Result:
+		printResult(out, r)
+	}
+	return nil
+}
+
+func printPlan(out io.Writer, p ops.Plan) {
+	fmt.Fprintln(out, "\nPlan: "+p.Summary)
+	for _, w := range p.Warnings {
+		fmt.Fprintln(out, "  Warning: "+w)
+	}
+	for _, f := range p.Facts {
+		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
+	}
+	for i, step := range p.Steps {
+		fmt.Fprintf(out, "  %d. %s\n", i+1, step.Title)
+		for _, e := range step.Effects {
+			fmt.Fprintln(out, "     - "+e)
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+func printResult(out io.Writer, r store.Request) {
+	fmt.Fprintf(out, "\nResult: %s. %s\n", r.State, r.Reason)
+	if r.Report == nil {
+		return
+	}
+	if r.Report.Summary != r.Reason {
+		fmt.Fprintln(out, r.Report.Summary)
+	}
+	for _, p := range r.Report.Problems {
+		fmt.Fprintln(out, "  ! "+p)
+	}
+	for _, n := range r.Report.Notes {
+		fmt.Fprintln(out, "  "+n)
+	}
+	for _, section := range r.Report.Sections {
+		fmt.Fprintln(out, "  "+section.Title)
+		for _, o := range section.Outcomes {
+			text := o.Text
+			if o.State != "" {
+				text += " — " + string(o.State)
+			}
+			if o.Why != "" {
+				text += ": " + o.Why
+			}
+			fmt.Fprintln(out, "    - "+text)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+)
+
+// Service is the bot without a front end.
+type Service struct {
+	Desk   *bot.Desk
+	Store  *store.Store
+	config *Config
+	env    Environment
+	log    *slog.Logger
+}
+
+// New opens the database and makes the desk. Close ends it.
+func New(ctx context.Context, config *Config, env Environment, log *slog.Logger) (*Service, error) {
+	client, err := env.github()
+	if err != nil {
+		return nil, err
+	}
+	base, err := loadAWS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	broker := awsaccess.New(base)
+	var operations []ops.Operation
+	for _, s := range config.Operations {
+		operations = append(operations, s.Operation(broker, client, config.GitHub.Organization))
+	}
+	if err := ops.Validate(operations); err != nil {
+		return nil, err
+	}
+	identities := map[string]string{}
+	for _, i := range config.Identities {
+		identities[i.Slack] = i.GitHub
+	}
+	// River and goose tell at the level of information what only a debugger wants.
+	db, err := store.Open(ctx, env.DatabaseURL, slog.New(atLeast{log.Handler(), slog.LevelWarn}))
+	if err != nil {
+		return nil, err
+	}
+	return &Service{
+		Store: db, config: config, env: env, log: log,
+		Desk: &bot.Desk{
+			Store: db, Operations: operations, Log: log,
+			Team: &team.Team{
+				GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
+				Identities: identities, Channel: "#" + config.Slack.LogChannel,
+			},
+		},
+	}, nil
+}
+
+// Close closes the database.
+func (s *Service) Close() error { return s.Store.Close() }
+
+// How long each part of stopping may take; together less than the 25 s that
+// whoever sent SIGTERM waits.
+const (
+	stopWithin  = 21 * time.Second
+	flushWithin = 3 * time.Second
+)
+
+// Serve is the bot in Slack. It returns nil when ctx ends and all is put away,
+// and an error that says what to do when it can't start or go on.
+func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logger) error {
+	if err := env.slackFaults(); err != nil {
+		return err
+	}
+	if len(config.Operations) == 0 {
+		return errors.New("no operation has settings, so there is nothing to offer: see operations in the README's example")
+	}
+	s, err := New(ctx, config, env, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	face := chat.New(s.Desk, chat.Settings{
+		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
+	}, log)
+	listener, err := net.Listen("tcp", env.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for health checks (ROOTBOT_LISTEN): %w", err)
+	}
+	web := &http.Server{Handler: s.health(face), ReadHeaderTimeout: 5 * time.Second}
+	go web.Serve(listener)
+	defer web.Close()
+
+	if err := face.Open(ctx); err != nil {
+		return err
+	}
+	if err := s.Desk.Start(ctx); err != nil {
+		return err
+	}
+	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDelivering()
+	delivered := make(chan struct{})
+	go func() {
+		defer close(delivered)
+		face.Deliver(delivering)
+	}()
+	log.Info("serving", "operations", operationNames(s.Desk.Operations), "listen", listener.Addr().String())
+
+	failed := face.Listen(ctx)
+
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := s.Desk.Stop(stopping); err != nil {
+		log.Warn("stop working", "error", err)
+	}
+	s.flush(stopping)
+	stopDelivering()
+	select {
+	case <-delivered:
+	case <-time.After(flushWithin):
+	}
+	log.Info("stopped")
+	return failed
+}
+
+// flush waits until what can be told has been told.
+func (s *Service) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushWithin)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		waiting, err := s.Store.Unsent(ctx)
+		if err != nil || len(waiting) == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// health answers whoever watches over the process.
+func (s *Service) health(face *chat.Chat) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rootbot_slack_connections", Help: "Socket Mode connections that stand."},
+			func() float64 { return float64(face.Connections()) }))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := s.Store.Ping(ctx); err != nil {
+			http.Error(w, "the database doesn't answer", http.StatusServiceUnavailable)
+			return
+		}
+		if face.Connections() == 0 {
+			http.Error(w, "no connection to Slack", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// atLeast passes on what is at least as grave as a level.
+type atLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h atLeast) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(attrs), h.level}
+}
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.Handler.WithGroup(name), h.level}
+}

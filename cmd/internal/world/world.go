@@ -1,0 +1,223 @@
+// Package world is an organisation to try the bot in: a Slack workspace, a
+// GitHub organisation and an AWS account, all held in memory and talked to over
+// the wire. cmd/sandbox shows it to people, and the tests of the built binary
+// run against it. Everybody in it is an animal.
+package world
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/slacktest"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/catalog"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+// What the world's settings and credentials are called.
+const (
+	Organization = "ministryofjustice"
+	Team         = "aws-root-account-admin-team"
+	Store        = "d-1234567890"
+	Suffix       = "@digital.justice.gov.uk"
+	Function     = "aws-sso-scim-github"
+	Region       = "eu-west-2"
+	LookRole     = "arn:aws:iam::111111111111:role/rootbot-scim-sync-look"
+	ActRole      = "arn:aws:iam::111111111111:role/rootbot-scim-sync-act"
+	botRole      = "arn:aws:iam::111111111111:role/rootbot"
+	githubToken  = "ghp_sandbox"
+)
+
+// Options say how a world differs from the usual one. The zero value is useful.
+type Options struct {
+	Size      int                                // people; 0 is 200
+	Teams     int                                // 0 is 40
+	LogLag    func(message string) time.Duration // of CloudWatch Logs; nil is none
+	Pace      time.Duration                      // how long each call of the function takes
+	RateLimit bool                               // Slack's, about a message a second
+}
+
+// World is a running world.
+type World struct {
+	Slack   *slacktest.Workspace
+	GitHub  *githubtest.Server
+	AWS     *awstest.Cloud
+	Store   *awstest.IdentityStore
+	Sync    *awstest.Sync
+	Member  slacktest.User // may
+	Second  slacktest.User // may too
+	Outside slacktest.User // known, but not in the team
+	Unknown slacktest.User // nobody knows which GitHub login this is
+	Log     slacktest.Channel
+	General slacktest.Channel // the bot is not in it
+	Joiner  string            // a login that the next sync puts into two teams
+}
+
+// New starts a world in which GitHub and Identity Center have drifted apart.
+func New(o Options) *World {
+	if o.Size == 0 {
+		o.Size = 200
+	}
+	if o.Teams == 0 {
+		o.Teams = 40
+	}
+	w := &World{
+		GitHub: githubtest.New(githubtest.Options{Organization: Organization}),
+		AWS:    awstest.New(awstest.Options{Region: Region, LogLag: o.LogLag}),
+		Joiner: "quick-heron",
+	}
+	w.chat(o)
+	w.organisation(o)
+	w.roles()
+	w.Sync = w.AWS.AddSyncFunction(awstest.SyncFunction{
+		Name: Function, Region: Region, IdentityStore: Store, EmailSuffix: Suffix, Pace: o.Pace,
+		Teams: func() ([]awstest.Team, error) { return awstest.TeamsOf(w.GitHub.Teams())() },
+	})
+	return w
+}
+
+// Close stops the three servers.
+func (w *World) Close() {
+	w.Slack.Close()
+	w.GitHub.Close()
+	w.AWS.Close()
+}
+
+func (w *World) chat(o Options) {
+	var commands []string
+	for _, s := range catalog.All() {
+		commands = append(commands, s.Operation(nil, nil, "").Command)
+	}
+	w.Slack = slacktest.New(slacktest.Options{RateLimit: o.RateLimit, Commands: commands})
+	w.Member = w.Slack.AddUser(slacktest.User{ID: "U0OTTER", Name: "otter", RealName: "Otter"})
+	w.Second = w.Slack.AddUser(slacktest.User{ID: "U0BADGER", Name: "badger", RealName: "Badger"})
+	w.Outside = w.Slack.AddUser(slacktest.User{ID: "U0MAGPIE", Name: "magpie", RealName: "Magpie"})
+	w.Unknown = w.Slack.AddUser(slacktest.User{ID: "U0FOX", Name: "fox", RealName: "Fox"})
+	everybody := []string{w.Member.ID, w.Second.ID, w.Outside.ID, w.Unknown.ID}
+	w.Log = w.Slack.AddChannel(slacktest.Channel{ID: "C0ROOTACCOUNT", Name: "aws-root-account", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
+	w.General = w.Slack.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: everybody})
+}
+
+// organisation makes teams and people, the same ones each time, and then lets
+// the two sides drift apart.
+func (w *World) organisation(o Options) {
+	people := logins(o.Size)
+	slugs := slugs(o.Teams)
+	w.Store = w.AWS.IdentityStore(Store)
+	for _, login := range append([]string{"otter", "badger", "magpie"}, people...) {
+		w.GitHub.AddUser(login)
+		w.Store.AddUser(login + Suffix)
+	}
+	for i, slug := range slugs {
+		w.GitHub.AddTeam(slug)
+		w.Store.AddGroup(slug)
+		for j := range 3 + (i*7)%9 {
+			w.join(slug, people[(i*11+j*13)%len(people)])
+		}
+	}
+	// Everybody is in a team, or the sync would delete them.
+	for i, login := range people {
+		w.join(slugs[i%len(slugs)], login)
+	}
+	w.GitHub.AddTeam(Team)
+	w.Store.AddGroup(Team)
+	for _, login := range []string{"otter", "badger"} {
+		w.join(Team, login)
+	}
+	w.join(slugs[0], "magpie")
+	w.GitHub.AddTeam("all-org-members")
+	for _, login := range people {
+		w.GitHub.AddMember("all-org-members", login)
+	}
+	w.GitHub.AddToken(githubToken, "otter")
+
+	// The drift. On GitHub: somebody is new, in two teams; a team is new;
+	// somebody has changed teams; somebody has left altogether.
+	w.GitHub.AddUser(w.Joiner)
+	w.GitHub.AddMember(slugs[1], w.Joiner)
+	w.GitHub.AddMember(slugs[2], w.Joiner)
+	w.GitHub.AddTeam("prison-visits-alerts")
+	w.GitHub.AddMember("prison-visits-alerts", people[3])
+	w.GitHub.AddMember("prison-visits-alerts", people[4])
+	moved := w.GitHub.Direct()[slugs[5]][0]
+	w.GitHub.RemoveMember(slugs[5], moved)
+	if !slices.Contains(w.GitHub.Direct()[slugs[6]], moved) {
+		w.GitHub.AddMember(slugs[6], moved)
+	}
+	// In Identity Center: what nobody on GitHub knows any more, and what came
+	// from Entra ID and is none of the sync's business.
+	w.Store.AddUser("late-lark" + Suffix)
+	w.Store.AddMember(slugs[7], "late-lark"+Suffix)
+	w.Store.AddGroup("retired-service")
+	w.Store.AddUser("entra.ibis@example.gov.uk", awstest.Email{Value: "entra.ibis@example.gov.uk", Type: "EntraId", Primary: true})
+	w.Store.AddGroup("azure-aws-sso-analysts")
+	w.Store.AddMember("azure-aws-sso-analysts", "entra.ibis@example.gov.uk")
+}
+
+// join puts somebody into a team on both sides.
+func (w *World) join(slug, login string) {
+	if !slices.Contains(w.GitHub.Direct()[slug], login) {
+		w.GitHub.AddMember(slug, login)
+		w.Store.AddMember(slug, login+Suffix)
+	}
+}
+
+func (w *World) roles() {
+	access := map[string]ops.Access{}
+	for _, s := range catalog.All() {
+		access[s.Name()] = s.Operation(nil, nil, "").Access
+	}
+	fill := strings.NewReplacer("${account}", "111111111111", "${region}", Region, "${identity_store}", Store,
+		"${function}", Function, "${log_group}", "/aws/lambda/"+Function, "${bot_role}", botRole)
+	trust := fill.Replace(awsaccess.Trust)
+	w.AWS.AddRole(awstest.Role{ARN: LookRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Look)})
+	w.AWS.AddRole(awstest.Role{ARN: ActRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Act)})
+}
+
+// Config is the world's settings file.
+func (w *World) Config() string {
+	return fmt.Sprintf(`github: {organization: %s, team: %s}
+slack: {log_channel: %s}
+identities:
+  - {slack: %s, github: otter}
+  - {slack: %s, github: badger}
+  - {slack: %s, github: magpie}
+operations:
+  scim-sync:
+    look_role: %s
+    act_role: %s
+    region: %s
+    function: %s
+    timeout: 5m
+    identity_store: %s
+    email_suffix: "%s"
+    ignore_teams: [all-org-members, business-units]
+    ignore_groups: ["azure-aws-sso-*"]
+    max_deletions: 20
+`, Organization, Team, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID, LookRole, ActRole, Region, Function, Store, Suffix)
+}
+
+// Env is what the bot's environment needs, as the real one would have it.
+func (w *World) Env() map[string]string {
+	env := map[string]string{
+		"SLACK_APP_TOKEN": slacktest.DefaultAppToken,
+		"SLACK_BOT_TOKEN": slacktest.DefaultBotToken,
+		"SLACK_API_URL":   w.Slack.URL(),
+		"GITHUB_TOKEN":    githubToken,
+		"GITHUB_API_URL":  w.GitHub.URL(),
+		// Nothing of the machine's own AWS configuration may get in.
+		"AWS_CONFIG_FILE":             os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_EC2_METADATA_DISABLED":   "true",
+	}
+	for _, pair := range w.AWS.Env() {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	return env
+}
