@@ -41,6 +41,7 @@ var rooms = []room{
 	{"bot/chat", []string{"bot", "bot/team", "bot/store", "ops"}, []string{"github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
 	{"cmd/internal/service", []string{"bot", "bot/chat", "bot/store", "bot/team", "ops", "ops/awsaccess", "ops/githubaccess", "ops/catalog"}, nil},
 	{"manifests", []string{"ops", "ops/awsaccess", "ops/catalog"}, nil},
+	{"manifests/generate", []string{"manifests"}, nil},
 	{"cmd/*", []string{"*", "*/*", "*/*/*"}, nil},
 	{"cmd/*/*", []string{"*", "*/*", "*/*/*"}, nil},
 }

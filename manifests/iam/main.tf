@@ -1,0 +1,129 @@
+# The AWS side of rootbot: one role for each stage of each operation, made from the policies beside this file; what lets
+# the bot assume them; and the setting of the sync function that rootbot counts on. It finds the operations by their
+# files, so a new one needs no change here.
+#
+#   module "rootbot" {
+#     source         = "./manifests/iam"
+#     bot_role       = "arn:aws:iam::111111111111:role/rootbot"
+#     region         = "eu-west-2"
+#     identity_store = "d-1234567890"
+#   }
+
+terraform {
+  required_version = ">= 1.3"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
+  }
+}
+
+variable "bot_role" {
+  description = "ARN of the role that rootbot runs as (of the ECS task, the EKS service account or the EC2 instance). It must exist: IAM takes no unknown principal."
+  type        = string
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.bot_role))
+    error_message = "bot_role must be the ARN of a role, such as arn:aws:iam::111111111111:role/rootbot."
+  }
+}
+
+variable "region" {
+  description = "Region of the sync function and of Identity Center; the provider's must be the same."
+  type        = string
+}
+
+variable "identity_store" {
+  description = "ID of Identity Center's identity store, such as d-1234567890."
+  type        = string
+}
+
+variable "function" {
+  description = "Name of the function that syncs GitHub's teams to Identity Center."
+  type        = string
+  default     = "aws-sso-scim-github"
+}
+
+variable "log_group" {
+  description = "Log group of that function. Null: the one that Lambda makes."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of the roles."
+  type        = map(string)
+  default     = {}
+}
+
+data "aws_caller_identity" "here" {}
+
+locals {
+  # What stands for ${…} in the policies.
+  values = {
+    account        = data.aws_caller_identity.here.account_id
+    bot_role       = var.bot_role
+    function       = var.function
+    identity_store = var.identity_store
+    log_group      = coalesce(var.log_group, "/aws/lambda/${var.function}")
+    region         = var.region
+  }
+
+  # "scim-sync-look" and so on.
+  stages = toset([for file in fileset(path.module, "*-{look,act}.json") : trimsuffix(file, ".json")])
+
+  bot_is_here = split(":", var.bot_role)[4] == data.aws_caller_identity.here.account_id
+  bot_policy  = templatefile("${path.module}/rootbot.json", local.values)
+}
+
+resource "aws_iam_role" "stage" {
+  for_each = local.stages
+
+  name               = "rootbot-${each.key}"
+  description        = "rootbot: ${each.key}"
+  assume_role_policy = templatefile("${path.module}/${replace(each.key, "/-(look|act)$/", "")}-trust.json", local.values)
+  # The bot asks for minutes. AWS allows no less than this hour.
+  max_session_duration = 3600
+  tags                 = var.tags
+}
+
+# Each request narrows its session further, to its one target.
+resource "aws_iam_role_policy" "stage" {
+  for_each = local.stages
+
+  name   = each.key
+  role   = aws_iam_role.stage[each.key].id
+  policy = templatefile("${path.module}/${each.key}.json", local.values)
+}
+
+# All that the bot's own role may do in AWS. If that role lives in another account, attach the output bot_policy there.
+resource "aws_iam_role_policy" "bot" {
+  count = local.bot_is_here ? 1 : 0
+
+  name   = "rootbot-assume-operations-roles"
+  role   = element(split("/", var.bot_role), length(split("/", var.bot_role)) - 1)
+  policy = local.bot_policy
+}
+
+# rootbot invokes the function asynchronously, and Lambda runs a failed asynchronous invocation twice more by itself,
+# minutes later: up to three runs for one that was asked for, with a log and a result that rootbot has already reported.
+# So: no retries. Whoever wants another run asks for it.
+# An event that can't be run at once, because the function is throttled, Lambda would keep for up to 6 hours. rootbot
+# stops waiting 60 seconds after the function's timeout; a run that starts later than that would be nobody's.
+# Both hold for everything that invokes the function asynchronously, its schedule included.
+# A function has one such configuration: if you have one already, set these two values there and remove this resource.
+resource "aws_lambda_function_event_invoke_config" "sync" {
+  function_name                = var.function
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
+}
+
+output "roles" {
+  description = "ARNs for look_role and act_role of each operation in rootbot.yaml."
+  value       = { for stage, role in aws_iam_role.stage : stage => role.arn }
+}
+
+output "bot_policy" {
+  description = "What the bot's own role needs."
+  value       = local.bot_policy
+}
