@@ -66,22 +66,26 @@ type Cloud struct {
 	cancel   context.CancelFunc
 	runs     sync.WaitGroup
 
-	mu         sync.Mutex
-	changed    chan struct{}
-	problems   []string
-	ledger     []*Call
-	principals map[string]*principal
-	roles      map[string]*role
-	faults     []*plannedFault
-	delays     []plannedDelay
-	throttles  []*throttle
-	stores     map[string]*IdentityStore
-	functions  map[resourceKey]*function
-	groups     map[resourceKey]*logGroup
-	logLag     func(string) time.Duration
-	emptyPages int
-	pageSize   int
-	serial     int64
+	mu           sync.Mutex
+	changed      chan struct{}
+	problems     []string
+	ledger       []*Call
+	principals   map[string]*principal
+	roles        map[string]*role
+	faults       []*plannedFault
+	delays       []plannedDelay
+	throttles    []*throttle
+	stores       map[string]*IdentityStore
+	functions    map[resourceKey]*function
+	groups       map[resourceKey]*logGroup
+	hooks        []plannedHook
+	iams         map[string]*IAM   // by account
+	trails       map[string]*Trail // by Region
+	organization *Organization
+	logLag       func(string) time.Duration
+	emptyPages   int
+	pageSize     int
+	serial       int64
 }
 
 // resourceKey is where a named resource is.

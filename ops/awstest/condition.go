@@ -19,7 +19,7 @@ func (k conditionKeys) set(name string, values ...string) { k[strings.ToLower(na
 var knownKeys = []string{
 	"aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:principalisawsservice", "aws:principaltag/*",
 	"aws:userid", "aws:requestedregion", "aws:securetransport", "aws:sourceidentity", "aws:multifactorauthpresent",
-	"aws:requesttag/*", "aws:tagkeys",
+	"aws:requesttag/*", "aws:tagkeys", "aws:resourcetag/*", "iam:resourcetag/*", "iam:policyarn", "iam:permissionsboundary",
 	"sts:sourceidentity", "sts:rolesessionname", "sts:externalid", "sts:transitivetagkeys",
 }
 

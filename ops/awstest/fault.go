@@ -137,17 +137,21 @@ func (c *Cloud) overThrottle(action string) bool {
 		if t.perSecond == 0 || !matchFold(t.action, action) {
 			continue
 		}
-		now := c.now()
-		t.tokens = min(t.perSecond, t.tokens+now.Sub(t.at).Seconds()*t.perSecond)
-		t.at = now
-		if t.tokens < 1 {
-			t.refused++
-			over = true
-			continue
-		}
-		t.tokens--
+		over = !t.take(c.now()) || over
 	}
 	return over
+}
+
+// take takes one call's token out of the bucket; it tells whether there was one.
+func (t *throttle) take(now time.Time) bool {
+	t.tokens = min(t.perSecond, t.tokens+now.Sub(t.at).Seconds()*t.perSecond)
+	t.at = now
+	if t.tokens < 1 {
+		t.refused++
+		return false
+	}
+	t.tokens--
+	return true
 }
 
 func (c *Cloud) takeFault(action string, call Call) (Fault, bool) {
@@ -182,6 +186,9 @@ func (f Fault) failure(r *request) *failure {
 		answer.status = 500
 	case matchFold("serviceunavailable*", f.Code):
 		answer.status = 503
+	}
+	if status, ok := wire.statuses[f.Code]; ok {
+		answer.status = status
 	}
 	if f.Status != 0 {
 		answer.status = f.Status

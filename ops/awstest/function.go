@@ -121,8 +121,10 @@ func (c *Cloud) Invocations(function string) []InvocationState {
 
 // start runs the function in an environment that is free, or in a new one. The caller holds mu.
 func (c *Cloud) start(fn *function, id string, payload []byte, retries int) *Invocation {
-	inv := &Invocation{RequestID: id, Payload: payload, cloud: c, fn: fn, started: c.now(), ended: make(chan struct{}),
-		response: []byte("null")}
+	inv := &Invocation{
+		RequestID: id, Payload: payload, cloud: c, fn: fn, started: c.now(), ended: make(chan struct{}),
+		response: []byte("null"),
+	}
 	fn.invocations = append(fn.invocations, inv)
 	if c.ctx.Err() != nil {
 		inv.env, inv.over = &environment{}, true
@@ -217,7 +219,8 @@ func (inv *Invocation) Fail(errorType, message string) {
 	}
 	inv.functionError = "Unhandled"
 	inv.response, _ = json.Marshal(map[string]any{"errorType": errorType, "errorMessage": message, "trace": []string{
-		errorType + ": " + message, "    at handler (file:///var/task/index.js:60:11)"}})
+		errorType + ": " + message, "    at handler (file:///var/task/index.js:60:11)",
+	}})
 }
 
 // Exit ends the process in the middle, as an unhandled rejection does that the runtime does not survive. It doesn't return.

@@ -111,8 +111,10 @@ func (s *IdentityStore) AddUser(name string, emails ...Email) string {
 	if len(emails) == 0 {
 		emails = []Email{{Value: name, Type: "work", Primary: true}}
 	}
-	return s.createUser(&storedUser{UserName: name, DisplayName: name, Emails: emails,
-		Name: &personName{GivenName: name, FamilyName: name}}).UserId
+	return s.createUser(&storedUser{
+		UserName: name, DisplayName: name, Emails: emails,
+		Name: &personName{GivenName: name, FamilyName: name},
+	}).UserId
 }
 
 // AddGroup adds a group and returns its ID.
@@ -283,8 +285,10 @@ func (s *IdentityStore) createGroup(g *storedGroup) *storedGroup {
 }
 
 func (s *IdentityStore) createMembership(group, user string) *storedMembership {
-	m := &storedMembership{IdentityStoreId: s.id, MembershipId: s.newID("membership"), GroupId: group,
-		MemberId: memberID{user}, CreatedAt: s.stamp(), UpdatedAt: s.stamp()}
+	m := &storedMembership{
+		IdentityStoreId: s.id, MembershipId: s.newID("membership"), GroupId: group,
+		MemberId: memberID{user}, CreatedAt: s.stamp(), UpdatedAt: s.stamp(),
+	}
 	m.serial = s.made
 	m.MembershipArn = "arn:aws:identitystore:::membership/" + m.MembershipId
 	s.memberships = append(s.memberships, m)

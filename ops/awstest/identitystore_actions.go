@@ -144,8 +144,10 @@ func isMemberInGroups(_ *request, s *IdentityStore, in *storeInput) (any, error)
 		if s.group(id) == nil {
 			return nil, notFound("GROUP", id)
 		}
-		results = append(results, answer{"GroupId": id, "MemberId": memberID{user},
-			"MembershipExists": s.membershipOf(id, user) != nil})
+		results = append(results, answer{
+			"GroupId": id, "MemberId": memberID{user},
+			"MembershipExists": s.membershipOf(id, user) != nil,
+		})
 	}
 	return answer{"Results": results}, nil
 }

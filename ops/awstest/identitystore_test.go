@@ -101,8 +101,10 @@ func TestIdentityStoreWrites(t *testing.T) {
 	w, s := people(t, allowAll)
 	c, ctx := w.store(), t.Context()
 	name := aws.String("mona@example.org")
-	newUser := &identitystore.CreateUserInput{IdentityStoreId: here, UserName: name, DisplayName: name,
-		Name: &types.Name{GivenName: name, FamilyName: name}, Emails: []types.Email{{Value: name, Type: aws.String("work"), Primary: true}}}
+	newUser := &identitystore.CreateUserInput{
+		IdentityStoreId: here, UserName: name, DisplayName: name,
+		Name: &types.Name{GivenName: name, FamilyName: name}, Emails: []types.Email{{Value: name, Type: aws.String("work"), Primary: true}},
+	}
 	user, err := c.CreateUser(ctx, newUser)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +192,8 @@ func TestIdentityStoreRefusals(t *testing.T) {
 		}, "ResourceNotFoundException", "GROUP"},
 		"group by external ID": {func() error {
 			_, err := c.GetGroupId(ctx, &identitystore.GetGroupIdInput{IdentityStoreId: here, AlternateIdentifier: &types.AlternateIdentifierMemberExternalId{
-				Value: types.ExternalId{Id: aws.String("x"), Issuer: aws.String("y")}}})
+				Value: types.ExternalId{Id: aws.String("x"), Issuer: aws.String("y")},
+			}})
 			return err
 		}, "ResourceNotFoundException", "GROUP"},
 		"user by unknown attribute": {func() error {
@@ -400,8 +403,10 @@ func TestWhatSomebodyElseChanges(t *testing.T) {
 	s.RemoveGroup("nothing")
 	s.RemoveUser("hubot@example.org")
 	s.RemoveUser("nobody")
-	same(t, s, awstest.Snapshot{Users: []string{"octocat@example.org"}, Groups: []string{"empty"},
-		Member: map[string][]string{"empty": {"octocat@example.org"}}})
+	same(t, s, awstest.Snapshot{
+		Users: []string{"octocat@example.org"}, Groups: []string{"empty"},
+		Member: map[string][]string{"empty": {"octocat@example.org"}},
+	})
 	w.noProblems()
 	s.AddUser("Octocat@example.org")
 	s.AddGroup("empty")

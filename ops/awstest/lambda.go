@@ -82,8 +82,10 @@ type invokeAnswer struct {
 
 func decodeInvoke(r *request) (any, error) {
 	name, _ := invokedFunction(r.http.URL)
-	in := &invokeInput{FunctionName: name, Qualifier: r.http.URL.Query().Get("Qualifier"),
-		InvocationType: r.http.Header.Get("X-Amz-Invocation-Type"), LogType: r.http.Header.Get("X-Amz-Log-Type")}
+	in := &invokeInput{
+		FunctionName: name, Qualifier: r.http.URL.Query().Get("Qualifier"),
+		InvocationType: r.http.Header.Get("X-Amz-Invocation-Type"), LogType: r.http.Header.Get("X-Amz-Log-Type"),
+	}
 	if in.InvocationType == "" {
 		in.InvocationType = "RequestResponse"
 	}

@@ -20,8 +20,10 @@ import (
 // invoke invokes the function and returns the answer with its request ID.
 func (w *world) invoke(kind types.InvocationType, payload string) (*lambda.InvokeOutput, string) {
 	w.t.Helper()
-	out, err := w.lambda().Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String(function), InvocationType: kind,
-		LogType: map[bool]types.LogType{true: types.LogTypeTail}[kind == types.InvocationTypeRequestResponse], Payload: []byte(payload)})
+	out, err := w.lambda().Invoke(w.t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(function), InvocationType: kind,
+		LogType: map[bool]types.LogType{true: types.LogTypeTail}[kind == types.InvocationTypeRequestResponse], Payload: []byte(payload),
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -142,18 +144,37 @@ func TestInvocationsThatFail(t *testing.T) {
 		payload string
 		lines   []string
 	}{
-		{"an exception", 0, func(inv *awstest.Invocation) { inv.Fail("Error", "no good") },
-			`"errorType":"Error"`, []string{`TIME\tID\tERROR\tInvoke Error \t{"errorType":"Error","errorMessage":"no good",.*}\n`, endLine, reportLine}},
-		{"a panic", 0, func(inv *awstest.Invocation) { panic("oh") },
-			`"errorMessage":"oh"`, []string{`TIME\tID\tERROR\tInvoke Error .*\n`, endLine, reportLine}},
-		{"an exit", 0, func(inv *awstest.Invocation) { inv.Exit(128); inv.Log("INFO", "never") },
-			`"errorType":"Runtime.ExitError"`, []string{`RequestId: ID Error: Runtime exited with error: exit status 128\nRuntime.ExitError\n`, endLine,
-				`REPORT RequestId: ID\t.*\tStatus: error\tError Type: Runtime.ExitError\n`}},
-		{"a time-out at once", 300 * time.Second, func(inv *awstest.Invocation) { inv.TimeOut() },
-			"Task timed out after 300.00 seconds", []string{`TIME ID Task timed out after 300.00 seconds\n\n`,
-				`REPORT RequestId: ID\tDuration: 300000.00 ms\tBilled Duration: 300000 ms\t.*\tStatus: timeout\n`}},
-		{"a time-out", time.Millisecond, func(inv *awstest.Invocation) { <-inv.Context().Done(); inv.Log("INFO", "never") },
-			"Task timed out after 0.00 seconds", []string{`TIME ID Task timed out after 0.00 seconds\n\n`, `REPORT RequestId: ID\t.*\tStatus: timeout\n`}},
+		{
+			"an exception", 0, func(inv *awstest.Invocation) { inv.Fail("Error", "no good") },
+			`"errorType":"Error"`,
+			[]string{`TIME\tID\tERROR\tInvoke Error \t{"errorType":"Error","errorMessage":"no good",.*}\n`, endLine, reportLine},
+		},
+		{
+			"a panic", 0, func(inv *awstest.Invocation) { panic("oh") },
+			`"errorMessage":"oh"`,
+			[]string{`TIME\tID\tERROR\tInvoke Error .*\n`, endLine, reportLine},
+		},
+		{
+			"an exit", 0, func(inv *awstest.Invocation) { inv.Exit(128); inv.Log("INFO", "never") },
+			`"errorType":"Runtime.ExitError"`,
+			[]string{
+				`RequestId: ID Error: Runtime exited with error: exit status 128\nRuntime.ExitError\n`, endLine,
+				`REPORT RequestId: ID\t.*\tStatus: error\tError Type: Runtime.ExitError\n`,
+			},
+		},
+		{
+			"a time-out at once", 300 * time.Second, func(inv *awstest.Invocation) { inv.TimeOut() },
+			"Task timed out after 300.00 seconds",
+			[]string{
+				`TIME ID Task timed out after 300.00 seconds\n\n`,
+				`REPORT RequestId: ID\tDuration: 300000.00 ms\tBilled Duration: 300000 ms\t.*\tStatus: timeout\n`,
+			},
+		},
+		{
+			"a time-out", time.Millisecond, func(inv *awstest.Invocation) { <-inv.Context().Done(); inv.Log("INFO", "never") },
+			"Task timed out after 0.00 seconds",
+			[]string{`TIME ID Task timed out after 0.00 seconds\n\n`, `REPORT RequestId: ID\t.*\tStatus: timeout\n`},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, awstest.Options{}, allowAll)
@@ -186,14 +207,23 @@ func TestInvokeRefusals(t *testing.T) {
 		in         lambda.InvokeInput
 		code, part string
 	}{
-		{"no such function", lambda.InvokeInput{FunctionName: aws.String("x")}, "ResourceNotFoundException",
-			"Function not found: arn:aws:lambda:eu-west-2:111111111111:function:x"},
+		{
+			"no such function",
+			lambda.InvokeInput{FunctionName: aws.String("x")},
+			"ResourceNotFoundException",
+			"Function not found: arn:aws:lambda:eu-west-2:111111111111:function:x",
+		},
 		{"no such alias", lambda.InvokeInput{FunctionName: aws.String(function), Qualifier: aws.String("live")}, "ResourceNotFoundException", ":live"},
-		{"another account's", lambda.InvokeInput{FunctionName: aws.String("arn:aws:lambda:eu-west-2:222222222222:function:x")},
-			"AccessDeniedException", "no resource-based policy"},
+		{
+			"another account's",
+			lambda.InvokeInput{FunctionName: aws.String("arn:aws:lambda:eu-west-2:222222222222:function:x")},
+			"AccessDeniedException", "no resource-based policy",
+		},
 		{"not JSON", lambda.InvokeInput{FunctionName: aws.String(function), Payload: []byte("{")}, "InvalidRequestContentException", "Could not parse"},
-		{"too large", lambda.InvokeInput{FunctionName: aws.String(function), InvocationType: types.InvocationTypeEvent,
-			Payload: []byte(`"` + strings.Repeat("a", 1<<20) + `"`)}, "RequestTooLargeException", ""},
+		{"too large", lambda.InvokeInput{
+			FunctionName: aws.String(function), InvocationType: types.InvocationTypeEvent,
+			Payload: []byte(`"` + strings.Repeat("a", 1<<20) + `"`),
+		}, "RequestTooLargeException", ""},
 		{"an unknown kind", lambda.InvokeInput{FunctionName: aws.String(function), InvocationType: "Maybe"}, "InvalidParameterValueException", "Maybe"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

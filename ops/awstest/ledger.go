@@ -29,7 +29,7 @@ type Call struct {
 	// ErrorCode is AWS's code of the error that was answered, "Cut" when there was no answer, "" when the call went well.
 	ErrorCode string
 
-	// Params are the parameters as JSON; those of STS with the names of its API.
+	// Params are the parameters as JSON; those of STS and IAM with the names of their APIs.
 	Params json.RawMessage
 
 	// InvocationType and Payload are those of lambda:InvokeFunction.

@@ -36,8 +36,10 @@ func TestTheLedgerTellsWhoDidWhat(t *testing.T) {
 	users.Action, users.Allowed, users.Params = "ListUsers", true, []byte(`{"IdentityStoreId":"d-1234567890"}`)
 	groups.Action, groups.ErrorCode, groups.Params = "ListGroups", "AccessDeniedException", []byte(`{"IdentityStoreId":"d-1234567890","MaxResults":5}`)
 	want := []awstest.Call{
-		{Service: "sts", Action: "AssumeRole", Principal: "arn:aws:sts::111111111111:assumed-role/rootbot/task", RoleARN: "arn:aws:iam::111111111111:role/rootbot",
-			SessionTags: map[string]string{}, AccessKeyID: w.AccessKeyID, Region: "eu-west-2", Allowed: true},
+		{
+			Service: "sts", Action: "AssumeRole", Principal: "arn:aws:sts::111111111111:assumed-role/rootbot/task", RoleARN: "arn:aws:iam::111111111111:role/rootbot",
+			SessionTags: map[string]string{}, AccessKeyID: w.AccessKeyID, Region: "eu-west-2", Allowed: true,
+		},
 		users, groups,
 		{Service: "identitystore", Action: "ListUsers", AccessKeyID: "ASIAUNKNOWN", Region: "eu-west-2", ErrorCode: "UnrecognizedClientException"},
 		users,
@@ -86,10 +88,13 @@ func ExampleNew() {
 	})
 	c.IdentityStore("d-1234567890").AddGroup("platform")
 
-	cfg := aws.Config{Region: "eu-west-2", BaseEndpoint: aws.String(c.URL()),
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, "")}
+	cfg := aws.Config{
+		Region: "eu-west-2", BaseEndpoint: aws.String(c.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, ""),
+	}
 	session, err := sts.NewFromConfig(cfg).AssumeRole(context.Background(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::111111111111:role/reader"), RoleSessionName: aws.String("octocat")})
+		RoleArn: aws.String("arn:aws:iam::111111111111:role/reader"), RoleSessionName: aws.String("octocat"),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -101,8 +101,10 @@ func (c *Cloud) write(k resourceKey, stream, message string) {
 	if c.logLag != nil {
 		lag = c.logLag(message)
 	}
-	g.events = append(g.events, logEvent{serial: c.next(), stream: stream, message: message,
-		timestamp: now.UnixMilli(), ingested: now.Add(lag).UnixMilli()})
+	g.events = append(g.events, logEvent{
+		serial: c.next(), stream: stream, message: message,
+		timestamp: now.UnixMilli(), ingested: now.Add(lag).UnixMilli(),
+	})
 	c.touch()
 	if lag > 0 {
 		time.AfterFunc(lag, func() {
@@ -216,8 +218,10 @@ func (r *request) logAnswer(in *filterInput, at logPage, found []logEvent) any {
 	found = found[:min(limit, len(found))]
 	events := []answer{}
 	for _, e := range found {
-		events = append(events, answer{"eventId": fmt.Sprintf("%056d", e.serial), "ingestionTime": e.ingested,
-			"timestamp": e.timestamp, "logStreamName": e.stream, "message": e.message})
+		events = append(events, answer{
+			"eventId": fmt.Sprintf("%056d", e.serial), "ingestionTime": e.ingested,
+			"timestamp": e.timestamp, "logStreamName": e.stream, "message": e.message,
+		})
 		at.After, at.At, at.Served = e.serial, e.timestamp, 0
 	}
 	out["events"] = events

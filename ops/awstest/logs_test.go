@@ -71,8 +71,11 @@ func TestFilterLogEvents(t *testing.T) {
 		{"from a time on", cloudwatchlogs.FilterLogEventsInput{StartTime: at(3)}, all[3:]},
 		{"up to a time", cloudwatchlogs.FilterLogEventsInput{EndTime: at(1)}, all[:2]},
 		{"small pages", cloudwatchlogs.FilterLogEventsInput{Limit: aws.Int32(2)}, all},
-		{"latest first", cloudwatchlogs.FilterLogEventsInput{Limit: aws.Int32(3), StartFromHead: aws.Bool(false)},
-			[]string{all[4], all[3], all[2], all[1], all[0]}},
+		{
+			"latest first",
+			cloudwatchlogs.FilterLogEventsInput{Limit: aws.Int32(3), StartFromHead: aws.Bool(false)},
+			[]string{all[4], all[3], all[2], all[1], all[0]},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, _ := w.filter(test.in)
@@ -121,8 +124,10 @@ func TestATokenBelongsToItsSearch(t *testing.T) {
 	if err != nil || out.NextToken == nil {
 		t.Fatalf("first page: %+v, %v", out, err)
 	}
-	_, err = w.logs().FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(group),
-		FilterPattern: aws.String("x"), NextToken: out.NextToken})
+	_, err = w.logs().FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName:  aws.String(group),
+		FilterPattern: aws.String("x"), NextToken: out.NextToken,
+	})
 	want(t, err, "InvalidParameterException", "nextToken")
 }
 

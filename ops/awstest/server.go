@@ -87,8 +87,10 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 
 	r.action = r.service.action(r)
 	r.call = r.service.calls[r.action]
-	r.entry = &Call{Service: r.service.name, Action: r.call.iam, AccessKeyID: r.signature.accessKeyID,
-		Region: r.signature.region, RequestID: r.id, At: c.now()}
+	r.entry = &Call{
+		Service: r.service.name, Action: r.call.iam, AccessKeyID: r.signature.accessKeyID,
+		Region: r.signature.region, RequestID: r.id, At: c.now(),
+	}
 	c.ledger = append(c.ledger, r.entry)
 
 	if err := c.authenticate(r); err != nil {
@@ -114,7 +116,7 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 		}
 	}
 	if !r.call.open {
-		if err := r.authorize(action, r.call.resources(r, in), nil); err != nil {
+		if err := r.authorize(action, r.call.resources(r, in), r.conditionKeys(in)); err != nil {
 			return nil, false, err
 		}
 	}
@@ -145,6 +147,7 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 		return nil, false, fault.failure(r)
 	}
 
+	c.runHooks(action, *r.entry)
 	out, err = r.call.run(r, in)
 	if wait, ok := out.(later); ok && err == nil {
 		c.touch()
@@ -153,6 +156,14 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 		c.mu.Lock()
 	}
 	return out, found && fault.CutAfter, err
+}
+
+// conditionKeys are the condition keys that this call has beside those of the caller.
+func (r *request) conditionKeys(in any) conditionKeys {
+	if r.call.keys == nil {
+		return nil
+	}
+	return r.call.keys(r, in)
 }
 
 // authenticate finds out who signed the request.

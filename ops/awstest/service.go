@@ -23,18 +23,20 @@ type wire struct {
 	invalidKey, badSignature, expired, noCredentials, accessDenied, throttled, unknownAction string
 
 	frontStatus, deniedStatus, throttledStatus int
+	statuses                                   map[string]int // of the service's own errors that aren't answered with 400
 
 	answer func(w http.ResponseWriter, r *request, out any)
 	fail   func(w http.ResponseWriter, r *request, f *failure)
 }
 
-// call is one action of a service. decode reads the parameters, resources says on which ARNs the caller needs iam, run does
-// it; resources and run are called with the Cloud locked.
+// call is one action of a service. decode reads the parameters, resources says on which ARNs the caller needs iam, keys which
+// condition keys the call has, run does it; all but decode are called with the Cloud locked.
 type call struct {
 	iam       string // the IAM action without its prefix
 	open      bool   // needs no permission, or asks for it in run
 	decode    func(*request) (any, error)
 	resources func(*request, any) []string
+	keys      func(*request, any) conditionKeys // nil: none beside the caller's
 	run       func(*request, any) (any, error)
 }
 
@@ -46,7 +48,10 @@ type later interface {
 // serviceTable is every service there is.
 func serviceTable() map[string]*service {
 	table := map[string]*service{}
-	for _, s := range []*service{stsService(), identityStoreService(), lambdaService(), logsService()} {
+	for _, s := range []*service{
+		stsService(), identityStoreService(), lambdaService(), logsService(), iamService(),
+		cloudTrailService(), organizationsService(),
+	} {
 		table[s.name] = s
 	}
 	return table

@@ -3,9 +3,7 @@ package awstest
 import (
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -20,38 +18,9 @@ const stsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 // https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
 func stsService() *service {
 	return &service{
-		name: "sts",
-		wire: wire{
-			invalidKey: "InvalidClientTokenId", badSignature: "SignatureDoesNotMatch", expired: "ExpiredToken",
-			noCredentials: "MissingAuthenticationToken", accessDenied: "AccessDenied", throttled: "Throttling",
-			unknownAction: "InvalidAction", frontStatus: 403, deniedStatus: 403, throttledStatus: 400,
-			answer: func(w http.ResponseWriter, r *request, out any) {
-				w.Header().Set("Content-Type", "text/xml")
-				fmt.Fprintf(w, "<%sResponse xmlns=%q>", r.action, stsNamespace)
-				xml.NewEncoder(w).Encode(out)
-				fmt.Fprintf(w, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>\n", r.id, r.action)
-			},
-			fail: func(w http.ResponseWriter, r *request, f *failure) {
-				type fault struct {
-					XMLName   xml.Name `xml:"ErrorResponse"`
-					Namespace string   `xml:"xmlns,attr"`
-					Type      string   `xml:"Error>Type"`
-					Code      string   `xml:"Error>Code"`
-					Message   string   `xml:"Error>Message"`
-					RequestID string   `xml:"RequestId"`
-				}
-				w.Header().Set("Content-Type", "text/xml")
-				w.WriteHeader(f.status)
-				xml.NewEncoder(w).Encode(fault{Namespace: stsNamespace, Type: "Sender", Code: f.code, Message: f.message, RequestID: r.id})
-			},
-		},
-		action: func(r *request) string {
-			form, err := url.ParseQuery(string(r.body))
-			if err != nil || r.http.Method != http.MethodPost || form.Get("Version") != "2011-06-15" {
-				return ""
-			}
-			return form.Get("Action")
-		},
+		name:   "sts",
+		wire:   queryWire(stsNamespace),
+		action: queryAction("2011-06-15"),
 		calls: map[string]call{
 			"AssumeRole": {
 				iam: "AssumeRole", open: true, decode: decodeAssumeRole,
@@ -170,8 +139,23 @@ func (in *assumeRoleInput) fault() string {
 	case len(in.TransitiveTagKeys) > 50:
 		return constraint("transitiveTagKeys", "…", "have length less than or equal to 50")
 	}
+	if text := tagFault(in.Tags); text != "" {
+		return text
+	}
+	for _, key := range in.TransitiveTagKeys {
+		if !slices.ContainsFunc(in.Tags, func(t sessionTag) bool { return strings.EqualFold(t.Key, key) }) {
+			return "The specified transitive tag key must be included in the requested tags."
+		}
+	}
+	return ""
+}
+
+// tagFault says which tag breaks a rule that STS and IAM share; "" is none.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+func tagFault(tags []sessionTag) string {
+	const pattern = `satisfy regular expression pattern: `
 	seen := map[string]bool{}
-	for _, t := range in.Tags {
+	for _, t := range tags {
 		key := strings.ToLower(t.Key)
 		switch {
 		case t.Key == "" || len([]rune(t.Key)) > 128 || !tagText.MatchString(t.Key):
@@ -184,11 +168,6 @@ func (in *assumeRoleInput) fault() string {
 			return "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 		}
 		seen[key] = true
-	}
-	for _, key := range in.TransitiveTagKeys {
-		if !seen[strings.ToLower(key)] {
-			return "The specified transitive tag key must be included in the requested tags."
-		}
 	}
 	return ""
 }

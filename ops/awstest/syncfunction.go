@@ -129,12 +129,14 @@ func (c *Cloud) AddSyncFunction(f SyncFunction) *Sync {
 	}
 	store := c.IdentityStore(f.IdentityStore)
 	s := &Sync{f: f}
-	c.AddFunction(Function{Name: f.Name, Region: f.Region, Timeout: f.Timeout, Retries: f.Retries, MemoryMB: 512,
+	c.AddFunction(Function{
+		Name: f.Name, Region: f.Region, Timeout: f.Timeout, Retries: f.Retries, MemoryMB: 512,
 		Run: func(inv *Invocation) {
 			s.mu.Lock()
 			run := &syncRun{SyncFunction: s.f, cloud: c, inv: inv, store: store}
 			s.mu.Unlock()
 			run.run()
-		}})
+		},
+	})
 	return s
 }

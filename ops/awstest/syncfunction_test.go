@@ -63,11 +63,15 @@ func TestSyncFromNothing(t *testing.T) {
 	lines, problem := w.runSync()
 	platform, security, mona, octocat := s.GroupID("platform"), s.GroupID("security"), s.UserID("mona@example.org"), s.UserID("octocat@example.org")
 	fetch := func(id string) []string {
-		return []string{"INFO Fetching group memberships for group " + id + " with up to 3 retries on throttling...",
-			"INFO Fetching group memberships for group " + id + ", attempt 1 of 3..."}
+		return []string{
+			"INFO Fetching group memberships for group " + id + " with up to 3 retries on throttling...",
+			"INFO Fetching group memberships for group " + id + ", attempt 1 of 3...",
+		}
 	}
-	expected := []string{"INFO creating group platform", "INFO creating group security",
-		"INFO creating user octocat@example.org", "INFO creating user mona@example.org"}
+	expected := []string{
+		"INFO creating group platform", "INFO creating group security",
+		"INFO creating user octocat@example.org", "INFO creating user mona@example.org",
+	}
 	expected = append(expected, fetch(platform)...)
 	expected = append(expected, "INFO creating group membership for user "+octocat+" in group "+platform,
 		"INFO creating group membership for user "+mona+" in group "+platform)
@@ -102,8 +106,10 @@ func TestSyncDeletesWhatGitHubDoesNotHave(t *testing.T) {
 
 	lines, _ := w.runSync()
 	text := strings.Join(lines, "\n")
-	for _, part := range []string{"INFO deleting group " + handmade, "INFO deleting user " + gone, "INFO deleting membership " + stay,
-		"DEBUG Skipping deletion EntraID User: entra@example.org, e@entra.example.org"} {
+	for _, part := range []string{
+		"INFO deleting group " + handmade, "INFO deleting user " + gone, "INFO deleting membership " + stay,
+		"DEBUG Skipping deletion EntraID User: entra@example.org, e@entra.example.org",
+	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the log has no line %q:\n%s", part, text)
 		}
@@ -111,8 +117,10 @@ func TestSyncDeletesWhatGitHubDoesNotHave(t *testing.T) {
 	same(t, s, awstest.Snapshot{
 		Users:  []string{"Mona@example.org", "entra@example.org", "octocat@example.org"},
 		Groups: []string{"Azure-AWS-SSO-readers", "Platform", "security"},
-		Member: map[string][]string{"Azure-AWS-SSO-readers": {"entra@example.org"},
-			"Platform": {"Mona@example.org", "octocat@example.org"}, "security": {"Mona@example.org"}},
+		Member: map[string][]string{
+			"Azure-AWS-SSO-readers": {"entra@example.org"},
+			"Platform":              {"Mona@example.org", "octocat@example.org"}, "security": {"Mona@example.org"},
+		},
 	})
 	w.noProblems()
 }
@@ -122,12 +130,14 @@ func TestSyncDryRunOnlySays(t *testing.T) {
 	s.AddGroup("old")
 	old := s.GroupID("old")
 	lines, _ := w.runSync()
-	want := []string{"INFO Mode: dry-run (set env var NOT_DRY_RUN to `true` to change)",
+	want := []string{
+		"INFO Mode: dry-run (set env var NOT_DRY_RUN to `true` to change)",
 		"INFO [dry-run] would create group platform", "INFO [dry-run] would create group security", "INFO [dry-run] would delete group " + old,
 		"INFO [dry-run] would create user octocat@example.org", "INFO [dry-run] would create user mona@example.org",
 		"INFO Fetching group memberships for group " + old + " with up to 3 retries on throttling...",
 		"INFO Fetching group memberships for group " + old + ", attempt 1 of 3...",
-		"WARN cannot find old - this group exists in identity store but not in github, these should have already been deleted or ignored"}
+		"WARN cannot find old - this group exists in identity store but not in github, these should have already been deleted or ignored",
+	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
@@ -162,39 +172,88 @@ func TestSyncFaults(t *testing.T) {
 		silent   []string
 		repaired bool // by a second run without the fault
 	}{
-		{"a line whose call is lost", awstest.SyncFaults{Drop: []string{"security", "mona in platform"}},
+		{
+			"a line whose call is lost",
+			awstest.SyncFaults{Drop: []string{"security", "mona in platform"}},
 			without(func(s *awstest.Snapshot) {
 				s.Groups = []string{"platform"}
 				s.Member = map[string][]string{"platform": {"octocat@example.org"}}
-			}), "", []string{"creating group security", "creating group membership for user"}, []string{"ERROR"}, true},
-		{"a user whose call is lost", awstest.SyncFaults{Drop: []string{"octocat"}},
+			}), "",
+			[]string{"creating group security", "creating group membership for user"},
+			[]string{"ERROR"},
+			true,
+		},
+		{
+			"a user whose call is lost",
+			awstest.SyncFaults{Drop: []string{"octocat"}},
 			without(func(s *awstest.Snapshot) {
 				s.Users = []string{"mona@example.org"}
 				s.Member["platform"] = []string{"mona@example.org"}
-			}), "", []string{"creating user octocat@example.org", "for user undefined in group", "ERROR"}, nil, true},
-		{"new users not seen", awstest.SyncFaults{BlindToNewUsers: true},
+			}), "",
+			[]string{"creating user octocat@example.org", "for user undefined in group", "ERROR"},
+			nil, true,
+		},
+		{
+			"new users not seen",
+			awstest.SyncFaults{BlindToNewUsers: true},
 			without(func(s *awstest.Snapshot) { s.Member = map[string][]string{} }), "",
-			[]string{"creating group membership for user undefined in group"}, nil, true},
-		{"new groups not seen", awstest.SyncFaults{BlindToNewGroups: true},
+			[]string{"creating group membership for user undefined in group"},
+			nil, true,
+		},
+		{
+			"new groups not seen",
+			awstest.SyncFaults{BlindToNewGroups: true},
 			without(func(s *awstest.Snapshot) { s.Member = map[string][]string{} }), "",
-			[]string{"creating group platform"}, []string{"membership"}, true},
-		{"an unhandled rejection", awstest.SyncFaults{Reject: []string{"mona in security"}},
+			[]string{"creating group platform"},
+			[]string{"membership"},
+			true,
+		},
+		{
+			"an unhandled rejection",
+			awstest.SyncFaults{Reject: []string{"mona in security"}},
 			without(func(s *awstest.Snapshot) { delete(s.Member, "security") }), "",
-			[]string{"ERROR Unhandled Promise Rejection \t{\"errorType\":\"Runtime.UnhandledPromiseRejection\",\"errorMessage\":\"ThrottlingException: Rate exceeded\""}, nil, true},
-		{"an error line without ID", awstest.SyncFaults{Reject: []string{"mona in security"}, ErrorsWithoutID: true},
+			[]string{"ERROR Unhandled Promise Rejection \t{\"errorType\":\"Runtime.UnhandledPromiseRejection\",\"errorMessage\":\"ThrottlingException: Rate exceeded\""},
+			nil, true,
+		},
+		{
+			"an error line without ID",
+			awstest.SyncFaults{Reject: []string{"mona in security"}, ErrorsWithoutID: true},
 			without(func(s *awstest.Snapshot) { delete(s.Member, "security") }), "",
-			[]string{"ERROR Unhandled Promise Rejection"}, nil, true},
-		{"a crash under throttling", awstest.SyncFaults{CrashAfter: 3},
-			awstest.Snapshot{Users: []string{"octocat@example.org"}, Groups: []string{"platform", "security"}, Member: map[string][]string{}}, "Unhandled",
-			[]string{"creating user mona@example.org", "ThrottlingException"}, []string{"Fetching"}, true},
-		{"a time-out", awstest.SyncFaults{TimeOutAfter: 5},
+			[]string{"ERROR Unhandled Promise Rejection"},
+			nil, true,
+		},
+		{
+			"a crash under throttling",
+			awstest.SyncFaults{CrashAfter: 3},
+			awstest.Snapshot{Users: []string{"octocat@example.org"}, Groups: []string{"platform", "security"}, Member: map[string][]string{}},
+			"Unhandled",
+			[]string{"creating user mona@example.org", "ThrottlingException"},
+			[]string{"Fetching"},
+			true,
+		},
+		{
+			"a time-out",
+			awstest.SyncFaults{TimeOutAfter: 5},
 			without(func(s *awstest.Snapshot) { s.Member = map[string][]string{"platform": {"octocat@example.org"}} }), "Unhandled",
-			[]string{"creating group membership"}, nil, true},
-		{"the last group lost", awstest.SyncFaults{LoseLastGroup: true},
+			[]string{"creating group membership"},
+			nil, true,
+		},
+		{
+			"the last group lost",
+			awstest.SyncFaults{LoseLastGroup: true},
 			without(func(s *awstest.Snapshot) { delete(s.Member, "security") }), "",
-			[]string{"creating group membership"}, []string{"ERROR"}, true},
-		{"GitHub has nothing", awstest.SyncFaults{EmptyGitHub: true},
-			awstest.Snapshot{Users: []string{}, Groups: []string{}, Member: map[string][]string{}}, "", nil, []string{"creating"}, true},
+			[]string{"creating group membership"},
+			[]string{"ERROR"},
+			true,
+		},
+		{
+			"GitHub has nothing",
+			awstest.SyncFaults{EmptyGitHub: true},
+			awstest.Snapshot{Users: []string{}, Groups: []string{}, Member: map[string][]string{}},
+			"", nil,
+			[]string{"creating"},
+			true,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, sync, s := newSync(t, awstest.SyncFunction{Faults: test.faults})

@@ -123,9 +123,11 @@ func (r *syncRun) syncUsers(teams []Team) {
 			name := login + r.EmailSuffix
 			r.write(SyncEntity{"create", "user", login}, "user "+name, func() {
 				if r.store.userNamed(name) == nil {
-					r.newUsers = append(r.newUsers, r.store.createUser(&storedUser{UserName: name, DisplayName: name,
+					r.newUsers = append(r.newUsers, r.store.createUser(&storedUser{
+						UserName: name, DisplayName: name,
 						Name:   &personName{FamilyName: name, GivenName: name},
-						Emails: []Email{{Value: name, Type: "work", Primary: true}}}).UserId)
+						Emails: []Email{{Value: name, Type: "work", Primary: true}},
+					}).UserId)
 				}
 			})
 		}
@@ -273,8 +275,10 @@ func (r *syncRun) unhandled(errorType, message string) {
 	}{
 		ErrorType: "Runtime.UnhandledPromiseRejection", ErrorMessage: errorType + ": " + message,
 		Reason: json.RawMessage(nodeError(errorType, message)),
-		Stack: []string{"Runtime.UnhandledPromiseRejection: " + errorType + ": " + message,
-			"    at process.<anonymous> (file:///var/runtime/index.mjs:1448:17)", "    at process.emit (node:events:519:28)"},
+		Stack: []string{
+			"Runtime.UnhandledPromiseRejection: " + errorType + ": " + message,
+			"    at process.<anonymous> (file:///var/runtime/index.mjs:1448:17)", "    at process.emit (node:events:519:28)",
+		},
 	})
 	line := "Unhandled Promise Rejection \t" + string(report)
 	if r.Faults.ErrorsWithoutID {

@@ -138,6 +138,14 @@ func want(t *testing.T, err error, wantCode, part string) {
 	}
 }
 
+// check is for calls that a test can't go on without.
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func hash(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	return hex.EncodeToString(sum[:])
