@@ -23,6 +23,7 @@ type answer struct {
 	body   any
 	raw    []byte
 	header http.Header
+	then   []func() // called before it is sent
 }
 
 // refuse is GitHub's error object.
@@ -53,6 +54,7 @@ func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
 	defer s.notify()
 	who, bad := s.authenticate(r)
 	defer func() {
+		a.then = s.concerned()
 		a.set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 		if a.header.Get("Content-Type") == "" {
 			a.set("Content-Type", "application/json; charset=utf-8")
@@ -71,8 +73,10 @@ func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
 	}
 	if r.UserAgent() == "" {
 		s.problem("%s %s: no User-Agent", r.Method, r.URL.Path)
-		return answer{status: http.StatusForbidden, header: http.Header{"Content-Type": {"text/html"}},
-			raw: []byte("Request forbidden by administrative rules. Please make sure your request has a User-Agent header.\n")}
+		return answer{
+			status: http.StatusForbidden, header: http.Header{"Content-Type": {"text/html"}},
+			raw: []byte("Request forbidden by administrative rules. Please make sure your request has a User-Agent header.\n"),
+		}
 	}
 	if v := r.Header.Get("X-GitHub-Api-Version"); v != "" && v != apiVersion {
 		s.problem("%s %s: X-GitHub-Api-Version %q", r.Method, r.URL.Path, v)
@@ -102,7 +106,9 @@ func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
 		a = s.visit(to, &request{Request: r, route: to, who: who, parameters: parameters, content: body})
 	}
 	if a.status == http.StatusOK && r.Method == http.MethodGet {
-		a.raw = encode(a.body)
+		if a.raw == nil {
+			a.raw = encode(a.body)
+		}
 		tag := fmt.Sprintf(`W/"%x"`, sha256.Sum256(a.raw))
 		a.set("ETag", tag)
 		if unchanged(r.Header.Get("If-None-Match"), tag) {
@@ -122,11 +128,22 @@ func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
 
 // visit is the endpoint, behind the permission that it needs.
 func (s *Server) visit(to route, r *request) answer {
-	var a answer
-	if to.members && r.who.installed && !r.who.may("members") {
+	a, admitted := answer{}, true
+	if to.needs != "" {
+		a, admitted = s.admit(r)
+	}
+	switch {
+	case !admitted:
+	case to.members && r.who.installed && !r.who.may("members"):
 		a = refuse(http.StatusForbidden, notByIntegration, to.doc)
-	} else {
+	default:
 		a = to.handle(s, r)
+	}
+	if to.needs != "" {
+		a.set("X-Accepted-GitHub-Permissions", accepted(to.needs))
+		if r.who.user != nil {
+			a.set("X-Accepted-OAuth-Scopes", "repo")
+		}
 	}
 	if to.members {
 		a.set("X-Accepted-GitHub-Permissions", "members=read")

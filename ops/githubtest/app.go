@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,9 +40,14 @@ type App struct {
 	// PublicKey is RSA, PEM, PKIX or PKCS #1: what signatures are checked with. Empty: the private key's.
 	PublicKey string
 	// Permissions are what the organisation granted: {"members": "read"}. nil is exactly that one; an empty map is none.
+	// With one for repositories comes "metadata": "read".
 	Permissions map[string]string
+	// Repositories are those of the organisation's that it's installed in, "name" or "owner/name". nil: all of them, those
+	// to come included; an empty list is none.
+	Repositories []string
 
 	key *rsa.PublicKey
+	bot *user // what it acts as, from when it first does
 }
 
 // AddApp registers and installs an App and returns it with everything filled in, its PrivateKey above all. An App with
@@ -53,7 +60,10 @@ func (s *Server) AddApp(app App) App {
 	if app.Permissions == nil {
 		app.Permissions = map[string]string{"members": "read"}
 	}
-	app.Permissions = maps.Clone(app.Permissions)
+	app.Permissions, app.Repositories = maps.Clone(app.Permissions), slices.Clone(app.Repositories)
+	if anyOf(app.Permissions) {
+		app.Permissions["metadata"] = cmp.Or(app.Permissions["metadata"], "read")
+	}
 	s.edit(func() {
 		if app.ID == 0 {
 			app.ID = s.nextID()
@@ -68,9 +78,13 @@ func (s *Server) AddApp(app App) App {
 			app.ClientID = fmt.Sprintf("Iv23li%014d", app.ID)
 		}
 		kept := app
+		kept.bot = nil
+		if before := s.apps[app.ID]; before != nil && before.Slug == app.Slug {
+			kept.bot = before.bot
+		}
 		s.apps[app.ID] = &kept
 	})
-	app.Permissions = maps.Clone(app.Permissions)
+	app.Permissions, app.Repositories = maps.Clone(app.Permissions), slices.Clone(app.Repositories)
 	return app
 }
 
@@ -225,8 +239,8 @@ func createInstallationToken(s *Server, r *request) answer {
 	if err := json.Unmarshal(r.content, &asked); err != nil && len(bytes.TrimSpace(r.content)) > 0 {
 		return refuse(http.StatusBadRequest, "Problems parsing JSON", r.route.doc)
 	}
-	if len(asked.Repositories)+len(asked.RepositoryIDs) > 0 {
-		s.problem("%s %s: githubtest has no repositories to narrow a token to", r.Method, r.URL.Path)
+	narrowed, ok := s.narrow(app, asked.Repositories, asked.RepositoryIDs)
+	if !ok {
 		return refuse(http.StatusUnprocessableEntity, "There is at least one repository that does not exist or is not accessible to the parent installation.", r.route.doc)
 	}
 	for name, level := range asked.Permissions {
@@ -234,14 +248,23 @@ func createInstallationToken(s *Server, r *request) answer {
 			return refuse(http.StatusUnprocessableEntity, "The permissions requested are not granted to this installation.", r.route.doc)
 		}
 	}
-	t := &token{app: app, permissions: asked.Permissions, expires: s.options.Now().Add(time.Hour).Truncate(time.Second)}
+	t := &token{app: app, permissions: asked.Permissions, repositories: namesOf(narrowed), expires: s.options.Now().Add(time.Hour).Truncate(time.Second)}
 	text := "ghs_" + rand.Text() + rand.Text()[:10]
 	s.tokens[text] = t
 	granted := asked.Permissions
 	if granted == nil {
 		granted = app.Permissions
 	}
-	return answer{status: http.StatusCreated, body: map[string]any{
-		"token": text, "expires_at": stamp(t.expires), "permissions": granted, "repository_selection": "all",
-	}}
+	body := map[string]any{"token": text, "expires_at": stamp(t.expires), "permissions": granted, "repository_selection": "all"}
+	if app.Repositories != nil || narrowed != nil {
+		body["repository_selection"] = "selected"
+	}
+	if narrowed != nil {
+		list := []map[string]any{}
+		for _, in := range narrowed {
+			list = append(list, in.simple(s))
+		}
+		body["repositories"] = list
+	}
+	return answer{status: http.StatusCreated, body: body}
 }

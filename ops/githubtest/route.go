@@ -19,6 +19,11 @@ type route struct {
 	jwt bool
 	// members: an installation needs the organisation permission "members".
 	members bool
+	// needs is what an installation or a fine-grained token must have in the repository, "contents:write", and a person
+	// must be; with a "|" between them, several of which one is enough. Empty: the endpoint isn't a repository's.
+	needs string
+	// readers: whoever may read the repository may do this too.
+	readers bool
 	// free: not counted against the hourly limit.
 	free   bool
 	handle func(*Server, *request) answer
@@ -31,6 +36,7 @@ type request struct {
 	who        caller
 	parameters map[string]string
 	content    []byte
+	repository *repository // where the route has needs
 }
 
 func (r *request) notFound() answer {
@@ -38,10 +44,10 @@ func (r *request) notFound() answer {
 }
 
 // routes is everything that this GitHub knows, one line per endpoint. The numeric paths are where GitHub's own Link
-// headers lead.
+// headers lead. A name with dots takes the rest of the path, slashes and all.
 func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	return []route{
+	return append(repositoryRoutes(), []route{
 		{method: get, path: "/rate_limit", doc: "rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user", free: true, handle: getRateLimit},
 
 		{method: get, path: "/app", doc: "apps/apps#get-the-authenticated-app", jwt: true, handle: getApp},
@@ -66,7 +72,7 @@ func routes() []route {
 		{method: get, path: "/organizations/{org_id}/team/{team_id}/members", doc: "teams/members#list-team-members", members: true, handle: listTeamMembers},
 		{method: get, path: "/orgs/{org}/teams/{team}/memberships/{login}", doc: "teams/members#get-team-membership-for-a-user", members: true, handle: getTeamMembership},
 		{method: get, path: "/organizations/{org_id}/team/{team_id}/memberships/{login}", doc: "teams/members#get-team-membership-for-a-user", members: true, handle: getTeamMembership},
-	}
+	}...)
 }
 
 // find is the route of a request and what its path says. A slash at the end, a doubled slash or another method is
@@ -75,7 +81,7 @@ func find(r *http.Request) (route, map[string]string, bool) {
 	got := strings.Split(r.URL.EscapedPath(), "/")
 	for _, to := range routes() {
 		want := strings.Split(to.path, "/")
-		if to.method != r.Method || len(got) != len(want) {
+		if to.method != r.Method {
 			continue
 		}
 		if parameters, ok := match(want, got); ok {
@@ -88,6 +94,18 @@ func find(r *http.Request) (route, map[string]string, bool) {
 
 func match(want, got []string) (map[string]string, bool) {
 	parameters := map[string]string{}
+	last := len(want) - 1
+	if name, ok := strings.CutSuffix(want[last], "...}"); ok && len(got) > last {
+		rest, err := url.PathUnescape(strings.Join(got[last:], "/"))
+		if err != nil || rest == "" {
+			return nil, false
+		}
+		parameters[strings.TrimPrefix(name, "{")] = rest
+		want, got = want[:last], got[:last]
+	}
+	if len(got) != len(want) {
+		return nil, false
+	}
 	for i, segment := range want {
 		value, err := url.PathUnescape(got[i])
 		if err != nil {

@@ -1,5 +1,6 @@
 // Package githubtest is GitHub's REST API held in memory, in the manner of net/http/httptest: one organisation with its
-// people, its teams and their child teams, the tokens and the GitHub Apps that may ask, and the faults of the real one.
+// people, its teams and their child teams, its repositories and their pull requests, the tokens and the GitHub Apps that
+// may ask, and the faults of the real one.
 // Real clients talk to it; only their address differs (GITHUB_API_URL = Server.URL). It is as strict as GitHub where a
 // client could go wrong (credentials, clocks, permissions, paging, rate limits) and answers 404 to what it doesn't know,
 // which it also writes down: a test ends by looking at Server.Problems.
@@ -11,11 +12,17 @@
 //	gh.AddToken("ghp_reader", "reader")
 //	// GITHUB_API_URL=gh.URL() GITHUB_TOKEN=ghp_reader
 //
-// The methods that shape the world (Add…, Remove…, Rename…) are the hand of an organisation's owner: they act at once,
-// need no token and aren't calls. Naming a team that doesn't exist is a mistake in the test and panics.
+//	gh.AddRepository("ministryofjustice/users", githubtest.RepositoryOptions{Files: map[string]string{"a.json": "{}\n"}})
+//	app := gh.AddApp(githubtest.App{Permissions: map[string]string{"contents": "write", "pull_requests": "write"}})
+//	// … the bot opens a pull request; then a person merges it, and the test looks:
+//	gh.Merge("ministryofjustice/users", 1, "alice")
 //
-// What is modelled and where it is documented: https://docs.github.com/en/rest. GraphQL, the device flow and pull
-// requests are not here yet.
+// The methods that shape the world (Add…, Remove…, Rename…) are the hand of an organisation's owner: they act at once,
+// need no token and aren't calls. Naming a team or a repository that doesn't exist is a mistake in the test and panics.
+//
+// What is modelled and where it is documented: https://docs.github.com/en/rest. Repositories hold real git objects (every
+// SHA is git's own), but files and directories only, no forks and no protected branches; files merge whole. GraphQL and
+// the device flow are not here yet.
 package githubtest
 
 import (
@@ -29,6 +36,9 @@ import (
 	"sync"
 	"time"
 )
+
+// largestBody is a blob's 100 MB in base64, and some.
+const largestBody = 160 << 20
 
 // Options say which GitHub to start. The zero value is a GitHub with the organisation "ministryofjustice", GitHub's own
 // page sizes and limits, and the machine's clock, on a free port.
@@ -68,6 +78,9 @@ type Server struct {
 	tokens   map[string]*token
 	apps     map[int64]*App
 	windows  map[string]*window
+
+	repositories map[string]*repository // by full name in lower case
+	later        []func()               // what is to be called once mu is free
 }
 
 // New starts a GitHub; Close stops it. It panics when it can't listen, as httptest.NewServer does.
@@ -102,6 +115,8 @@ func New(options Options) *Server {
 		tokens:  map[string]*token{},
 		apps:    map[int64]*App{},
 		windows: map[string]*window{},
+
+		repositories: map[string]*repository{},
 	}
 	s.org = &organization{
 		id: s.nextID(), login: options.Organization, created: options.Now(), members: map[*user]*orgMember{},
@@ -172,12 +187,27 @@ func (s *Server) notify() {
 	s.changed = make(chan struct{})
 }
 
-// edit runs a change of the world under the lock and tells Wait, even when the change panics.
+// edit runs a change of the world under the lock and tells Wait, even when the change panics; then it calls whom the
+// change concerns.
 func (s *Server) edit(change func()) {
+	for _, call := range s.locked(change) {
+		call()
+	}
+}
+
+func (s *Server) locked(change func()) []func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
 	change()
+	return s.concerned()
+}
+
+// concerned is whom the change at hand concerns, to be called without mu. The caller holds mu.
+func (s *Server) concerned() []func() {
+	calls := s.later
+	s.later = nil
+	return calls
 }
 
 // nextID numbers users, teams and the rest from one sequence. The caller holds mu.
@@ -199,7 +229,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	status := 0
 	defer func() { s.end(call, status) }()
 
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestBody))
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -208,6 +238,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	a := s.answer(r, body, f)
+	for _, call := range a.then {
+		call()
+	}
 	status = a.status
 	a.write(w, f.Cut)
 }

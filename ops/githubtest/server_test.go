@@ -193,7 +193,7 @@ func TestAnUnchangedAnswerIs304AndCostsNothing(t *testing.T) {
 func TestUnknownEndpointsAre404AndAProblem(t *testing.T) {
 	for _, tc := range []struct{ method, path string }{
 		{"GET", "/"},
-		{"GET", "/repos/x/y"},
+		{"GET", "/repos/x/y/issues"},
 		{"POST", "/user"},
 		{"GET", "/orgs/" + org + "/teams/"},
 		{"GET", "//user"},

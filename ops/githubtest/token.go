@@ -10,17 +10,21 @@ import (
 
 // token is a credential that isn't a JSON web token: a person's, or an installation's.
 type token struct {
-	user        *user
-	app         *App
-	scopes      []string
-	permissions map[string]string // an installation token that asked for less than the App has; nil: all of it
-	expires     time.Time         // zero: never
+	user   *user
+	app    *App
+	scopes []string
+	// permissions are a fine-grained token's, or an installation token's that asked for less than the App has; nil: all
+	// of that, or what AddToken says.
+	permissions  map[string]string
+	repositories []string  // the same of repositories; nil: all
+	expires      time.Time // zero: never
 }
 
 // AddToken makes a personal access token for the login, who is added to GitHub and to the organisation where missing
 // (RemoveFromOrganization makes it a stranger's token). With scopes it's a classic one, which reads teams and
 // memberships only if it has read:org, write:org or admin:org; without, a fine-grained one with organisation permission
-// "members". A token that is there already changes hands. An empty token panics.
+// "members", which reaches no repository that isn't public (AddFineGrainedToken makes one that does); classic ones need
+// repo for that, and their login a place in the repository. A token that is there already changes hands. An empty token panics.
 // https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/managing-your-personal-access-tokens
 func (s *Server) AddToken(text, login string, scopes ...string) {
 	s.edit(func() {
@@ -85,6 +89,9 @@ func (s *Server) sees(c caller) bool {
 	m := s.org.members[c.user]
 	if m == nil || m.pending {
 		return false
+	}
+	if c.token.permissions != nil {
+		return c.token.permissions["members"] != ""
 	}
 	return len(c.token.scopes) == 0 || slices.ContainsFunc(c.token.scopes, func(scope string) bool {
 		return scope == "read:org" || scope == "write:org" || scope == "admin:org"

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type user struct {
 	id      int64
 	login   string
 	created time.Time
+	bot     bool // an App's
 }
 
 var loginForm = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9_]){0,38}$`)
@@ -75,8 +77,8 @@ func checkLogin(login string) string {
 
 // simple is the user as lists have it.
 func (u *user) simple(s *Server) map[string]any {
-	api := s.url + "users/" + u.login
-	return map[string]any{
+	api := s.url + "users/" + url.PathEscape(u.login)
+	m := map[string]any{
 		"login":             u.login,
 		"id":                u.id,
 		"node_id":           node("User", u.id),
@@ -90,6 +92,11 @@ func (u *user) simple(s *Server) map[string]any {
 		"user_view_type":    "public",
 		"site_admin":        false,
 	}
+	if u.bot {
+		m["type"], m["node_id"] = "Bot", node("Bot", u.id)
+		m["html_url"] = "https://github.com/apps/" + strings.TrimSuffix(u.login, "[bot]")
+	}
+	return m
 }
 
 // full is the user as an endpoint of its own has it: without a name and e-mail address, as most are.
@@ -113,13 +120,13 @@ func getAuthenticatedUser(s *Server, r *request) answer {
 	return answer{status: http.StatusOK, body: r.who.user.full(s)}
 }
 
-// getUser finds organisations too, for they share the logins: only "type" tells them apart.
+// getUser finds organisations and Apps' bots too, for they share the logins: only "type" tells them apart.
 func getUser(s *Server, r *request) answer {
 	login := r.parameters["login"]
 	if strings.EqualFold(login, s.org.login) {
 		return answer{status: http.StatusOK, body: s.org.owner(s)}
 	}
-	u := s.users[strings.ToLower(login)]
+	u := s.lookUp(login)
 	if u == nil {
 		return r.notFound()
 	}
