@@ -17,7 +17,7 @@ import (
 const (
 	planFor   = 15 * time.Minute // how long planning may take
 	planFresh = time.Minute      // how old a plan may be when its run begins
-	stepFor   = 2 * time.Minute  // how long one call of a step may take
+	stepFor   = 10 * time.Minute // how long one call of a step may take
 
 	progressFirst = 2 * time.Second
 	progressThen  = 3 * time.Second
@@ -48,17 +48,22 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 
 // admit finds out who asks and whether they may.
 func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) error {
-	login, err := d.may(ctx, r.Asker)
+	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
 		d.report(err, r)
-		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
+		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID), fault: ops.KindOf(err), quiet: d.said(ctx, r, ops.Words(err, r.ID))})
 	}
 	h := happening{kind: admitted, login: login}
 	if o.Lock != nil && !r.Preview {
-		h.held = o.Lock(r.For())
+		asked := r.For()
+		asked.By = login
+		if h.held, err = safely(func() (string, error) { return o.Lock(asked), nil }); err != nil {
+			d.report(err, r)
+			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID)})
+		}
 	}
 	err = d.apply(ctx, r, h)
 	held, busy := errors.AsType[*store.HeldError](err)
@@ -69,16 +74,47 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 	if other, err := d.Store.Request(ctx, held.By); err == nil {
 		reason = fmt.Sprintf("%s is already under way: %s asked for it at %s UTC.", o.Command, other.By, other.At.Format("15:04"))
 	}
-	return d.apply(ctx, r, happening{kind: turnedAway, login: login, fault: ops.Busy, pointer: held.By,
-		reason: reason + " Nothing more was started; follow that one, and ask again when it has ended."})
+	return d.apply(ctx, r, happening{
+		kind: turnedAway, login: login, fault: ops.Busy, pointer: held.By,
+		reason: reason + " Nothing more was started; follow that one, and ask again when it has ended.",
+	})
 }
 
-// may tells which login the asker is and returns nil if they may ask.
-func (d *Desk) may(ctx context.Context, a store.Asker) (string, error) {
+// said tells whether the first of r's group was turned away with the same words.
+func (d *Desk) said(ctx context.Context, r store.Request, words string) bool {
+	if r.Card == r.ID {
+		return false
+	}
+	first, err := d.Store.Request(ctx, r.Card)
+	return err == nil && first.State == store.Refused && first.Reason == words
+}
+
+// MayAsk tells who the asker is and returns nil if they may ask for the operation.
+func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (string, error) {
+	terms := d.TermsOf(operation)
+	if terms.Requesters != ByPlace || a.Login != "" {
+		return d.Member(ctx, a)
+	}
+	if d.Present == nil {
+		return "", &ops.Error{Kind: ops.Unavailable, What: "I can't tell who is in " + terms.Place + ", so nothing was done."}
+	}
+	if err := d.Present(ctx, a, terms.Place); err != nil {
+		return "", err
+	}
+	if login, err := d.Team.Login(a.Workspace, a.User); err == nil {
+		return login, nil
+	}
+	// CloudTrail names them as the chat does.
+	return unknownLogin + a.User, nil
+}
+
+// Member tells which login somebody is and returns nil if that is a member of
+// the team now.
+func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
 	login := a.Login
 	if login == "" {
 		var err error
-		if login, err = d.Team.Login(a.User); err != nil {
+		if login, err = d.Team.Login(a.Workspace, a.User); err != nil {
 			return "", err
 		}
 	}
@@ -91,13 +127,40 @@ func (d *Desk) report(err error, r store.Request) {
 }
 
 func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error {
-	limited, cancel := context.WithTimeout(ctx, planFor)
+	plan, err := d.look(ctx, o, r)
+	if ctx.Err() != nil || d.stopping.Load() {
+		return context.Canceled
+	}
+	// Progress may have been written meanwhile.
+	r, again := d.Store.Request(ctx, r.ID)
+	if again != nil {
+		return again
+	}
+	if r.State != store.Planning {
+		return store.ErrStale // withdrawn meanwhile
+	}
+	if err != nil {
+		d.report(err, r)
+		reason := ops.Words(err, r.ID)
+		if !strings.Contains(strings.ToLower(reason), "nothing was run") {
+			reason += " Nothing was run."
+		}
+		return d.apply(ctx, r, happening{kind: unplanned, reason: reason, fault: ops.KindOf(err)})
+	}
+	return d.apply(ctx, r, happening{kind: planned, plan: &plan, terms: d.TermsOf(o.Name)})
+}
+
+// look makes a plan, and tells where that stands while it takes long.
+func (d *Desk) look(ctx context.Context, o ops.Operation, r store.Request) (ops.Plan, error) {
+	limited, cancel := d.looks.begin(ctx)
 	defer cancel()
 	var text atomic.Pointer[string]
 	var telling sync.WaitGroup
 	telling.Go(func() { d.progress(limited, r, &text) })
+	asked := r.For()
+	asked.Shown = r.Plan // nil at the first look
 	plan, err := safely(func() (ops.Plan, error) {
-		return o.Plan(limited, r.For(), func(format string, args ...any) {
+		return o.Plan(limited, asked, func(format string, args ...any) {
 			s := fmt.Sprintf(format, args...)
 			text.Store(&s)
 		})
@@ -107,23 +170,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error
 	if err == nil {
 		err = o.Check(plan)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	// Progress may have been written meanwhile; the state can't have changed.
-	r, again := d.Store.Request(ctx, r.ID)
-	if again != nil {
-		return again
-	}
-	if err != nil {
-		d.report(err, r)
-		reason := ops.Words(err, r.ID)
-		if !strings.Contains(reason, "Nothing was run") && !strings.Contains(reason, "nothing was run") {
-			reason += " Nothing was run."
-		}
-		return d.apply(ctx, r, happening{kind: unplanned, reason: reason, fault: ops.KindOf(err)})
-	}
-	return d.apply(ctx, r, happening{kind: planned, plan: &plan})
+	return plan, err
 }
 
 // progress brings the card up to date while a plan takes long.
@@ -153,12 +200,34 @@ func (d *Desk) progress(ctx context.Context, r store.Request, text *atomic.Point
 	}
 }
 
-// start begins the run, if the plan is fresh and the asker still may.
-func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) error {
-	if d.now().Sub(r.PlannedAt) > planFresh {
-		return d.apply(ctx, r, happening{kind: outdated, reason: "The plan was made at " + r.PlannedAt.Format("15:04:05") + " UTC; planning again."})
+// wait waits for people to decide.
+func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error) {
+	now := d.now()
+	switch {
+	case !now.Before(r.ExpiresAt):
+		return 0, d.apply(ctx, r, happening{kind: expired})
+	case !r.RemindAt.IsZero() && !now.Before(r.RemindAt):
+		return 0, d.apply(ctx, r, happening{kind: reminded, terms: d.TermsOf(r.Operation)})
 	}
-	_, err := d.may(ctx, r.Asker)
+	until := r.ExpiresAt
+	if !r.RemindAt.IsZero() && r.RemindAt.Before(until) {
+		until = r.RemindAt
+	}
+	return max(until.Sub(now), time.Millisecond), nil
+}
+
+// start begins the run, if whoever asked and whoever approved still may, and if
+// the plan is still what was shown.
+func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) error {
+	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
+	if err == nil && !strings.EqualFold(login, r.By) {
+		err = &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever asked was %s on GitHub then and is %s now, so nothing was run.", r.By, login)}
+	}
+	for _, review := range r.Reviews {
+		if err == nil {
+			err = d.Team.Member(ctx, review.By)
+		}
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -166,38 +235,116 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) erro
 		d.report(err, r)
 		return d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
 	}
+	if d.now().Sub(r.PlannedAt) > planFresh {
+		_, err := d.replan(ctx, o, r)
+		return err
+	}
 	return d.apply(ctx, r, happening{kind: started})
+}
+
+// lookAgainFor is how long a run that is under way waits for a system that
+// doesn't answer when the plan must be made again.
+const lookAgainFor = 24 * time.Hour
+
+// replan looks again before something is changed: the effects must be among
+// those that were shown. A run that is half done isn't given up because a
+// system is out of reach for a while.
+func (d *Desk) replan(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+	plan, err := d.look(ctx, o, r)
+	if ctx.Err() != nil || d.stopping.Load() {
+		return 0, context.Canceled
+	}
+	if err != nil {
+		d.report(err, r)
+		words := ops.Words(err, r.ID)
+		var since time.Time
+		if _, err := d.Store.Recall(ctx, r.ID, "desk/replan", &since); err != nil {
+			return 0, err
+		}
+		if since.Before(r.PlannedAt) {
+			since = d.now()
+		}
+		if r.State == store.Running && ops.KindOf(err) == ops.Unavailable && d.now().Before(since.Add(lookAgainFor)) {
+			again := &run{desk: d, request: r}
+			return time.Minute, errors.Join(
+				again.Remember(ctx, "desk/replan", since),
+				again.Log(ctx, ops.Line{Key: "desk/replan " + words, Level: ops.Warning, Text: "The run waits: before it goes on, the plan must be made again. " + words}))
+		}
+		return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The plan couldn't be made again before the run went on, so it stopped. " + words})
+	}
+	need, _ := d.TermsOf(o.Name).need(plan)
+	if len(plan.Beyond(*r.Plan)) > 0 || r.State == store.Approved && len(plan.Steps) > 0 && need > len(r.Reviews) {
+		return 0, d.apply(ctx, r, happening{kind: stale, plan: &plan, terms: d.TermsOf(o.Name)})
+	}
+	return 0, d.apply(ctx, r, happening{kind: replanned, plan: &plan})
 }
 
 // step calls the step at hand once.
 func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
-	begun := r.StepBegun
+	begun, step := r.StepBegun, r.Plan.Steps[r.Step]
 	if begun.IsZero() {
+		if len(step.Effects) > 0 && d.now().Sub(r.PlannedAt) > planFresh {
+			return d.replan(ctx, o, r)
+		}
 		if err := d.apply(ctx, r, happening{kind: stepBegun}); err != nil {
 			return 0, err
 		}
 	}
-	step := r.Plan.Steps[r.Step]
-	limited, cancel := context.WithTimeout(ctx, stepFor)
-	defer cancel()
-	_, err := safely(func() (struct{}, error) {
-		return struct{}{}, o.Do[step.Do](limited, &run{desk: d, request: r, begun: begun})
-	})
-	if ctx.Err() != nil {
+	wait, err := d.call(ctx, o.Do[step.Do], &r, begun)
+	switch {
+	case ctx.Err() != nil:
 		return 0, ctx.Err()
-	}
-	if again, ok := errors.AsType[*ops.AgainError](err); ok {
-		return max(again.After, time.Millisecond), nil
-	}
-	r, readErr := d.Store.Request(ctx, r.ID)
-	if readErr != nil {
-		return 0, readErr
-	}
-	if err != nil {
+	case wait > 0:
+		return wait, nil
+	case err != nil:
 		d.report(err, r)
 		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
 	}
 	return 0, d.apply(ctx, r, happening{kind: stepEnded})
+}
+
+// undo takes back what the run has done.
+func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+	wait, err := d.call(ctx, o.Do[o.Undo], &r, r.Decided.At)
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case wait > 0:
+		return wait, nil
+	case err != nil:
+		d.report(err, r)
+		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: "Taking it back has stopped half-way. " + ops.Words(err, r.ID), fault: ops.KindOf(err)})
+	}
+	return 0, d.apply(ctx, r, happening{kind: undone})
+}
+
+// call calls a function of the card once. It returns a wait if the function
+// wants to be called again. r is read again, for the function writes to it.
+func (d *Desk) call(ctx context.Context, do func(context.Context, ops.Run) error, r *store.Request, begun time.Time) (time.Duration, error) {
+	limited, cancel := context.WithTimeout(ctx, stepFor)
+	defer cancel()
+	_, err := safely(func() (struct{}, error) {
+		return struct{}{}, do(limited, &run{desk: d, request: *r, begun: begun})
+	})
+	if again, ok := errors.AsType[*ops.AgainError](err); ok {
+		return max(again.After, time.Millisecond), nil
+	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil && limited.Err() != nil {
+		err = &ops.Error{Kind: ops.Unknown, Err: err, What: fmt.Sprintf("It took longer than %v and was stopped, so it isn't known how far it came.", stepFor)}
+	}
+	state := r.State
+	now, readErr := d.Store.Request(ctx, r.ID)
+	if readErr != nil {
+		return 0, readErr
+	}
+	if now.State != state {
+		return 0, store.ErrStale
+	}
+	*r = now
+	return 0, err
 }
 
 // safely turns a panic of an operation into an error.
@@ -221,6 +368,28 @@ func (r *run) Request() ops.Request { return r.request.For() }
 func (r *run) Plan() ops.Plan       { return *r.request.Plan }
 func (r *run) Begun() time.Time     { return r.begun }
 func (r *run) Now() time.Time       { return r.desk.now() }
+
+func (r *run) Approvers() []string {
+	var logins []string
+	for _, review := range r.request.Reviews {
+		logins = append(logins, review.By)
+	}
+	return logins
+}
+
+func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
+	if r.request.UndoUntil.Equal(until) {
+		return nil
+	}
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if now.State != store.Running {
+			return store.Change{}, store.ErrStale
+		}
+		now.UndoUntil = until.UTC()
+		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
+	})
+	return err
+}
 
 func (r *run) Log(ctx context.Context, lines ...ops.Line) error {
 	if len(lines) == 0 {

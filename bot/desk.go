@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,16 +27,59 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Desk carries requests from asked to told. All fields must be set before
-// Start, but Now, which is time.Now when it is nil.
+// Desk carries requests from asked to told. Store, Team,
+// Operations and Log must be set before Start.
 type Desk struct {
 	Store      *store.Store
 	Team       *team.Team
 	Operations []ops.Operation
+	Terms      map[string]Terms // by the operation's name; DefaultTerms where there are none
 	Log        *slog.Logger
 	Now        func() time.Time
 
+	// Present tells whether somebody is a full member of the workspace and is
+	// in a place, for operations that everybody there may ask for. Nil: nobody is.
+	Present func(ctx context.Context, who store.Asker, place string) error
+
 	stopping atomic.Bool
+	looks    looks
+}
+
+// looks are the plans being made. They only read, so stopping needn't wait for them.
+type looks struct {
+	mu      sync.Mutex
+	stopped bool
+	cancels map[*context.CancelFunc]struct{}
+}
+
+// begin returns a context that ends when the desk stops.
+func (l *looks) begin(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, planFor)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		cancel()
+	}
+	if l.cancels == nil {
+		l.cancels = map[*context.CancelFunc]struct{}{}
+	}
+	key := &cancel
+	l.cancels[key] = struct{}{}
+	return ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.cancels, key)
+		cancel()
+	}
+}
+
+func (l *looks) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	for cancel := range l.cancels {
+		(*cancel)()
+	}
 }
 
 // Asking is what somebody asks for.
@@ -51,12 +96,13 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := ops.Validate(d.Operations); err != nil {
 		return err
 	}
-	return d.Store.Start(ctx, 16, d.carry)
+	return d.Store.Start(ctx, 16, d.carry, d.answer)
 }
 
 // Stop lets the steps at hand finish and stops carrying requests on.
 func (d *Desk) Stop(ctx context.Context) error {
 	d.stopping.Store(true)
+	d.looks.stop()
 	return d.Store.Stop(ctx)
 }
 
@@ -77,7 +123,21 @@ func (d *Desk) Operation(name string) (ops.Operation, bool) {
 	return ops.Operation{}, false
 }
 
-// Ask stores a request; once it returns without an error, the request will be
+// TermsOf are an operation's terms.
+func (d *Desk) TermsOf(name string) Terms {
+	t, ok := d.Terms[name]
+	if !ok {
+		t = DefaultTerms()
+	}
+	if o, _ := d.Operation(name); o.Approval.Count > t.Approval.Count {
+		t.Approval = o.Approval
+	}
+	return t
+}
+
+// Ask stores a request, or, where the operation is split by a field, one for
+// each value of that field, under the card of the first; that one is returned.
+// Once it returns without an error, the request will be
 // answered. Nothing is checked yet, so that it returns fast.
 func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 	if a.Again != "" {
@@ -87,24 +147,47 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 		}
 		a.Operation, a.Inputs, a.Preview = before.Operation, before.Inputs, before.Preview
 	}
-	if _, ok := d.Operation(a.Operation); !ok {
-		return store.Request{}, fmt.Errorf("ask for operation %q: there is none", a.Operation)
+	o, ok := d.Operation(a.Operation)
+	if !ok {
+		return store.Request{}, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("The operation %s isn't offered. Nothing was done.", a.Operation)}
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return store.Request{}, fmt.Errorf("make a request's ID: %w", err)
+	var requests []store.Request
+	var changes []store.Change
+	for _, inputs := range split(o, a.Inputs) {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return store.Request{}, fmt.Errorf("make a request's ID: %w", err)
+		}
+		r := store.Request{
+			ID: id.String(), Card: id.String(), Operation: a.Operation, State: store.Asked, Version: 1, At: d.now(),
+			Asker: a.Asker, Inputs: inputs, Preview: a.Preview, Again: a.Again,
+		}
+		if len(requests) > 0 {
+			r.Card = requests[0].ID
+		}
+		requests = append(requests, r)
+		changes = append(changes, store.Change{
+			Events: []store.Event{event(r, r.At, "asked", map[string]any{
+				"operation": r.Operation, "inputs": r.Inputs, "preview": r.Preview, "again": r.Again, "asker": r.Asker,
+			})},
+			Wake: true,
+		})
 	}
-	r := store.Request{
-		ID: id.String(), Operation: a.Operation, State: store.Asked, Version: 1, At: d.now(),
-		Asker: a.Asker, Inputs: a.Inputs, Preview: a.Preview, Again: a.Again,
+	return requests[0], d.Store.InsertAll(ctx, requests, changes)
+}
+
+// split gives each value of the operation's Split field inputs of its own.
+func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
+	if o.Split == "" || len(inputs[o.Split]) < 2 {
+		return []ops.Inputs{inputs}
 	}
-	err = d.Store.Insert(ctx, r, store.Change{
-		Events: []store.Event{event(r, r.At, "asked", map[string]any{
-			"operation": r.Operation, "inputs": r.Inputs, "preview": r.Preview, "again": r.Again, "asker": r.Asker,
-		})},
-		Wake: true,
-	})
-	return r, err
+	var each []ops.Inputs
+	for _, value := range inputs[o.Split] {
+		one := maps.Clone(inputs)
+		one[o.Split] = []string{value}
+		each = append(each, one)
+	}
+	return each
 }
 
 // event is an entry of the audit about r, by whoever asked.
@@ -161,6 +244,8 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
 		switch {
 		case errors.Is(err, store.ErrStale):
 			continue
+		case err != nil && d.stopping.Load():
+			return takeover
 		case err != nil:
 			d.Log.Error("carry request on", "request", id, "operation", r.Operation, "state", r.State, "error", err)
 			return afterFault
@@ -197,11 +282,24 @@ func (d *Desk) next(ctx context.Context, r store.Request) (time.Duration, error)
 	}
 	switch r.State {
 	case store.Asked:
+		if r.Card != r.ID {
+			first, err := d.Store.Request(ctx, r.Card)
+			if err != nil {
+				return 0, err
+			}
+			if first.State == store.Asked {
+				return takeover, nil // the first of a group goes first
+			}
+		}
 		return 0, d.admit(ctx, operation, r)
 	case store.Planning:
 		return 0, d.plan(ctx, operation, r)
+	case store.Waiting:
+		return d.wait(ctx, r)
 	case store.Approved:
 		return 0, d.start(ctx, operation, r)
+	case store.Undoing:
+		return d.undo(ctx, operation, r)
 	default:
 		return d.step(ctx, operation, r)
 	}

@@ -2,6 +2,8 @@ package bot
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -16,23 +18,39 @@ const (
 	turnedAway kind = "refused"    // the asker may not, or asked for what can't be
 	planned    kind = "planned"    // the plan is there
 	unplanned  kind = "unplanned"  // the plan couldn't be made
-	outdated   kind = "outdated"   // the plan is too old to be run
+	reviewed   kind = "approved"   // a member approved the plan
+	rejected   kind = "rejected"   // a member rejected it
+	withdrawn  kind = "withdrawn"  // the asker or a member took it back
+	expired    kind = "expired"    // nobody decided in time
+	reminded   kind = "reminded"   // people were reminded to decide
+	stale      kind = "stale"      // the plan has an effect that nobody was shown
+	replanned  kind = "replanned"  // the plan was made again and has no new effect
 	started    kind = "started"    // the run began
 	stepBegun  kind = "step-begun" // a step was called for the first time
 	stepEnded  kind = "step-ended" // a step did its work
 	stepFailed kind = "step-failed"
+	undoing    kind = "undo"    // a member takes the run back
+	undone     kind = "undone"  // what the run did is taken back
 	gaveUp     kind = "gave-up" // the bot can't go on
 )
+
+// unknownLogin begins what stands for the login of somebody who may ask without
+// one: their ID in the chat follows.
+const unknownLogin = "slack."
 
 // happening is one thing that happens to a request.
 type happening struct {
 	kind    kind
-	login   string    // admitted: who the asker is
-	held    string    // admitted: what the request holds from now on
-	plan    *ops.Plan // planned
-	reason  string    // why, in words for people
-	fault   ops.Kind  // what kind of fault the reason is
-	pointer string    // turnedAway: the request to look at instead
+	login   string       // admitted: who the asker is
+	held    string       // admitted: what the request holds from now on
+	plan    *ops.Plan    // planned, stale, replanned
+	terms   Terms        // planned, stale, reminded: the operation's
+	review  store.Review // reviewed, rejected, withdrawn, undoing: by whom
+	reason  string       // why, in words for people
+	fault   ops.Kind     // what kind of fault the reason is
+	pointer string       // turnedAway: the request to look at instead
+	quiet   bool         // turnedAway: the first of the group was told the same
+	click   int64        // the click that this answers
 }
 
 // from says in which states a thing can happen.
@@ -41,66 +59,118 @@ var from = map[kind][]store.State{
 	turnedAway: {store.Asked, store.Approved},
 	planned:    {store.Planning},
 	unplanned:  {store.Planning},
-	outdated:   {store.Approved},
+	reviewed:   {store.Waiting},
+	rejected:   {store.Waiting},
+	withdrawn:  {store.Asked, store.Planning, store.Waiting},
+	expired:    {store.Waiting},
+	reminded:   {store.Waiting},
+	stale:      {store.Approved, store.Running},
+	replanned:  {store.Approved, store.Running},
 	started:    {store.Approved},
 	stepBegun:  {store.Running},
 	stepEnded:  {store.Running},
-	stepFailed: {store.Running},
-	gaveUp:     {store.Asked, store.Planning, store.Approved, store.Running},
+	stepFailed: {store.Running, store.Undoing},
+	undoing:    {store.Running},
+	undone:     {store.Undoing},
+	gaveUp:     {store.Asked, store.Planning, store.Waiting, store.Approved, store.Running, store.Undoing},
+}
+
+// NotNowError says that a thing can't happen to a request as it stands.
+type NotNowError struct {
+	Request store.Request
+	Why     string // in words for people; empty: its state says it
+}
+
+func (e *NotNowError) Error() string {
+	return fmt.Sprintf("request %s is %s: %s", e.Request.ID, e.Request.State, e.Why)
 }
 
 // after is the life of a request: what it is after a thing has happened to it,
 // and what is to be written with that. It is a pure function. A thing that
-// can't happen in the request's state is an error.
+// can't happen to the request as it stands is a *NotNowError.
 func after(r store.Request, h happening, now time.Time) (store.Request, store.Change, error) {
-	if !can(h.kind, r.State) {
-		return r, store.Change{}, fmt.Errorf("a request that is %s can't be %s", r.State, h.kind)
+	if !slices.Contains(from[h.kind], r.State) {
+		return r, store.Change{}, &NotNowError{Request: r}
 	}
-	data := map[string]any{}
+	was, data := r.State, map[string]any{}
 	var tell []store.Message
 	say := func(kind string, body store.Body) {
 		tell = append(tell, store.Message{Request: r.ID, Kind: kind, Body: body})
 	}
 	end := func(state store.State, reason string) {
-		r.State, r.Reason, r.EndedAt, r.Progress = state, reason, now, ""
+		waited, offered := !r.ExpiresAt.IsZero(), !r.UndoUntil.IsZero()
+		r.State, r.Reason, r.EndedAt, r.Progress, r.UndoUntil = state, reason, now, "", time.Time{}
 		data["state"] = state
 		say(store.Card, store.Body{})
+		if waited || offered || was == store.Undoing {
+			say(store.Ask, store.Body{})
+		}
+		if waited {
+			say(store.Direct, store.Body{})
+		}
+		if was == store.Waiting && !r.StartedAt.IsZero() {
+			// The plan grew in the middle of a run: what was done before stays done.
+			r.Reason += " Part of it had been run before its plan changed."
+			say(store.LogFile, store.Body{})
+			say(store.Result, store.Body{})
+		}
+	}
+	by := r.By
+	if h.review.By != "" {
+		by = h.review.By
+		h.review.At = now
 	}
 	if h.reason != "" {
 		data["reason"] = h.reason
 	}
 	switch h.kind {
 	case admitted:
-		r.State, r.By, r.Held = store.Planning, h.login, h.held
+		r.State, r.By, r.Held, r.AdmittedAt = store.Planning, h.login, h.held, now
+		by = h.login
 		say(store.Card, store.Body{})
-		say(store.Pointer, store.Body{Other: r.ID})
+		if r.Card == r.ID {
+			say(store.Pointer, store.Body{Other: r.ID})
+		}
 	case turnedAway:
-		before := r.State
-		r.By = h.login
-		if before == store.Asked {
+		door := r.State == store.Asked
+		if h.login != "" {
+			r.By, by = h.login, h.login
+		}
+		if door {
 			// Nothing public for a stranger: not even a card.
 			r.State, r.Reason, r.EndedAt = store.Refused, h.reason, now
 		} else {
 			end(store.Refused, h.reason)
 			say(store.Result, store.Body{})
 		}
-		if h.pointer == "" {
-			say(store.Private, store.Body{Text: h.reason})
-		} else {
+		switch {
+		case h.pointer != "":
 			data["instead"] = h.pointer
 			say(store.Pointer, store.Body{Text: h.reason, Other: h.pointer})
+		case door && !h.quiet:
+			say(store.Private, store.Body{Text: h.reason})
 		}
 	case planned:
+		data["digest"], data["plan"] = h.plan.Digest(), h.plan.WithoutData()
 		r.Plan, r.PlannedAt, r.Progress = h.plan, now, ""
-		data["digest"] = h.plan.Digest()
-		data["effects"] = h.plan.Effects()
+		r.Shown = ""
+		r.Need, r.Why = h.terms.need(*h.plan)
 		say(store.Plan, store.Body{})
 		switch {
 		case r.Preview:
 			end(store.Succeeded, "This was only a preview: nothing was run.")
-		case h.plan.Approval.Count > 0:
-			end(store.Refused, h.plan.Approval.Why+" Nothing was run.")
+		case len(h.plan.Steps) == 0:
+			end(store.Succeeded, h.plan.Summary)
 			say(store.Result, store.Body{})
+		case r.Need > 0 && r.Asker.Login != "":
+			why := strings.TrimSpace(r.Why + " It needs " + missing(r) + ", and approvals are given in the chat: ask for it there. Nothing was run.")
+			r.Need = 0 // it never waits
+			end(store.Refused, why)
+			say(store.Result, store.Body{})
+		case r.Need > 0:
+			wait(&r, h.terms, now)
+			say(store.Ask, store.Body{})
+			say(store.Card, store.Body{})
 		default:
 			r.State = store.Approved
 		}
@@ -111,10 +181,78 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		}
 		end(state, h.reason)
 		say(store.Result, store.Body{})
-	case outdated:
-		r.State = store.Planning
+	case reviewed:
+		data["digest"] = h.review.Digest
+		if why := unfit(r, h.review, now); why != "" {
+			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+		}
+		r.Reviews = append(slices.Clone(r.Reviews), h.review)
+		if len(r.Reviews) >= r.Need {
+			r.State = store.Approved
+		}
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case rejected:
+		r.Decided = &h.review
+		end(store.Refused, fmt.Sprintf("%s rejected it: %s", h.review.By, h.review.Reason))
+	case withdrawn:
+		r.Decided = &h.review
+		who := h.review.By
+		if strings.HasPrefix(who, unknownLogin) {
+			who = "Whoever asked"
+		}
+		if r.State == store.Asked {
+			// There is no card yet that could tell it.
+			r.State, r.Reason, r.EndedAt = store.Withdrawn, who+" withdrew it.", now
+			say(store.Private, store.Body{Text: r.Reason})
+			break
+		}
+		end(store.Withdrawn, who+" withdrew it.")
+	case expired:
+		reason := fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))
+		if r.StartedAt.IsZero() {
+			reason += " Nothing was run."
+		}
+		end(store.Expired, reason)
+	case reminded:
+		r.Reminders++
+		r.RemindAt = h.terms.remind(r.Reminders, now)
+		say(store.Note, store.Body{Text: fmt.Sprintf("Still waiting for %s, until %s UTC: %s", missing(r), r.ExpiresAt.Format("2 Jan 15:04"), r.Plan.Summary)})
+	case stale:
+		beyond := h.plan.Beyond(*r.Plan)
+		data["digest"], data["plan"], data["beyond"] = h.plan.Digest(), h.plan.WithoutData(), beyond
+		r.Plan, r.PlannedAt, r.Step, r.StepBegun = h.plan, now, 0, time.Time{}
+		r.Shown = ""
+		r.Need, r.Why = h.terms.need(*h.plan)
+		r.Reviews = nil
+		since := "The plan has changed since it was made."
+		if r.Need > 0 {
+			since = "The plan has changed since it was approved, so it must be approved again."
+		}
+		say(store.Note, store.Body{Text: since + " New in it:\n• " + strings.Join(beyond, "\n• ")})
+		say(store.Plan, store.Body{})
+		if r.Need == 0 {
+			r.State = store.Approved
+			break
+		}
+		wait(&r, h.terms, now)
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case replanned:
+		data["digest"] = h.plan.Digest()
+		r.PlannedAt = now
+		if r.State != store.Approved {
+			break
+		}
+		// Nothing has been done yet, so what is there now is what steps go by.
+		r.Shown, r.Plan = r.Digest(), h.plan
+		if len(h.plan.Steps) == 0 {
+			end(store.Succeeded, h.plan.Summary)
+			say(store.Result, store.Body{})
+		}
 	case started:
-		r.State, r.StartedAt, r.Step, r.StepBegun = store.Running, now, 0, time.Time{}
+		r.State, r.StartedAt = store.Running, now
+		r.Step, r.StepBegun = 0, time.Time{}
 		say(store.Card, store.Body{})
 	case stepBegun:
 		r.StepBegun = now
@@ -124,6 +262,10 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		data["step"] = r.Plan.Steps[r.Step].Title
 		r.Step, r.StepBegun = r.Step+1, time.Time{}
 		if r.Step < len(r.Plan.Steps) {
+			if !r.UndoUntil.IsZero() {
+				r.UndoUntil = time.Time{}
+				say(store.Ask, store.Body{})
+			}
 			break
 		}
 		if r.Report != nil && !r.Report.OK() {
@@ -143,21 +285,77 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		end(state, h.reason)
 		say(store.LogFile, store.Body{})
 		say(store.Result, store.Body{})
+	case undoing:
+		r.Decided, r.State, r.StepBegun, r.UndoUntil = &h.review, store.Undoing, time.Time{}, time.Time{}
+		data["reason"] = h.review.Reason
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case undone:
+		by = r.Decided.By
+		end(store.Undone, fmt.Sprintf("%s took it back: %s", r.Decided.By, r.Decided.Reason))
+		say(store.LogFile, store.Body{})
+		say(store.Result, store.Body{})
 	case gaveUp:
+		if r.State == store.Asked {
+			r.State, r.Reason, r.EndedAt = store.Failed, h.reason, now
+			say(store.Private, store.Body{Text: h.reason})
+			break
+		}
 		end(store.Failed, h.reason)
+		if !r.StartedAt.IsZero() {
+			say(store.LogFile, store.Body{})
+		}
 		say(store.Result, store.Body{})
 	}
+	if h.review.Reason != "" {
+		data["reason"] = h.review.Reason
+	}
+	e := event(r, now, string(h.kind), data)
+	if by != "" {
+		e.By = by
+	}
 	return r, store.Change{
-		Events:   []store.Event{event(r, now, string(h.kind), data)},
-		Messages: tell,
+		Events: []store.Event{e}, Messages: tell, Done: h.click,
+		// Whoever pressed a button, somebody else carries the request.
+		Wake: h.click != 0,
 	}, nil
 }
 
-func can(k kind, s store.State) bool {
-	for _, state := range from[k] {
-		if state == s {
-			return true
-		}
+// wait makes a request wait for approvals.
+func wait(r *store.Request, terms Terms, now time.Time) {
+	r.State, r.ExpiresAt, r.Reminders = store.Waiting, now.Add(terms.Expiry), 0
+	r.RemindAt = terms.remind(0, now)
+}
+
+// unfit says why somebody's approval doesn't count; empty: it counts. People
+// are told apart by GitHub login, which has no case.
+func unfit(r store.Request, review store.Review, now time.Time) string {
+	switch {
+	case !now.Before(r.ExpiresAt):
+		return fmt.Sprintf("That comes too late: the time to decide was over at %s UTC. Your click changed nothing.", r.ExpiresAt.Format("2 Jan 15:04:05"))
+	case strings.EqualFold(review.By, r.By) || review.User != "" && review.User == r.Asker.User:
+		return "Nobody can approve what they asked for themselves."
+	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return strings.EqualFold(old.By, review.By) }):
+		return "You have approved this already; one person counts once."
+	case review.Digest != r.Digest():
+		return changed(r)
 	}
-	return false
+	return ""
+}
+
+// changed is what somebody reads whose button belongs to an earlier plan.
+func changed(r store.Request) string {
+	return fmt.Sprintf("The plan has changed since that button was shown, at %s UTC. Look at the newest plan in the thread. Your click changed nothing.", r.PlannedAt.Format("2 Jan 15:04:05"))
+}
+
+// missing is how many approvals are still needed, in words.
+func missing(r store.Request) string {
+	return approvals(r.Need - len(r.Reviews))
+}
+
+func approvals(n int) string {
+	if n == 1 {
+		return "1 approval"
+	}
+	return fmt.Sprintf("%d approvals", n)
 }

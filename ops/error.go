@@ -25,6 +25,9 @@ type Error struct {
 	What string // what happened, and what was not done: whole sentences
 	Next string // what to do now: whole sentences; may be empty
 	Err  error  // the cause, for the operator's log only
+
+	// Passing tells that it may be over by itself: worth another try.
+	Passing bool
 }
 
 // Error has the words and the cause; only Words is shown to people.
@@ -39,6 +42,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Words is what people read.
 func (e *Error) Words() string { return strings.TrimSpace(e.What + " " + e.Next) }
+
+// IsPassing tells whether the first *Error in err's tree is Passing.
+func IsPassing(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Passing
+}
 
 // KindOf is the kind of the first *Error in err's tree, Internal without one.
 func KindOf(err error) Kind {

@@ -43,6 +43,13 @@ type Operation struct {
 	// Approval is who must agree before a run. A plan may demand more.
 	Approval Rule
 
+	// Dangerous makes an approver type the plan's Target.
+	Dangerous bool
+
+	// Split names the List field whose values become a request each, so that
+	// the failure of one doesn't hold the others. Empty: one request.
+	Split string
+
 	// Access is what the operation may do in AWS. The zero value: nothing.
 	Access Access
 
@@ -53,8 +60,13 @@ type Operation struct {
 	// Plan looks and never touches. What can't be planned is an *Error.
 	Plan func(context.Context, Request, Progress) (Plan, error)
 
-	// Do has the function of every step name that Plan may use.
+	// Do has the function of every step name that Plan may use, and Undo's.
 	Do map[string]func(context.Context, Run) error
+
+	// Undo names the function in Do that takes back what a run has done, while a
+	// step offers that (Run.OfferUndo). UndoLabel is what its button says.
+	Undo      string
+	UndoLabel string
 }
 
 // Access holds IAM policy documents, as JSON with ${…} where a value belongs.
@@ -74,8 +86,10 @@ type Field struct {
 	Label    string             // "GitHub logins"
 	Hint     string             // shown below the field
 	List     bool               // several values
+	Long     bool               // a text of several lines
+	Confirm  bool               // a statement to agree to: Label, with the value "yes"
 	Optional bool               // may be left empty
-	Check    func(string) error // nil: any value; the error is shown to the asker
+	Check    func(string) error // nil: any value; an *Error says in words what is wrong
 }
 
 // Inputs are the values given for the fields of a form.
@@ -95,6 +109,11 @@ type Request struct {
 	Inputs    Inputs
 	Preview   bool // only the plan is wanted
 	At        time.Time
+
+	// Shown is the plan that people were shown, where this is a second look
+	// right before something is changed: effects must be looked for anew, facts
+	// and warnings may be taken over. Nil: the first look.
+	Shown *Plan
 }
 
 // Progress is told where a long look stands: "Identity Center: 12 of 40 groups".
@@ -140,6 +159,12 @@ func Validate(operations []Operation) error {
 			}
 			fields = append(fields, f.Name)
 		}
+		if o.Undo != "" && (o.Do[o.Undo] == nil || o.UndoLabel == "") {
+			return fmt.Errorf("operation %s: Undo needs a function in Do and a label", o.Name)
+		}
+		if o.Split != "" && !slices.ContainsFunc(o.Form, func(f Field) bool { return f.Name == o.Split && f.List }) {
+			return fmt.Errorf("operation %s: Split needs a List field %q", o.Name, o.Split)
+		}
 		names[o.Name], commands[o.Command] = true, true
 	}
 	return nil
@@ -169,6 +194,55 @@ func (o Operation) Words(words []string) (Inputs, error) {
 		}
 	}
 	return inputs, nil
+}
+
+// Asks tells whether the operation has something to ask that words alone
+// don't answer: a form is needed.
+func (o Operation) Asks() bool {
+	return slices.ContainsFunc(o.Form, func(f Field) bool { return !f.Optional })
+}
+
+// Fill checks the values of a whole form, each field by itself. It returns the
+// inputs, without empty values and doubles, and what is wrong by the field's
+// name.
+func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
+	inputs, wrong := Inputs{}, map[string]string{}
+	for _, f := range o.Form {
+		var kept []string
+		for _, value := range values[f.Name] {
+			value = strings.TrimSpace(value)
+			if value == "" {
+				continue
+			}
+			if slices.Contains(kept, value) {
+				wrong[f.Name] = value + " stands here twice."
+				continue
+			}
+			if f.Check != nil {
+				if err := f.Check(value); err != nil && wrong[f.Name] == "" {
+					wrong[f.Name] = err.Error()
+				}
+			}
+			kept = append(kept, value)
+		}
+		switch {
+		case len(kept) == 0 && !f.Optional && f.Confirm:
+			wrong[f.Name] = "Please confirm this."
+		case len(kept) == 0 && !f.Optional:
+			wrong[f.Name] = "Please fill this in."
+		case len(kept) > 1 && !f.List:
+			wrong[f.Name] = "Only one value, please."
+		}
+		if len(kept) > 0 {
+			inputs[f.Name] = kept
+		}
+	}
+	for name := range values {
+		if !slices.ContainsFunc(o.Form, func(f Field) bool { return f.Name == name }) {
+			wrong[name] = "This wasn't asked."
+		}
+	}
+	return inputs, wrong
 }
 
 // Fault is one thing that is wrong with an operation's settings.

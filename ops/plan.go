@@ -10,10 +10,11 @@ import (
 
 // Plan is what would be done, in full, with exact IDs. It is plain data.
 type Plan struct {
-	Summary  string   `json:"summary"` // one line
+	Summary  string   `json:"summary"`          // one line
+	Target   string   `json:"target,omitempty"` // what the plan is about, by its name; for the approver of a dangerous plan to type
 	Facts    []Fact   `json:"facts,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
-	Steps    []Step   `json:"steps"`
+	Steps    []Step   `json:"steps"` // none: there is nothing to do, and Summary says why
 
 	// Approval is what this plan demands beyond the operation's own rule.
 	Approval Rule `json:"approval,omitzero"`
@@ -75,4 +76,10 @@ func (o Operation) Check(p Plan) error {
 		}
 	}
 	return nil
+}
+
+// WithoutData is the plan as people see it.
+func (p Plan) WithoutData() Plan {
+	p.Data = nil
+	return p
 }

@@ -34,6 +34,13 @@ type Run interface {
 	Remember(ctx context.Context, key string, v any) error
 	Recall(ctx context.Context, key string, v any) (bool, error)
 
+	// Approvers are the GitHub logins of who approved.
+	Approvers() []string
+
+	// OfferUndo lets people take the run back (Operation.Undo) until a time,
+	// while this step is at hand. A step that waits calls it before Again.
+	OfferUndo(ctx context.Context, until time.Time) error
+
 	// Report sets the outcome that is told when the run ends. The last one counts.
 	Report(ctx context.Context, r Report) error
 }

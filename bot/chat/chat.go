@@ -16,12 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/slack-go/slack"
-	"golang.org/x/time/rate"
-
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/slack-go/slack"
 )
 
 // Settings say which workspace to be in and where to post.
@@ -41,10 +39,10 @@ type Chat struct {
 	http     *http.Client
 	settings Settings
 
-	workspace  string // team ID
-	self       string // the bot's user ID
-	home       string // the workspace's address, ends in a slash
-	channel    string // ID of the log channel
+	workspace  string            // team ID
+	home       string            // the workspace's address, ends in a slash
+	channel    string            // ID of the log channel
+	places     map[string]string // ID of the channel where an operation is asked for, by its name
 	connected  atomic.Int64
 	handlers   chan struct{} // as many tokens as handlers may run at once
 	paces      paces
@@ -112,22 +110,60 @@ func (c *Chat) Open(ctx context.Context) error {
 		}
 		return fmt.Errorf("ask Slack at %s who the bot is: %w", c.settings.APIURL, err)
 	}
-	c.workspace, c.self, c.home = auth.TeamID, auth.UserID, auth.URL
-	name := strings.TrimPrefix(c.settings.LogChannel, "#")
-	channel, err := c.find(ctx, name)
-	if err != nil {
+	c.workspace, c.home = auth.TeamID, auth.URL
+	c.desk.Team.Workspace = auth.TeamID
+	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, auth.User); err != nil {
 		return err
 	}
-	switch {
-	case channel == nil:
-		return fmt.Errorf("slack.log_channel: Slack shows the bot no channel %s; make it, or, if it is private, invite the bot: /invite @%s", name, auth.User)
-	case channel.IsArchived:
-		return fmt.Errorf("slack.log_channel: the channel %s is archived", name)
-	case !channel.IsMember:
-		return fmt.Errorf("slack.log_channel: the bot is not in the channel %s; type there: /invite @%s", name, auth.User)
+	c.desk.Team.Channel = "#" + strings.TrimPrefix(c.settings.LogChannel, "#")
+	if channelID.MatchString(c.settings.LogChannel) {
+		if channel, err := c.find(ctx, c.channel); err == nil && channel != nil {
+			c.desk.Team.Channel = "#" + channel.Name
+		}
 	}
-	c.channel = channel.ID
+	c.places = map[string]string{}
+	for _, o := range c.desk.Operations {
+		if name := c.desk.TermsOf(o.Name).Place; name != "" {
+			if c.places[o.Name], err = c.member(ctx, "operations."+o.Name+".channel", name, auth.User); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// operationOf is the card of a request's operation; of one that isn't offered
+// any more only the name is left.
+func (c *Chat) operationOf(r store.Request) ops.Operation {
+	if o, ok := c.desk.Operation(r.Operation); ok {
+		return o
+	}
+	return ops.Operation{Name: r.Operation, Command: r.Operation}
+}
+
+// channelOf is the channel where an operation's card stands.
+func (c *Chat) channelOf(operation string) string {
+	if id := c.places[operation]; id != "" {
+		return id
+	}
+	return c.channel
+}
+
+// member finds a channel that the bot must be in. The error names the setting.
+func (c *Chat) member(ctx context.Context, setting, name, self string) (string, error) {
+	name = strings.TrimPrefix(name, "#")
+	channel, err := c.find(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case channel == nil:
+		return "", fmt.Errorf("%s: Slack shows the bot no channel %s; make it, or, if it is private, invite the bot: /invite @%s", setting, name, self)
+	case channel.IsArchived:
+		return "", fmt.Errorf("%s: the channel %s is archived", setting, name)
+	case !channel.IsMember:
+		return "", fmt.Errorf("%s: the bot is not in the channel %s; type there: /invite @%s", setting, name, self)
+	}
+	return channel.ID, nil
 }
 
 func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
@@ -213,18 +249,22 @@ func (r *replies) of(request string) string {
 // private tells somebody something that nobody else sees: through the address
 // that came with what they did, else where they did it, else, where the bot
 // isn't in that channel, by direct message.
-func (c *Chat) private(ctx context.Context, r store.Request, text string) error {
-	if url := c.replies.of(r.ID); url != "" {
+func (c *Chat) private(ctx context.Context, m store.Message, r store.Request, text string) error {
+	who, key := r.Asker, r.ID
+	if m.Body.For != nil {
+		who, key = *m.Body.For, m.Thread
+	}
+	if url := c.replies.of(key); url != "" {
 		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, &slack.WebhookMessage{Text: text, ResponseType: slack.ResponseTypeEphemeral})
 		if err == nil {
 			return nil
 		}
 		c.log.Warn("answer through response_url", "request", r.ID, "error", redactURL(err))
 	}
-	_, err := c.api.PostEphemeralContext(ctx, r.Asker.Channel, r.Asker.User, slack.MsgOptionText(text, false))
+	_, err := c.api.PostEphemeralContext(ctx, who.Channel, who.User, slack.MsgOptionText(text, false))
 	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && explain(err, "") == nil {
 		c.log.Info("answer by direct message", "request", r.ID, "because", answer.Err)
-		_, _, err = c.api.PostMessageContext(ctx, r.Asker.User, slack.MsgOptionText(text, false))
+		_, _, err = c.api.PostMessageContext(ctx, who.User, slack.MsgOptionText(text, false))
 	}
 	return err
 }
@@ -239,64 +279,6 @@ func redactURL(err error) string {
 		return text[:i] + "response_url"
 	}
 	return text
-}
-
-// pace holds a channel's messages to about one a second and to what Slack asks for.
-// https://docs.slack.dev/apis/web-api/rate-limits
-type pace struct {
-	posts, updates *rate.Limiter
-	held           time.Time // no call before
-}
-
-type paces struct {
-	mu        sync.Mutex
-	byChannel map[string]*pace
-}
-
-func (p *paces) of(channel string) *pace {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.byChannel[channel]
-	if found == nil {
-		found = &pace{posts: rate.NewLimiter(1, 4), updates: rate.NewLimiter(1, 4)}
-		p.byChannel[channel] = found
-	}
-	return found
-}
-
-// wait waits for the channel's turn.
-func (p *paces) wait(ctx context.Context, channel string, update bool) error {
-	of := p.of(channel)
-	limiter := of.posts
-	if update {
-		limiter = of.updates
-	}
-	if err := limiter.Wait(ctx); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	held := time.Until(of.held)
-	p.mu.Unlock()
-	if held <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(held)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-func (p *paces) hold(channel string, until time.Time) {
-	of := p.of(channel)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if until.After(of.held) {
-		of.held = until
-	}
 }
 
 // help is the private answer to "/<command> help".

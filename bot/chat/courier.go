@@ -12,45 +12,46 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
-// Deliver delivers the desk's messages until ctx ends: those of one request one
-// after another, those of different requests beside each other. What is being
+// Deliver delivers the desk's messages until ctx ends: those of one thread one
+// after another, those of different threads beside each other. What is being
 // sent when ctx ends is finished; the rest waits in the store.
 func (c *Chat) Deliver(ctx context.Context) {
-	busy := map[string]bool{} // requests whose message is being sent
+	busy := map[string]bool{} // threads whose message is being sent
 	done := make(chan string)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		var due <-chan time.Time
+		soonest := time.Minute // to look again anyway
 		waiting, err := c.store.Unsent(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.log.Error("read the messages to be sent", "error", err)
-			due = time.After(time.Second)
+			soonest = time.Second
 		}
 		heads := map[string][]store.Message{}
 		var order []string
 		for _, m := range waiting {
-			if heads[m.Request] == nil {
-				order = append(order, m.Request)
+			if heads[m.Thread] == nil {
+				order = append(order, m.Thread)
 			}
-			heads[m.Request] = append(heads[m.Request], m)
+			heads[m.Thread] = append(heads[m.Thread], m)
 		}
 		now := time.Now()
-		for _, request := range order {
-			first := heads[request][0]
-			if busy[request] || ctx.Err() != nil {
+		for _, thread := range order {
+			first := heads[thread][0]
+			if busy[thread] || ctx.Err() != nil {
 				continue
 			}
 			if wait := first.Due.Sub(now); wait > 0 {
-				if due == nil {
-					due = time.After(wait)
-				}
+				soonest = min(soonest, wait)
 				continue
 			}
-			busy[request] = true
+			busy[thread] = true
 			c.delivering.Go(func() {
-				c.deliver(context.WithoutCancel(ctx), heads[request])
-				done <- request
+				c.deliver(context.WithoutCancel(ctx), heads[thread])
+				done <- thread
 			})
 		}
+		timer.Reset(soonest)
 		select {
 		case <-ctx.Done():
 			for len(busy) > 0 {
@@ -58,10 +59,10 @@ func (c *Chat) Deliver(ctx context.Context) {
 			}
 			c.delivering.Wait()
 			return
-		case request := <-done:
-			delete(busy, request)
+		case thread := <-done:
+			delete(busy, thread)
 		case <-c.store.Woken():
-		case <-due:
+		case <-timer.C:
 		}
 	}
 }
@@ -75,13 +76,16 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	first := waiting[0]
-	with, err := c.send(ctx, waiting)
+	var with []int64
+	err := c.store.Trying(ctx, first.ID)
+	if err == nil {
+		with, err = c.send(ctx, waiting)
+	}
 	if err == nil {
 		return
 	}
 	log := c.log.With("request", first.Request, "message", first.ID, "kind", first.Kind)
 	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
-		c.paces.hold(c.channel, time.Now().Add(limited.RetryAfter))
 		err = c.store.Later(ctx, first.ID, time.Now().Add(limited.RetryAfter))
 	} else if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
 		// Not the channel's fault but the message's: it would stop all behind it.
@@ -91,6 +95,9 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 				break
 			}
 		}
+	} else if personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct}, first.Kind); personal && first.Tries >= enough {
+		log.Error("somebody can't be told; giving up", "error", redactURL(err))
+		err = c.store.Dead(ctx, first.ID, redactURL(err))
 	} else {
 		wait := min(30*time.Second, 250*time.Millisecond<<min(first.Tries, 10))
 		log.Warn("deliver a message; trying again", "error", redactURL(err), "in", wait)
@@ -100,6 +107,9 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 		log.Error("record the fate of a message", "error", err)
 	}
 }
+
+// enough is how often somebody is tried to be told privately: for a quarter of an hour.
+const enough = 36
 
 // hopeless are answers that the same message will always get.
 var hopeless = []string{"invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text", "cant_update_message", "message_not_found", "edit_window_closed"}
@@ -113,14 +123,10 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		return with, err
 	}
 	sent := func(place string, post store.Post) error {
-		return c.store.Sent(ctx, time.Now(), r.ID, place, post, with...)
+		return c.store.Sent(ctx, time.Now(), first.Thread, place, post, with...)
 	}
 	if r.Asker.Front != "slack" {
 		return with, sent("", store.Post{})
-	}
-	card, posted, err := c.store.Posted(ctx, r.ID, store.CardPlace)
-	if err != nil {
-		return with, err
 	}
 	switch first.Kind {
 	case store.Card:
@@ -130,25 +136,33 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 				with = append(with, m.ID)
 			}
 		}
-		if posted {
-			if err := c.update(ctx, card, drawCard(r)); err != nil {
-				return with, err
-			}
-			return with, sent("", card)
-		}
-		if card, _, err = c.post(ctx, first, store.Post{Channel: c.channel}, drawCard(r)); err != nil {
-			return with, err
-		}
-		return with, sent(store.CardPlace, card)
+		return with, c.cards(ctx, first, r, sent)
 	case store.Private:
-		if err := c.private(ctx, r, escape(first.Body.Text)); err != nil {
+		if err := c.private(ctx, first, r, escape(first.Body.Text)); err != nil {
 			return with, err
 		}
 		return with, sent("", store.Post{})
 	case store.Pointer:
 		return with, c.point(ctx, first, r, sent)
+	case store.Direct:
+		direct, _, _, err := c.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{r.Asker.User}})
+		if err != nil {
+			return with, err
+		}
+		if _, err := c.post(ctx, first, store.Post{Channel: direct.ID}, drawDirect(c.operationOf(r).Command, r, c.where(ctx, r.Card))); err != nil {
+			return with, err
+		}
+		return with, sent("", store.Post{})
 	}
-	// All others stand in the card's thread.
+	// All others stand in a card's thread: decisions where the operation is
+	// asked for, log and result in the log channel.
+	card, posted, err := c.store.Posted(ctx, r.Card, store.CardPlace)
+	if logged, ok, e := c.store.Posted(ctx, r.Card, store.LogPlace); e == nil && ok && slices.Contains([]string{store.Log, store.LogFile, store.Result}, first.Kind) {
+		card, posted = logged, true
+	}
+	if err != nil {
+		return with, err
+	}
 	if !posted {
 		return with, fmt.Errorf("the card of request %s isn't posted", r.ID)
 	}
@@ -157,6 +171,10 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		return with, c.postLong(ctx, first, card, drawPlan(r), sent)
 	case store.Result:
 		return with, c.postLong(ctx, first, card, drawResult(r), sent)
+	case store.Note:
+		return with, c.postLong(ctx, first, card, drawNote(first.Body.Text), sent)
+	case store.Ask:
+		return with, c.ask(ctx, first, r, card, sent)
 	case store.LogFile:
 		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
 		if err != nil {
@@ -169,48 +187,173 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		}
 		return with, sent("", card)
 	case store.Log:
-		last := first
-		for _, m := range waiting[1:] {
-			if m.Kind == store.Card {
-				continue
-			}
-			if m.Kind != store.Log || m.Body.To-first.Body.From >= batch {
-				break
-			}
-			with, last = append(with, m.ID), m
+		return c.sendLog(ctx, waiting, r, card)
+	}
+	return with, fmt.Errorf("a message of the unknown kind %q", first.Kind)
+}
+
+// sendLog posts the lines of the first message and of those behind it that fit.
+func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Request, card store.Post) ([]int64, error) {
+	first := waiting[0]
+	with, last := []int64{first.ID}, first
+	for _, m := range waiting[1:] {
+		if m.Kind == store.Card {
+			continue
 		}
-		lines, err := c.store.Lines(ctx, r.ID, first.Body.From, last.Body.To)
-		if err != nil {
-			return with, err
+		if m.Kind != store.Log || m.Request != r.ID || m.Body.To-first.Body.From >= batch {
+			break
 		}
-		shown := visible(lines)
-		if len(shown) == 0 {
-			return with, sent("", card)
-		}
-		_, to, err := c.post(ctx, span(first, last), card, drawLog(shown))
+		with, last = append(with, m.ID), m
+	}
+	lines, err := c.store.Lines(ctx, r.ID, first.Body.From, last.Body.To)
+	if err != nil {
+		return with, err
+	}
+	if shown := visible(lines); len(shown) > 0 {
+		p, err := c.post(ctx, span(first, last), card, drawLog(shown))
 		if err != nil {
 			return with, err
 		}
 		// An earlier try whose answer was lost may have had fewer lines.
 		with = with[:0]
 		for _, m := range waiting {
-			if m.Kind == store.Log && m.Body.To <= to {
+			if m.Kind == store.Log && m.Request == r.ID && m.Body.To <= p.to {
 				with = append(with, m.ID)
 			}
 		}
-		return with, sent("", card)
 	}
-	return with, fmt.Errorf("a message of the unknown kind %q", first.Kind)
+	return with, c.store.Sent(ctx, time.Now(), first.Thread, "", card, with...)
+}
+
+// cards makes the card, or brings it up to date: where the operation is asked
+// for, and in the log channel where that is another.
+func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent func(string, store.Post) error) error {
+	all, err := c.store.OnCard(ctx, r.Card)
+	if err != nil {
+		return err
+	}
+	// Who was turned away at the door has no card.
+	shown := slices.DeleteFunc(all, func(r store.Request) bool { return r.AdmittedAt.IsZero() })
+	if len(shown) == 0 {
+		return sent("", store.Post{})
+	}
+	drawn := drawCard(c.operationOf(r), shown)
+	err = c.placeCards(ctx, m, r, drawn)
+	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
+		// Without a card nothing could be told at all.
+		c.log.Error("Slack refuses a card; making a plain one", "request", r.ID, "error", answer.Err, "details", answer.ResponseMetadata.Messages)
+		err = c.placeCards(ctx, m, r, drawNote(drawn.text))
+	}
+	if err != nil {
+		return err
+	}
+	return sent("", store.Post{})
+}
+
+// placeCards puts a drawing where the cards of a request belong.
+func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request, drawn drawing) error {
+	places := map[string]string{store.CardPlace: c.channelOf(r.Operation)}
+	if c.channelOf(r.Operation) != c.channel {
+		places[store.LogPlace] = c.channel
+	}
+	for _, place := range []string{store.CardPlace, store.LogPlace} {
+		channel, wanted := places[place]
+		if !wanted {
+			continue
+		}
+		at, posted, err := c.store.Posted(ctx, r.Card, place)
+		if err != nil {
+			return err
+		}
+		found := posted
+		if !posted {
+			keyed := m
+			keyed.Body.Other = place
+			var p posting
+			if p, err = c.post(ctx, keyed, store.Post{Channel: channel}, drawn); err != nil {
+				return err
+			}
+			if err := c.store.Sent(ctx, time.Now(), r.Card, place, p.Post); err != nil {
+				return err
+			}
+			at, found = p.Post, p.found
+		}
+		// One that stands already, also by a try whose answer was lost, is behind the times.
+		if found {
+			if err := c.update(ctx, at, drawn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ask makes or brings up to date who must decide. The buttons of an earlier
+// plan go.
+func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent func(string, store.Post) error) error {
+	if r.Plan == nil {
+		return sent("", card)
+	}
+	prefix := store.AskPlace + r.ID + "/"
+	place := prefix + r.Digest()
+	places, err := c.store.Places(ctx, r.Card, prefix)
+	if err != nil {
+		return err
+	}
+	for name, at := range places {
+		if name != place {
+			if err := c.update(ctx, at, drawNote("This plan was replaced by a newer one, below.")); err != nil {
+				return err
+			}
+		}
+	}
+	label := ""
+	if o, ok := c.desk.Operation(r.Operation); ok {
+		label = o.UndoLabel
+	}
+	at, posted := places[place]
+	if !posted {
+		p, err := c.post(ctx, m, card, drawAsk(r, label))
+		if err != nil {
+			return err
+		}
+		at, posted = p.Post, p.found
+	}
+	if posted {
+		if err := c.update(ctx, at, drawAsk(r, label)); err != nil {
+			return err
+		}
+	}
+	return sent(place, at)
+}
+
+// where is the address of a card; empty while it isn't posted.
+func (c *Chat) where(ctx context.Context, card string) string {
+	at, posted, err := c.store.Posted(ctx, card, store.CardPlace)
+	if err != nil || !posted {
+		return ""
+	}
+	return c.link(at)
 }
 
 // point tells the asker where a card is, unless they are looking at it.
 func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent func(string, store.Post) error) error {
-	there := m.Body.Other == r.ID && r.Asker.Channel == c.channel
-	card, posted, err := c.store.Posted(ctx, m.Body.Other, store.CardPlace)
+	there := m.Body.Other == r.ID && r.Asker.Channel == c.channelOf(r.Operation)
+	other, err := c.store.Request(ctx, m.Body.Other)
+	if err != nil {
+		return err
+	}
+	card, posted, err := c.store.Posted(ctx, other.Card, store.CardPlace)
 	switch {
 	case err != nil:
 		return err
 	case there:
+		return sent("", store.Post{})
+	case !posted && other.Asker.Front != "slack":
+		// It was asked for elsewhere, so there is nothing to point to.
+		if err := c.private(ctx, m, r, escape(m.Body.Text)); err != nil {
+			return err
+		}
 		return sent("", store.Post{})
 	case !posted:
 		return fmt.Errorf("the card of request %s isn't posted yet", m.Body.Other)
@@ -221,7 +364,7 @@ func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent
 	} else {
 		text += fmt.Sprintf(" <%s|Here it is>, in <#%s>.", c.link(card), card.Channel)
 	}
-	if err := c.private(ctx, r, text); err != nil {
+	if err := c.private(ctx, m, r, text); err != nil {
 		return err
 	}
 	return sent("", store.Post{})
@@ -229,7 +372,7 @@ func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent
 
 // postLong posts a drawing in a thread, and what doesn't fit in it as a file.
 func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post, d drawing, sent func(string, store.Post) error) error {
-	if _, _, err := c.post(ctx, m, thread, d); err != nil {
+	if _, err := c.post(ctx, m, thread, d); err != nil {
 		return err
 	}
 	if d.file.name != "" {
@@ -242,11 +385,17 @@ func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post,
 
 const eventType = "rootbot_message"
 
-// post posts a message, in the thread of at if that has a TS, and tells where
-// it stands and up to which line of the log it goes. A message that was tried
-// before is looked for first: only the answer may have been lost.
-func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawing) (store.Post, int64, error) {
-	key := fmt.Sprintf("%s/%d", m.Request, m.ID)
+// posting is a message that stands.
+type posting struct {
+	store.Post
+	to    int64 // up to which line of the log it goes
+	found bool  // it stood already
+}
+
+// post posts a message, in the thread of at if that has a TS. A message that
+// was tried before is looked for first: only the answer may have been lost.
+func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawing) (posting, error) {
+	key := fmt.Sprintf("%s/%d/%s", m.Request, m.ID, m.Body.Other)
 	if m.Tries > 0 {
 		to := m.Body.To
 		found, err := c.look(ctx, m, at, func(s slack.Message) bool {
@@ -257,24 +406,21 @@ func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawi
 			return s.Metadata.EventType == eventType && payload["message"] == key
 		})
 		if err != nil || found.TS != "" {
-			return found, to, err
+			return posting{found, to, true}, err
 		}
 	}
 	if err := c.paces.wait(ctx, at.Channel, false); err != nil {
-		return store.Post{}, 0, err
-	}
-	if err := c.store.Trying(ctx, m.ID); err != nil {
-		return store.Post{}, 0, err
+		return posting{}, err
 	}
 	options := []slack.MsgOption{
-		slack.MsgOptionText(d.text, false), slack.MsgOptionBlocks(d.blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+		slack.MsgOptionText(cut(d.text, sectionLimit), false), slack.MsgOptionBlocks(d.blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"message": key, "to": m.Body.To}}),
 	}
 	if at.TS != "" {
 		options = append(options, slack.MsgOptionTS(at.TS))
 	}
 	channel, ts, err := c.api.PostMessageContext(ctx, at.Channel, options...)
-	return store.Post{Channel: channel, TS: ts}, m.Body.To, err
+	return posting{Post: store.Post{Channel: channel, TS: ts}, to: m.Body.To}, c.paces.heed(at.Channel, err)
 }
 
 // span is the first of several log messages, going up to the end of the last.
@@ -287,8 +433,8 @@ func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
 	if err := c.paces.wait(ctx, at.Channel, true); err != nil {
 		return err
 	}
-	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, slack.MsgOptionText(d.text, false), slack.MsgOptionBlocks(d.blocks...))
-	return err
+	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, slack.MsgOptionText(cut(d.text, sectionLimit), false), slack.MsgOptionBlocks(d.blocks...))
+	return c.paces.heed(at.Channel, err)
 }
 
 // upload puts a file into a thread.
@@ -304,13 +450,10 @@ func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f
 	if err := c.paces.wait(ctx, thread.Channel, false); err != nil {
 		return err
 	}
-	if err := c.store.Trying(ctx, m.ID); err != nil {
-		return err
-	}
 	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, Channel: thread.Channel, ThreadTimestamp: thread.TS,
 	})
-	return err
+	return c.paces.heed(thread.Channel, err)
 }
 
 // look finds a message of the bot's own since m was written; the zero Post if

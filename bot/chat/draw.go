@@ -1,13 +1,18 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -38,15 +43,33 @@ type file struct{ name, title, text string }
 // escape makes text harmless: nothing in it is a mention, a link or a channel.
 // https://docs.slack.dev/messaging/formatting-message-text#escaping
 func escape(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, s)
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
+// oneLine keeps what somebody typed from looking like lines of the bot's own.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// name is who asked: by GitHub login, or by their place in Slack where that isn't known.
+func name(r store.Request) string {
+	if r.By == "" || strings.HasPrefix(r.By, "slack.") {
+		return "<@" + r.Asker.User + ">"
+	}
+	return escape(r.By)
+}
+
+// section is a text in which nothing becomes a link by itself (verbatim).
 func section(text string) slack.Block {
-	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, text, false, false), nil, nil)
+	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, text, false, true), nil, nil)
 }
 
 func small(text string) slack.Block {
-	return slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, text, false, false))
+	return slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, text, false, true))
 }
 
 // state is how a card says where its request stands.
@@ -57,6 +80,8 @@ func state(r store.Request) string {
 			return "🔎 *Looking* — " + escape(r.Progress)
 		}
 		return "🔎 *Looking* at what would be done"
+	case store.Waiting:
+		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Need-len(r.Reviews)), moment(r.ExpiresAt))
 	case store.Approved:
 		return "▶️ *About to run*"
 	case store.Running:
@@ -66,6 +91,8 @@ func state(r store.Request) string {
 		switch {
 		case r.Preview:
 			return "📋 *Preview* — " + escape(r.Plan.Summary) + " Nothing was run."
+		case len(r.Plan.Steps) == 0:
+			return "✅ *Nothing to do* — " + escape(r.Plan.Summary)
 		case r.Report != nil:
 			return "✅ *Done* — " + escape(r.Report.Summary)
 		}
@@ -74,6 +101,17 @@ func state(r store.Request) string {
 		return "❌ *Failed* — " + escape(r.Reason)
 	case store.Refused:
 		return "⛔ *Not run* — " + escape(r.Reason)
+	case store.Withdrawn:
+		if r.StartedAt.IsZero() {
+			return "↩️ *Withdrawn* — " + escape(r.Reason) + " Nothing was run."
+		}
+		return "↩️ *Withdrawn* — " + escape(r.Reason)
+	case store.Expired:
+		return "⌛ *Expired* — " + escape(r.Reason)
+	case store.Undoing:
+		return "↩️ *Being taken back* by " + escape(r.Decided.By) + ": " + escape(r.Decided.Reason)
+	case store.Undone:
+		return "↩️ *Taken back* — " + escape(r.Reason)
 	case store.Unknown:
 		return "❓ *Not known* — " + escape(r.Reason)
 	}
@@ -82,71 +120,215 @@ func state(r store.Request) string {
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
-// drawCard draws the card: who asked for what, when, and where it stands.
-func drawCard(r store.Request) drawing {
-	asked := fmt.Sprintf("asked for by <@%s> (GitHub: %s)", r.Asker.User, escape(r.By))
-	title := "`/" + r.Operation + "`"
-	if r.Preview {
-		title = "`/" + r.Operation + " plan`"
+func moment(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" }
+
+func approvals(n int) string {
+	if n == 1 {
+		return "1 approval"
 	}
-	var inputs []string
-	for name, values := range r.Inputs {
-		inputs = append(inputs, escape(name+": "+strings.Join(values, ", ")))
+	return fmt.Sprintf("%d approvals", n)
+}
+
+// drawCard draws the card of one request or of several that were asked for
+// together: who asked for what, when, who decided, and where it stands.
+func drawCard(o ops.Operation, all []store.Request) drawing {
+	first, command := all[0], o.Command
+	if first.Preview {
+		command += " plan"
 	}
-	head := title + " " + asked
-	if len(inputs) > 0 {
-		head += "\n" + strings.Join(inputs, "\n")
+	head := fmt.Sprintf("`%s` asked for by <@%s>", command, first.Asker.User)
+	if !strings.HasPrefix(first.By, "slack.") {
+		head += " (GitHub: " + escape(first.By) + ")"
 	}
-	foot := fmt.Sprintf("%s · asked %s UTC", ops.Short(r.ID), r.At.UTC().Format("2 Jan 2006 15:04:05"))
-	if r.Again != "" {
-		foot += " · runs " + ops.Short(r.Again) + " again"
+	common := first.Inputs
+	if len(all) > 1 {
+		common = map[string][]string{}
+		for name, values := range first.Inputs {
+			if slices.Equal(values, all[1].Inputs[name]) {
+				common[name] = values
+			}
+		}
 	}
-	if !r.StartedAt.IsZero() {
-		foot += " · started " + clock(r.StartedAt)
+	for _, f := range o.Form {
+		if text := strings.Join(common[f.Name], ", "); text != "" && !f.Confirm {
+			head += "\n" + escape(cut(f.Label+": "+oneLine(text), lineLimit))
+		}
 	}
-	if !r.EndedAt.IsZero() {
-		foot += " · ended " + clock(r.EndedAt)
+	b := sheet{}
+	b.add(head)
+	for _, r := range all {
+		line := state(r)
+		if len(all) > 1 {
+			line = "*" + escape(subject(r, common)) + "*: " + line
+		}
+		for _, decision := range decisions(r) {
+			line += "\n" + decision
+		}
+		b.add(line)
+	}
+	foot := fmt.Sprintf("%s · asked %s UTC", ops.Short(first.ID), first.At.UTC().Format("2 Jan 2006 15:04:05"))
+	if first.Again != "" {
+		foot += " · runs " + ops.Short(first.Again) + " again"
+	}
+	if !first.StartedAt.IsZero() && len(all) == 1 {
+		foot += " · started " + clock(first.StartedAt)
+	}
+	if !first.EndedAt.IsZero() && len(all) == 1 {
+		foot += " · ended " + clock(first.EndedAt)
 	}
 	return drawing{
-		text:   fmt.Sprintf("/%s, asked for by %s: %s", r.Operation, escape(r.By), strings.ReplaceAll(state(r), "*", "")),
-		blocks: []slack.Block{section(head), section(cut(state(r), sectionLimit)), small(foot)},
+		text:   fmt.Sprintf("%s, asked for by %s: %s", command, name(first), strings.ReplaceAll(state(first), "*", "")),
+		blocks: append(b.blocks(), small(foot)),
 	}
 }
 
-// drawPlan draws what would be done, and why somebody might not want it.
+// subject is what one of several requests on a card is about.
+func subject(r store.Request, common ops.Inputs) string {
+	var own []string
+	for _, name := range slices.Sorted(maps.Keys(r.Inputs)) {
+		if _, shared := common[name]; !shared {
+			own = append(own, strings.Join(r.Inputs[name], ", "))
+		}
+	}
+	return strings.Join(own, ", ")
+}
+
+// decisions are who decided what, and when.
+func decisions(r store.Request) []string {
+	var lines []string
+	for _, review := range r.Reviews {
+		lines = append(lines, fmt.Sprintf("Approved by %s at %s", person(review), moment(review.At)))
+	}
+	if r.Decided != nil {
+		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undoing: "Taken back", store.Undone: "Taken back"}[r.State]
+		lines = append(lines, fmt.Sprintf("%s by %s at %s", cmp.Or(verb, "Decided"), person(*r.Decided), moment(r.Decided.At)))
+	}
+	return lines
+}
+
+func person(r store.Review) string {
+	if r.User == "" {
+		return escape(r.By)
+	}
+	if strings.HasPrefix(r.By, "slack.") {
+		return "<@" + r.User + ">"
+	}
+	return fmt.Sprintf("<@%s> (%s)", r.User, escape(r.By))
+}
+
+// drawAsk draws who must decide, with the buttons for that; and what was
+// decided, without them.
+func drawAsk(r store.Request, undo string) drawing {
+	var b sheet
+	value := r.ID + ":" + r.Digest()
+	button := func(action, label string, style slack.Style) slack.BlockElement {
+		return slack.NewButtonBlockElement(action, value, slack.NewTextBlockObject(slack.PlainTextType, label, false, false)).WithStyle(style)
+	}
+	var buttons []slack.BlockElement
+	target := ""
+	if r.Plan != nil && r.Plan.Target != "" {
+		target = " — " + escape(r.Plan.Target)
+	}
+	switch {
+	case r.State == store.Waiting:
+		b.add(fmt.Sprintf("*To decide*%s: %s needed, by a member of the team other than <@%s>.", target, approvals(r.Need-len(r.Reviews)), r.Asker.User))
+		if r.Why != "" {
+			b.add(escape(r.Why))
+		}
+		buttons = []slack.BlockElement{
+			button(bot.Approve, "Approve", slack.StylePrimary), button(bot.Reject, "Reject", slack.StyleDanger), button(bot.Withdraw, "Withdraw", slack.StyleDefault),
+		}
+	case !r.UndoUntil.IsZero():
+		b.add(fmt.Sprintf("*%s*%s: possible for any member of the team, until %s.", escape(undo), target, moment(r.UndoUntil)))
+		buttons = []slack.BlockElement{button(bot.Undo, undo, slack.StyleDanger)}
+	default:
+		b.add("*Decided*" + target + ": " + state(r))
+	}
+	for _, decision := range decisions(r) {
+		b.add(decision)
+	}
+	d := drawing{text: "To decide" + target, blocks: b.blocks()}
+	if len(buttons) > 0 {
+		d.blocks = append(d.blocks, slack.NewActionBlock("decide", buttons...))
+	}
+	return d
+}
+
+// drawNote draws a remark of the bot's.
+func drawNote(text string) drawing {
+	var b sheet
+	long := false
+	for line := range strings.SplitSeq(text, "\n") {
+		long = long || utf8.RuneCountInString(line) > lineLimit
+		b.add(escape(cut(line, lineLimit)))
+	}
+	d := drawing{text: escape(cut(text, lineLimit)), blocks: b.blocks()}
+	if !b.fits() || long {
+		d.blocks = d.blocks[:1]
+		d.file = file{name: "note.txt", title: "The whole note", text: text}
+	}
+	return d
+}
+
+// drawDirect tells the asker how it ended.
+func drawDirect(command string, r store.Request, where string) drawing {
+	text := "`" + command + "`"
+	if r.Plan != nil && r.Plan.Target != "" {
+		text += " " + escape(r.Plan.Target)
+	}
+	text += ": " + state(r)
+	if where != "" {
+		text += fmt.Sprintf("\n<%s|Here is the thread>.", where)
+	}
+	return drawing{text: strings.ReplaceAll(state(r), "*", ""), blocks: []slack.Block{section(cut(text, sectionLimit))}}
+}
+
+// drawPlan draws what would be done, and why somebody might not want it. What
+// is too long for a message goes into a file as a whole.
 func drawPlan(r store.Request) drawing {
 	p := r.Plan
 	var b sheet
-	b.add("*Plan* — " + escape(p.Summary))
+	var whole strings.Builder
+	long := false
+	add := func(mark, text string) {
+		if utf8.RuneCountInString(text) > lineLimit {
+			long = true
+		}
+		b.add(mark + escape(cut(text, lineLimit)))
+	}
+	add("*Plan* — ", p.Summary)
+	fmt.Fprintf(&whole, "%s\n\n", p.Summary)
 	for _, w := range p.Warnings {
-		b.add("⚠️ " + escape(w))
+		add("⚠️ ", w)
+		fmt.Fprintf(&whole, "! %s\n", w)
 	}
 	for _, f := range p.Facts {
-		b.add("*" + escape(f.Label) + "*: " + escape(f.Value))
+		add("*"+escape(cut(f.Label, lineLimit))+"*: ", f.Value)
+		fmt.Fprintf(&whole, "%s: %s\n", f.Label, f.Value)
 	}
-	var whole strings.Builder
 	n, hidden := 0, 0
 	for i, s := range p.Steps {
-		b.add(fmt.Sprintf("%d. %s", i+1, escape(s.Title)))
-		fmt.Fprintf(&whole, "%d. %s\n", i+1, s.Title)
+		add(fmt.Sprintf("%d. ", i+1), s.Title)
+		fmt.Fprintf(&whole, "\n%d. %s\n", i+1, s.Title)
 		for _, e := range s.Effects {
 			fmt.Fprintf(&whole, "   - %s\n", e)
 			if n++; n <= effectsShown {
-				b.add("    • " + escape(cut(e, lineLimit)))
+				add("    • ", e)
 			} else {
 				hidden++
 			}
 		}
 		if hidden > 0 {
-			b.add(fmt.Sprintf("    • … and %d more, all in the file below", hidden))
+			add("    • ", fmt.Sprintf("… and %d more, all in the file below", hidden))
 			hidden = 0
 		}
 	}
 	d := drawing{text: "Plan: " + escape(p.Summary), blocks: b.blocks()}
-	if n > effectsShown {
-		d.file = file{name: r.Operation + "-" + ops.Short(r.ID) + "-plan.txt", title: "The whole plan", text: p.Summary + "\n\n" + whole.String()}
+	if n > effectsShown || long || !b.fits() {
+		d.file = file{name: fmt.Sprintf("%s-%s-plan-%s.txt", r.Operation, ops.Short(r.ID), first(r.Digest(), 6)), title: "The whole plan", text: whole.String()}
+		d.blocks = d.blocks[:min(len(d.blocks), 4)]
 	}
-	d.blocks = append(d.blocks, small("Plan "+p.Digest()[:12]))
+	d.blocks = append(d.blocks, small("Plan "+first(r.Digest(), 12)))
 	return d
 }
 
@@ -176,7 +358,7 @@ func drawLog(lines []store.Line) drawing {
 		}
 	}
 	for _, l := range lines {
-		line := clock(l.At) + " " + marks[l.Level] + strings.ReplaceAll(escape(cut(l.Text, lineLimit)), "```", "'''") + "\n"
+		line := clock(l.At) + " " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(cut(l.Text, lineLimit), "```", "'''")), lineLimit) + "\n"
 		if utf8.RuneCountInString(text.String())+utf8.RuneCountInString(line) > room {
 			flush()
 		}
@@ -205,16 +387,24 @@ func drawResult(r store.Request) drawing {
 	if report == nil {
 		report = &ops.Report{}
 	}
+	long := false
+	add := func(mark, text, plain string) {
+		if utf8.RuneCountInString(text) > lineLimit {
+			long = true
+		}
+		b.add(mark + escape(cut(text, lineLimit)))
+		fmt.Fprintf(&whole, "%s%s\n", plain, text)
+	}
 	b.add("*Result* — " + strings.TrimSpace(state(r)))
+	fmt.Fprintf(&whole, "%s %s\n\n", r.State, r.Reason)
 	for _, p := range report.Problems {
-		b.add("❗ " + escape(cut(p, lineLimit)))
-		fmt.Fprintf(&whole, "! %s\n", p)
+		add("❗ ", p, "! ")
 	}
 	for _, n := range report.Notes {
-		b.add(escape(cut(n, lineLimit)))
+		add("", n, "")
 	}
 	for _, s := range report.Sections {
-		b.add("*" + escape(s.Title) + "*")
+		b.add("*" + escape(cut(s.Title, lineLimit)) + "*")
 		fmt.Fprintf(&whole, "%s\n", s.Title)
 		for _, o := range s.Outcomes {
 			text := o.Text
@@ -224,19 +414,18 @@ func drawResult(r store.Request) drawing {
 			if o.Why != "" {
 				text += ": " + o.Why
 			}
-			b.add(truths[o.State] + " " + escape(cut(text, lineLimit)))
-			fmt.Fprintf(&whole, "  - %s\n", text)
+			add(truths[o.State]+" ", text, "  - ")
 		}
 	}
 	d := drawing{text: "Result: " + strings.ReplaceAll(state(r), "*", "")}
-	if b.fits() {
+	if b.fits() && !long {
 		d.blocks = b.blocks()
 	} else {
 		d.blocks = shortResult(r, report).blocks()
 		d.file = file{name: r.Operation + "-" + ops.Short(r.ID) + "-result.txt", title: "The whole result", text: whole.String()}
 	}
 	if retryable(r) {
-		button := slack.NewButtonBlockElement(actionRetry, r.ID+":"+digestOf(r), slack.NewTextBlockObject(slack.PlainTextType, "Run again", false, false))
+		button := slack.NewButtonBlockElement(actionRetry, r.ID+":"+r.Digest(), slack.NewTextBlockObject(slack.PlainTextType, "Run again", false, false))
 		d.blocks = append(d.blocks, slack.NewActionBlock("retry", button))
 	}
 	return d
@@ -268,10 +457,15 @@ func shortResult(r store.Request, report *ops.Report) *sheet {
 }
 
 // sheet gathers paragraphs into as few section blocks as hold them.
-type sheet struct{ texts []string }
+type sheet struct {
+	texts []string
+	cut   bool // a paragraph didn't fit
+}
 
 func (s *sheet) add(paragraph string) {
-	paragraph = cut(paragraph, sectionLimit)
+	if utf8.RuneCountInString(paragraph) > sectionLimit {
+		paragraph, s.cut = cutEscaped(paragraph, sectionLimit), true
+	}
 	if n := len(s.texts) - 1; n >= 0 && utf8.RuneCountInString(s.texts[n])+1+utf8.RuneCountInString(paragraph) <= sectionLimit {
 		s.texts[n] += "\n" + paragraph
 		return
@@ -281,7 +475,7 @@ func (s *sheet) add(paragraph string) {
 
 // fits tells whether it can be one message: Slack allows 50 blocks, but nobody
 // reads more than a few screens.
-func (s *sheet) fits() bool { return len(s.texts) <= 4 }
+func (s *sheet) fits() bool { return !s.cut && len(s.texts) <= 4 }
 
 func (s *sheet) blocks() []slack.Block {
 	var blocks []slack.Block
@@ -289,6 +483,21 @@ func (s *sheet) blocks() []slack.Block {
 		blocks = append(blocks, section(text))
 	}
 	return blocks
+}
+
+// first is the first n characters of a digest.
+func first(digest string, n int) string { return digest[:min(n, len(digest))] }
+
+// cutEscaped shortens an escaped text without breaking an escape.
+func cutEscaped(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	s = cut(s, n)
+	if i := strings.LastIndexByte(s, '&'); i >= 0 && !strings.Contains(s[i:], ";") {
+		s = s[:i] + "…"
+	}
+	return s
 }
 
 // cut shortens a text to n characters.

@@ -82,11 +82,13 @@ func TestTheLimitsOfBlocksInMessages(t *testing.T) {
 		"markdown":           {[]slack.Block{slack.NewMarkdownBlock("", x(12000))}, []slack.Block{slack.NewMarkdownBlock("", x(12001))}, "/blocks/0/text"},
 		"input label": {
 			[]slack.Block{slack.NewInputBlock("i", text(x(2000)), nil, slack.NewPlainTextInputBlockElement(nil, "a"))},
-			[]slack.Block{slack.NewInputBlock("i", text(x(2001)), nil, slack.NewPlainTextInputBlockElement(nil, "a"))}, "/blocks/0/label/text",
+			[]slack.Block{slack.NewInputBlock("i", text(x(2001)), nil, slack.NewPlainTextInputBlockElement(nil, "a"))},
+			"/blocks/0/label/text",
 		},
 		"unknown blocks": {
 			[]slack.Block{slack.NewRichTextBlock("", slack.NewRichTextSection(slack.NewRichTextSectionTextElement("r", nil)))},
-			[]slack.Block{slack.NewTableBlock("t")}, "/blocks/0/type",
+			[]slack.Block{slack.NewTableBlock("t")},
+			"/blocks/0/type",
 		},
 	}
 	for name, limit := range limits {

@@ -72,7 +72,8 @@ func TestJSONBodiesTakeTheTokenFromTheHeaderOnly(t *testing.T) {
 	post := func(auth, kind, body string) (answer struct {
 		OK    bool
 		Error string
-	}) {
+	},
+	) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"chat.postMessage", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

@@ -32,9 +32,17 @@ func TestEveryKindOfInputHoldsItsValue(t *testing.T) {
 		slack.NewOptionsSelectBlockElement(slack.OptTypeConversations, nil, "a"),
 	}
 	values := []slacktest.Value{
-		{}, slacktest.Text("https://example.com/"), slacktest.Text("12"), {}, {Time: "09:14"}, {DateTime: 1772442840},
-		slacktest.Pick("1", "2"), slacktest.Pick("2"), {}, {Users: []string{s.ada.ID}}, {Users: []string{s.ada.ID, s.grace.ID}},
-		{Channels: []string{s.ops.ID}}, {Conversations: []string{s.ops.ID}},
+		{},
+		slacktest.Text("https://example.com/"), slacktest.Text("12"),
+		{},
+		{Time: "09:14"},
+		{DateTime: 1772442840},
+		slacktest.Pick("1", "2"), slacktest.Pick("2"),
+		{},
+		{Users: []string{s.ada.ID}},
+		{Users: []string{s.ada.ID, s.grace.ID}},
+		{Channels: []string{s.ops.ID}},
+		{Conversations: []string{s.ops.ID}},
 	}
 	one := `{"text":{"type":"plain_text","text":"One","emoji":false},"value":"1"}`
 	two := `{"text":{"type":"plain_text","text":"Two","emoji":false},"value":"2"}`

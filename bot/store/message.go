@@ -21,8 +21,11 @@ const (
 	Log     = "log"     // lines Body.From to Body.To, in the thread
 	LogFile = "logfile" // the whole log as a file, in the thread
 	Result  = "result"  // the outcome, in the thread
-	Private = "private" // Body.Text, for the asker's eyes only
-	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for the asker's eyes only
+	Ask     = "ask"     // who must decide, with the buttons for that, made or brought up to date
+	Note    = "note"    // Body.Text, in the card's thread
+	Direct  = "direct"  // how it ended, to the asker, by themselves
+	Private = "private" // Body.Text, for one person's eyes only
+	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for one person's eyes only
 )
 
 // Body is what a message says beyond what its request says.
@@ -31,11 +34,13 @@ type Body struct {
 	From  int64  `json:"from,omitempty"`
 	To    int64  `json:"to,omitempty"`
 	Other string `json:"other,omitempty"` // another request
+	For   *Asker `json:"for,omitempty"`   // who is meant by Private and Pointer; nil: who asked
 }
 
-// Message is a message that is to be delivered, in the order of its request.
+// Message is a message that is to be delivered, in the order of its thread.
 type Message struct {
-	ID      int64 // set by the store
+	ID      int64  // set by the store
+	Thread  string // messages of one thread are delivered in order; empty: what suits the kind
 	Request string
 	Kind    string
 	Body    Body
@@ -44,19 +49,32 @@ type Message struct {
 	At      time.Time // written
 }
 
+// thread is that of the request's card, but for what is told to one person: who
+// can't be reached must not hold up what everybody reads.
+func (m Message) thread(r Request) string {
+	switch m.Kind {
+	case Private, Pointer, Direct:
+		return m.Kind + "/" + r.ID
+	}
+	return r.Card
+}
+
 func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) error {
 	body, err := json.Marshal(m.Body)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`,
-		m.Request, m.Kind, string(body), now.UnixMicro()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $5)`,
+		m.Thread, m.Request, m.Kind, string(body), now.UnixMicro()); err != nil {
 		return fmt.Errorf("insert message: %w", err)
 	}
 	return nil
 }
 
-// insertLines adds the lines whose keys are new and returns the log message for them.
+// perMessage is the most lines that one log message is about.
+const perMessage = 50
+
+// insertLines adds the lines whose keys are new and returns the log messages for them.
 func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Line, now time.Time) ([]Message, error) {
 	if len(lines) == 0 {
 		return nil, nil
@@ -88,7 +106,11 @@ func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Li
 	if last < first {
 		return nil, nil
 	}
-	return []Message{{Request: request, Kind: Log, Body: Body{From: first, To: last}}}, nil
+	var messages []Message
+	for from := first; from <= last; from += perMessage {
+		messages = append(messages, Message{Request: request, Kind: Log, Body: Body{From: from, To: min(last, from+perMessage-1)}})
+	}
+	return messages, nil
 }
 
 // Line is a stored line of a log, with its place in it: from 1.
@@ -118,10 +140,11 @@ func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Li
 }
 
 // Unsent reads the messages that are still to be delivered, in order, at most
-// 1,000 of them, with the time at which the first of each request is due.
+// 200 of each thread.
 func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, request, kind, body, created_at, due_at, tries FROM messages
-		WHERE sent_at IS NULL AND dead = '' ORDER BY id LIMIT 1000`)
+	rows, err := s.db.QueryContext(ctx, `SELECT id, thread, request, kind, body, created_at, due_at, tries FROM (
+			SELECT *, ROW_NUMBER() OVER (PARTITION BY thread ORDER BY id) AS place FROM messages WHERE sent_at IS NULL AND dead = ''
+		) AS waiting WHERE place <= 200 ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
 	}
@@ -131,7 +154,7 @@ func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
 		var m Message
 		var body string
 		var at, due sql.NullInt64
-		if err := rows.Scan(&m.ID, &m.Request, &m.Kind, &body, &at, &due, &m.Tries); err != nil {
+		if err := rows.Scan(&m.ID, &m.Thread, &m.Request, &m.Kind, &body, &at, &due, &m.Tries); err != nil {
 			return nil, fmt.Errorf("read messages: %w", err)
 		}
 		if err := json.Unmarshal([]byte(body), &m.Body); err != nil {
@@ -152,12 +175,16 @@ func (s *Store) Trying(ctx context.Context, id int64) error {
 // Post is where a message stands.
 type Post struct{ Channel, TS string }
 
-// CardPlace is the place of a request's card.
-const CardPlace = "card"
+// Places of messages that are brought up to date where they stand.
+const (
+	CardPlace = "card" // the card, where the operation is asked for
+	LogPlace  = "log"  // the card in the log channel, where that is another one
+	AskPlace  = "ask/" // who must decide; the request's ID and the plan's digest follow
+)
 
 // Sent records that messages were delivered, and, with a place, where the
 // message stands that has that place.
-func (s *Store) Sent(ctx context.Context, now time.Time, request, place string, post Post, ids ...int64) error {
+func (s *Store) Sent(ctx context.Context, now time.Time, thread, place string, post Post, ids ...int64) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, `UPDATE messages SET sent_at = $1 WHERE id = $2`, now.UnixMicro(), id); err != nil {
@@ -167,8 +194,8 @@ func (s *Store) Sent(ctx context.Context, now time.Time, request, place string, 
 		if place == "" {
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO posts (request, place, channel, ts) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (request, place) DO UPDATE SET channel = excluded.channel, ts = excluded.ts`, request, place, post.Channel, post.TS); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO posts (thread, place, channel, ts) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (thread, place) DO UPDATE SET channel = excluded.channel, ts = excluded.ts`, thread, place, post.Channel, post.TS); err != nil {
 			return fmt.Errorf("record place: %w", err)
 		}
 		return nil
@@ -187,10 +214,30 @@ func (s *Store) Dead(ctx context.Context, id int64, why string) error {
 	return err
 }
 
-// Posted tells where a request's message of a place stands, if it does.
-func (s *Store) Posted(ctx context.Context, request, place string) (Post, bool, error) {
+// Places reads where the messages of a thread stand whose places begin with a
+// prefix, by place.
+func (s *Store) Places(ctx context.Context, thread, prefix string) (map[string]Post, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT place, channel, ts FROM posts WHERE thread = $1 AND place LIKE $2 || '%'`, thread, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("look up posts: %w", err)
+	}
+	defer rows.Close()
+	places := map[string]Post{}
+	for rows.Next() {
+		var place string
+		var p Post
+		if err := rows.Scan(&place, &p.Channel, &p.TS); err != nil {
+			return nil, fmt.Errorf("look up posts: %w", err)
+		}
+		places[place] = p
+	}
+	return places, rows.Err()
+}
+
+// Posted tells where a thread's message of a place stands, if it does.
+func (s *Store) Posted(ctx context.Context, thread, place string) (Post, bool, error) {
 	var p Post
-	err := s.db.QueryRowContext(ctx, `SELECT channel, ts FROM posts WHERE request = $1 AND place = $2`, request, place).Scan(&p.Channel, &p.TS)
+	err := s.db.QueryRowContext(ctx, `SELECT channel, ts FROM posts WHERE thread = $1 AND place = $2`, thread, place).Scan(&p.Channel, &p.TS)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}

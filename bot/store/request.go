@@ -20,18 +20,23 @@ type State string
 const (
 	Asked     State = "asked"    // stored; who asked is not checked yet
 	Planning  State = "planning" // looking
+	Waiting   State = "waiting"  // for approvals
 	Approved  State = "approved" // may run
 	Running   State = "running"
+	Undoing   State = "undoing" // taking back what was done
 	Succeeded State = "succeeded"
 	Failed    State = "failed"
-	Refused   State = "refused"
+	Refused   State = "refused"   // by a rule, or by a person who rejected it
+	Withdrawn State = "withdrawn" // by who asked, or by a member
+	Expired   State = "expired"   // nobody approved in time
+	Undone    State = "undone"
 	Unknown   State = "unknown" // it can't be known what happened; people must look
 )
 
 // Ended tells whether nothing more happens to a request in this state.
 func (s State) Ended() bool {
 	switch s {
-	case Succeeded, Failed, Refused, Unknown:
+	case Succeeded, Failed, Refused, Withdrawn, Expired, Undone, Unknown:
 		return true
 	}
 	return false
@@ -40,7 +45,7 @@ func (s State) Ended() bool {
 // Asker is who asked, as their front end names them, and where.
 type Asker struct {
 	Front     string `json:"front"`               // "slack", "terminal"
-	Workspace string `json:"workspace,omitempty"` // of Slack
+	Workspace string `json:"workspace,omitempty"` // of the chat
 	User      string `json:"user,omitempty"`      // ID in the workspace
 	Channel   string `json:"channel,omitempty"`   // where it was asked
 	Login     string `json:"login,omitempty"`     // what a terminal's token proves
@@ -52,23 +57,51 @@ type Request struct {
 	Operation string    `json:"-"`
 	State     State     `json:"-"`
 	Version   int64     `json:"-"` // counts changes
+	Card      string    `json:"-"` // ID of the request whose card shows this one; often its own
 	Held      string    `json:"-"` // ops.Operation.Lock's answer
 	Plan      *ops.Plan `json:"-"`
 	At        time.Time `json:"-"` // asked
 	EndedAt   time.Time `json:"-"`
 
-	Asker     Asker       `json:"asker"`
-	By        string      `json:"by,omitempty"` // GitHub login, once it is known
-	Inputs    ops.Inputs  `json:"inputs,omitempty"`
-	Preview   bool        `json:"preview,omitempty"`
-	Again     string      `json:"again,omitempty"` // the request that this one repeats
-	PlannedAt time.Time   `json:"planned_at,omitzero"`
-	StartedAt time.Time   `json:"started_at,omitzero"`
-	Step      int         `json:"step,omitempty"`      // the step at hand
-	StepBegun time.Time   `json:"step_begun,omitzero"` // when it was first called
-	Progress  string      `json:"progress,omitempty"`  // where planning stands
-	Reason    string      `json:"reason,omitempty"`    // why it ended as it did, in words
-	Report    *ops.Report `json:"report,omitempty"`
+	Asker      Asker       `json:"asker"`
+	By         string      `json:"by,omitempty"` // GitHub login, once it is known
+	Inputs     ops.Inputs  `json:"inputs,omitempty"`
+	Preview    bool        `json:"preview,omitempty"`
+	Again      string      `json:"again,omitempty"`      // the request that this one repeats
+	AdmittedAt time.Time   `json:"admitted_at,omitzero"` // the asker was known and allowed to ask
+	PlannedAt  time.Time   `json:"planned_at,omitzero"`
+	StartedAt  time.Time   `json:"started_at,omitzero"`
+	Step       int         `json:"step,omitempty"`      // the step at hand
+	StepBegun  time.Time   `json:"step_begun,omitzero"` // when it was first called
+	Progress   string      `json:"progress,omitempty"`  // where planning stands
+	Reason     string      `json:"reason,omitempty"`    // why it ended as it did, in words
+	Shown      string      `json:"shown,omitempty"`     // digest of the plan that people were shown, where Plan is a later look with nothing new in it
+	Need       int         `json:"need,omitempty"`      // approvals that it needs
+	Why        string      `json:"why,omitempty"`       // why the plan itself demands approvals
+	Reviews    []Review    `json:"reviews,omitempty"`   // approvals of the plan as it is
+	Decided    *Review     `json:"decided,omitempty"`   // who rejected, withdrew or undid it
+	ExpiresAt  time.Time   `json:"expires_at,omitzero"` // of its waiting for approvals
+	RemindAt   time.Time   `json:"remind_at,omitzero"`  // when to remind next
+	Reminders  int         `json:"reminders,omitempty"` // that were sent
+	UndoUntil  time.Time   `json:"undo_until,omitzero"` // people may take it back until then
+	Report     *ops.Report `json:"report,omitempty"`
+}
+
+// Digest is that of the plan as people were shown it; empty without a plan.
+func (r Request) Digest() string {
+	if r.Shown != "" || r.Plan == nil {
+		return r.Shown
+	}
+	return r.Plan.Digest()
+}
+
+// Review is what one person decided, and when.
+type Review struct {
+	By     string    `json:"by"`             // GitHub login
+	User   string    `json:"user,omitempty"` // ID in the chat
+	At     time.Time `json:"at"`
+	Digest string    `json:"digest,omitempty"` // of the plan that was approved
+	Reason string    `json:"reason,omitempty"`
 }
 
 // For is the request as its operation sees it.
@@ -82,7 +115,8 @@ type Change struct {
 	Messages []Message
 	Lines    []ops.Line // a log message for those that are new is added
 	Memory   map[string]any
-	Wake     bool // a River job shall carry the request on
+	Wake     bool  // a River job shall carry the request on
+	Done     int64 // the click that was answered with this change; 0: none
 }
 
 // HeldError says that another unfinished request holds what this one needs.
@@ -95,16 +129,29 @@ var ErrStale = errors.New("the request was changed meanwhile")
 
 // Insert stores a new request.
 func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
-	return s.writeAndWake(ctx, c, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, held, body, created_at, ended_at)
-			VALUES ($1, $2, $3, 1, '', $4, $5, $6)`, r.ID, r.Operation, r.State, string(body), micros(r.At), micros(r.EndedAt)); err != nil {
-			return fmt.Errorf("insert request: %w", err)
+	return s.InsertAll(ctx, []Request{r}, []Change{c})
+}
+
+// InsertAll stores several new requests, all or none.
+func (s *Store) InsertAll(ctx context.Context, requests []Request, changes []Change) error {
+	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+		for i, r := range requests {
+			body, err := json.Marshal(r)
+			if err != nil {
+				return fmt.Errorf("encode request: %w", err)
+			}
+			if r.Card == "" {
+				r.Card = r.ID
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, created_at, ended_at)
+				VALUES ($1, $2, $3, 1, $4, '', $5, $6, $7)`, r.ID, r.Operation, r.State, r.Card, string(body), micros(r.At), micros(r.EndedAt)); err != nil {
+				return fmt.Errorf("insert request: %w", err)
+			}
+			if err := s.apply(ctx, tx, r, changes[i]); err != nil {
+				return err
+			}
 		}
-		return s.apply(ctx, tx, r, c)
+		return nil
 	})
 }
 
@@ -114,7 +161,7 @@ func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
 func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change, error)) (Request, error) {
 	var r Request
 	var c Change
-	err := s.writeAndWake(ctx, c, func(tx *sql.Tx) error {
+	err := s.writeAndWake(ctx, func(tx *sql.Tx) error {
 		var err error
 		if r, err = read(tx.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id)); err != nil {
 			return err
@@ -147,11 +194,15 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 		}
 		r.Version++
 		if r.Plan != plan {
-			text, err := json.Marshal(r.Plan)
-			if err != nil {
-				return fmt.Errorf("encode plan: %w", err)
+			var stored any // NULL is no plan
+			if r.Plan != nil {
+				text, err := json.Marshal(r.Plan)
+				if err != nil {
+					return fmt.Errorf("encode plan: %w", err)
+				}
+				stored = string(text)
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE requests SET plan = $1 WHERE id = $2`, string(text), id); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE requests SET plan = $1 WHERE id = $2`, stored, id); err != nil {
 				return fmt.Errorf("store plan: %w", err)
 			}
 		}
@@ -160,7 +211,7 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 	return r, err
 }
 
-func (s *Store) writeAndWake(ctx context.Context, c Change, fn func(*sql.Tx) error) error {
+func (s *Store) writeAndWake(ctx context.Context, fn func(*sql.Tx) error) error {
 	if err := s.write(ctx, fn); err != nil {
 		return err
 	}
@@ -197,8 +248,16 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 		return err
 	}
 	for _, m := range append(logged, c.Messages...) {
+		if m.Thread == "" {
+			m.Thread = m.thread(r)
+		}
 		if err := insertMessage(ctx, tx, m, now); err != nil {
 			return err
+		}
+	}
+	if c.Done != 0 {
+		if _, err := tx.ExecContext(ctx, `UPDATE clicks SET done_at = $1 WHERE id = $2`, now.UnixMicro(), c.Done); err != nil {
+			return fmt.Errorf("record that a click was answered: %w", err)
 		}
 	}
 	if c.Wake {
@@ -209,14 +268,14 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 	return nil
 }
 
-const selectRequest = `SELECT id, operation, state, version, held, body, plan, created_at, ended_at FROM requests`
+const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at FROM requests`
 
 func read(row interface{ Scan(...any) error }) (Request, error) {
 	var r Request
 	var body string
 	var plan sql.NullString
 	var created, ended sql.NullInt64
-	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Held, &body, &plan, &created, &ended)
+	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNotFound
 	}
@@ -243,9 +302,25 @@ func (s *Store) Request(ctx context.Context, id string) (Request, error) {
 
 // Unfinished reads the requests that haven't ended, the oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]Request, error) {
-	rows, err := s.db.QueryContext(ctx, selectRequest+" WHERE ended_at IS NULL ORDER BY created_at, id")
+	return s.list(ctx, " WHERE ended_at IS NULL ORDER BY created_at, id")
+}
+
+// OnCard reads the requests that a card shows, the first asked first.
+func (s *Store) OnCard(ctx context.Context, card string) ([]Request, error) {
+	return s.list(ctx, " WHERE card = $1 ORDER BY id", card)
+}
+
+// Recent reads the newest requests that the person asked for or that are of
+// the operation; an empty word matches all. At most limit are returned.
+func (s *Store) Recent(ctx context.Context, word string, limit int) ([]Request, error) {
+	// A login has no case.
+	return s.list(ctx, ` WHERE $1 = '' OR operation = $1 OR lower(body ->> 'by') = lower($1) ORDER BY created_at DESC, id DESC LIMIT $2`, word, limit)
+}
+
+func (s *Store) list(ctx context.Context, where string, args ...any) ([]Request, error) {
+	rows, err := s.db.QueryContext(ctx, selectRequest+where, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list unfinished requests: %w", err)
+		return nil, fmt.Errorf("list requests: %w", err)
 	}
 	defer rows.Close()
 	var list []Request

@@ -61,7 +61,11 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 	}
 	db.SetMaxOpenConns(1)
 	s := &Store{db: db, log: log, wake: make(chan struct{}, 1)}
-	if err := s.migrate(ctx); err != nil {
+	err = s.migrate(ctx)
+	if err == nil {
+		err = s.take(ctx)
+	}
+	if err != nil {
 		db.Close()
 		if locked(err) {
 			return nil, fmt.Errorf("open %s: %w", path, ErrInUse)
@@ -96,6 +100,13 @@ func (s *Store) migrate(ctx context.Context) error {
 		return fmt.Errorf("bring River's tables up to date: %w", err)
 	}
 	return nil
+}
+
+// take makes the file this process's alone: the exclusive locking mode takes its
+// lock with the first write, and where no migration was due there was none.
+func (s *Store) take(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, `PRAGMA user_version = 1`)
+	return err
 }
 
 // Close closes the database. Stop must have returned.

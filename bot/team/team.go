@@ -6,6 +6,7 @@ package team
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-github/v62/github"
@@ -20,6 +21,10 @@ type Team struct {
 	Organization string
 	Slug         string
 
+	// Workspace is the one that Identities' people are of. Empty: not known yet,
+	// and nobody of the chat is let in.
+	Workspace string
+
 	// Identities is the GitHub login by the person's ID in the chat. It is
 	// reviewed by whoever reviews the settings.
 	Identities map[string]string
@@ -31,8 +36,11 @@ type Team struct {
 // Name is the team's full name: organization/slug.
 func (t *Team) Name() string { return t.Organization + "/" + t.Slug }
 
-// Login tells which GitHub login the person with this ID in the chat is.
-func (t *Team) Login(user string) (string, error) {
+// Login tells which GitHub login the person with this ID in a workspace is.
+func (t *Team) Login(workspace, user string) (string, error) {
+	if workspace == "" || workspace != t.Workspace {
+		return "", &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", t.Name())}
+	}
 	if login := t.Identities[user]; login != "" && user != "" {
 		return login, nil
 	}
@@ -43,10 +51,16 @@ func (t *Team) Login(user string) (string, error) {
 	}
 }
 
+var loginPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
+
 // Member returns nil if the login is an active member of the team now, child
 // teams included, and otherwise why not. It asks GitHub at each call.
 // https://docs.github.com/en/rest/teams/members#get-team-membership-for-a-user
 func (t *Team) Member(ctx context.Context, login string) error {
+	// go-github puts the login into the address as it is.
+	if !loginPattern.MatchString(login) {
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login, so nothing was done.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
+	}
 	membership, _, err := t.GitHub.Teams.GetTeamMembershipBySlug(ctx, t.Organization, t.Slug, login)
 	if githubaccess.NotFound(err) {
 		return t.missing(ctx, login)
@@ -69,9 +83,11 @@ func (t *Team) Member(ctx context.Context, login string) error {
 func (t *Team) missing(ctx context.Context, login string) error {
 	if _, _, err := t.GitHub.Teams.GetTeamBySlug(ctx, t.Organization, t.Slug); err != nil {
 		if githubaccess.NotFound(err) {
-			err = &ops.Error{Kind: ops.Unavailable, Err: err,
+			err = &ops.Error{
+				Kind: ops.Unavailable, Err: err,
 				What: fmt.Sprintf("GitHub shows the bot no team %s.", t.Name()),
-				Next: "Check github.organization and github.team in the bot's settings, and that the bot may read the organisation's members."}
+				Next: "Check github.organization and github.team in the bot's settings, and that the bot may read the organisation's members.",
+			}
 		}
 		return t.unknown(err, login)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type Stage struct {
 	Region string            // of the calls and of STS
 	Policy string            // session policy with ${name} for each of Values
 	Values map[string]string // filled in as they are; ${account} and ${region} are known
+	Only   []string          // Sids of the statements that are wanted; nil: all
 	Tags   bool              // tag the session with the request: for stages that act
 }
 
@@ -121,6 +123,12 @@ func SourceIdentity(login string) string {
 // the ARN of every error and every CloudTrail record.
 func SessionName(r ops.Request) string { return r.By + "@" + ops.Short(r.ID) }
 
+// IsRole tells whether a text is the ARN of a role.
+func IsRole(text string) bool {
+	a, err := arn.Parse(text)
+	return err == nil && a.Service == "iam" && len(a.AccountID) == 12 && strings.HasPrefix(a.Resource, "role/")
+}
+
 var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)
 
 // policy fills the values into the policy and takes out its white space, which
@@ -153,6 +161,11 @@ func (s Stage) policy() (string, error) {
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
 		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
 	}
+	if s.Only != nil {
+		if document, err = only(document, s.Only); err != nil {
+			return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
+		}
+	}
 	compact, err := json.Marshal(document)
 	if err != nil {
 		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
@@ -161,4 +174,20 @@ func (s Stage) policy() (string, error) {
 		return "", fmt.Errorf("session policy of %s: %d characters, and STS takes %d", s.Role, len(compact), SessionPolicyLimit)
 	}
 	return string(compact), nil
+}
+
+// only keeps the statements of a policy document with the given Sids.
+func only(document any, sids []string) (any, error) {
+	policy, _ := document.(map[string]any)
+	statements, _ := policy["Statement"].([]any)
+	kept := slices.DeleteFunc(statements, func(s any) bool {
+		statement, _ := s.(map[string]any)
+		sid, _ := statement["Sid"].(string)
+		return !slices.Contains(sids, sid)
+	})
+	if len(kept) != len(sids) {
+		return nil, fmt.Errorf("not all of the statements %v are there", sids)
+	}
+	policy["Statement"] = kept
+	return policy, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,10 @@ func Explain(err error, role string) error {
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
 	case answered && slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode()) && call.Service() == "STS":
+		// The call is one, the permissions it takes are three; only the text tells which is missing.
+		if m := denied.FindStringSubmatch(api.ErrorMessage()); m != nil {
+			action = m[1]
+		}
 		said.What = fmt.Sprintf("AWS doesn't let the bot assume the role %s (%s was refused).", role, action)
 		said.Next = "The bot's own identity and the role's trust policy must both allow sts:AssumeRole, sts:SetSourceIdentity and sts:TagSession; manifests/iam has both."
 	case answered && slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode()):
@@ -46,18 +51,23 @@ func Explain(err error, role string) error {
 		said.Next = "Whoever runs the bot must renew them."
 	case answered && Throttled(err):
 		said.What = fmt.Sprintf("AWS is throttling %s, and went on doing so after several tries.", action)
-		said.Next = "Try again in a few minutes."
+		said.Next, said.Passing = "Try again in a few minutes.", true
 	case answered:
+		said.Passing = api.ErrorFault() == smithy.FaultServer
 		said.What = fmt.Sprintf("AWS answered %s with %s: %s", action, api.ErrorCode(), sentence(api.ErrorMessage()))
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+		said.Passing = true
 		said.What = fmt.Sprintf("AWS did not answer %s in time.", action)
 		said.Next = "Try again; if it goes on, look at the bot's network."
 	default:
+		said.Passing = true
 		said.What = fmt.Sprintf("AWS could not be reached for %s.", action)
 		said.Next = "Try again; if it goes on, look at the bot's network and credentials."
 	}
 	return said
 }
+
+var denied = regexp.MustCompile(`is not authorized to perform: (sts:[A-Za-z]+)`)
 
 // Throttled tells whether AWS asked to slow down.
 // https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/CommonErrors.html

@@ -76,11 +76,13 @@ func Explain(err error) error {
 		status = response.Response.StatusCode
 	}
 	if limit, ok := errors.AsType[*github.RateLimitError](err); ok {
+		said.Passing = true
 		said.What = "GitHub's rate limit for the bot is used up (403)."
 		said.Next = "It resets at " + limit.Rate.Reset.UTC().Format("15:04:05") + " UTC; try again then."
 		return said
 	}
 	if limit, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
+		said.Passing = true
 		said.What = "GitHub asks the bot to slow down (secondary rate limit)."
 		said.Next = "Try again in a few minutes."
 		if limit.RetryAfter != nil {
@@ -94,6 +96,7 @@ func Explain(err error) error {
 		said.Next = "Whoever runs the bot must renew them."
 	case status == http.StatusTooManyRequests:
 		// go-github v62 knows only 403 as a rate limit.
+		said.Passing = true
 		said.What = "GitHub asks the bot to slow down (429)."
 		said.Next = "Try again in a few minutes."
 	case status == http.StatusForbidden:
@@ -102,12 +105,15 @@ func Explain(err error) error {
 	case status != 0:
 		said.What = fmt.Sprintf("GitHub answered %d to %s %s.", status, response.Response.Request.Method, response.Response.Request.URL.Path)
 		if status >= 500 {
+			said.Passing = true
 			said.Next = "Try again; githubstatus.com tells whether GitHub is in trouble."
 		}
 	case errors.Is(err, context.DeadlineExceeded) || timeout != nil && timeout.Timeout():
+		said.Passing = true
 		said.What = "GitHub did not answer in time."
 		said.Next = "Try again; githubstatus.com tells whether GitHub is in trouble."
 	default:
+		said.Passing = true
 		said.What = "GitHub could not be reached."
 		said.Next = "Try again; if it goes on, look at the bot's network."
 	}

@@ -140,7 +140,7 @@ func (o *operation) listen(ctx context.Context, run ops.Run, inv invocation, f f
 			problem("The function tried to add a user before it had the user's ID (“user undefined”), so a membership is missing. Running it again repairs that.")
 		case throttled.MatchString(said.message):
 			problem("AWS throttled the function.")
-		case strings.Contains(said.message, "Task timed out"):
+		case timedOut.MatchString(said.message):
 			problem(fmt.Sprintf("The function was stopped at its timeout. Lambda may start it again by itself, up to twice, under the same request ID %s.", inv.ID))
 		case crashed.MatchString(said.message):
 			problem("The function crashed on the way, although Lambda may call the run a success.")
@@ -173,16 +173,35 @@ func (p phrase) change(before, names Directory) (change, bool) {
 	case createUser:
 		return change{what: createUser, login: p.args["user_name"]}, true
 	case join:
-		return change{what: join, team: names.Groups[p.args["group"]], login: names.Users[p.args["user"]].Login}, true
+		return change{what: join, team: p.team(names), login: p.login(names)}, true
 	case leave:
+		if p.args["membership"] == "" {
+			return change{what: leave, team: p.team(before), login: p.login(before)}, true
+		}
 		m := before.Memberships[p.args["membership"]]
 		return change{what: leave, team: before.Groups[m.Group], login: before.Users[m.User].Login}, true
 	case deleteGroup:
-		return change{what: deleteGroup, team: before.Groups[p.args["group"]]}, true
+		return change{what: deleteGroup, team: p.team(before)}, true
 	case deleteUser:
-		return change{what: deleteUser, login: before.Users[p.args["user"]].Login}, true
+		return change{what: deleteUser, login: p.login(before)}, true
 	}
 	return change{}, false
+}
+
+// team is the name of the group that a phrase names, by ID or by name.
+func (p phrase) team(d Directory) string {
+	if id := p.args["group"]; id != "" {
+		return d.Groups[id]
+	}
+	return strings.ToLower(p.args["group_name"])
+}
+
+// login is that of the user whom a phrase names, by ID or by name.
+func (p phrase) login(d Directory) string {
+	if id := p.args["user"]; id != "" {
+		return d.Users[id].Login
+	}
+	return p.args["user_name"]
 }
 
 // there tells whether a change's result holds.
@@ -261,10 +280,7 @@ func (o *operation) outcomes(expected, changed []change, told account, after Dir
 // announces a membership without saying whose.
 func (a account) tried(c change, suffix string) bool {
 	return slices.ContainsFunc(a.attempted, func(t change) bool {
-		t.login = strings.TrimSuffix(t.login, strings.ToLower(suffix))
-		if t.what == createUser {
-			t.login = strings.ToLower(strings.TrimSuffix(t.login, suffix))
-		}
+		t.login = strings.TrimSuffix(strings.ToLower(t.login), strings.ToLower(suffix))
 		return t.same(c) || c.what == join && t.what == join && t.login == "" && t.team == c.team
 	})
 }

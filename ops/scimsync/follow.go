@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -62,7 +63,7 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 	case err == nil:
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case ok && denied.ErrorCode() == "AccessDeniedException":
+	case ok && strings.HasPrefix(denied.ErrorCode(), "AccessDenied"):
 		// Waiting won't help, and the function runs on: the check goes by
 		// Identity Center alone.
 		f.Blind = ops.Words(awsaccess.Explain(err, o.settings.ActRole), run.Request().ID)
@@ -93,9 +94,30 @@ func (o *operation) read(ctx context.Context, r ops.Request, inv invocation, f *
 	if err != nil || !last || f.Stream == "" {
 		return events, err
 	}
+	start := f.Start
+	if start.IsZero() {
+		start = inv.At.Add(-lag)
+	}
 	// EndTime is exclusive of later lines in whole milliseconds.
-	swept, err := o.events(ctx, r, "", f.Stream, f.Start, f.End.Add(time.Millisecond))
-	return merge(events, swept), err
+	swept, err := o.events(ctx, r, "", f.Stream, start, f.End.Add(time.Millisecond))
+	return merge(events, own(swept, inv.ID)), err
+}
+
+// own is the part of a stream that lies between the lines of other runs that
+// begin or end them.
+func own(events []event, id string) []event {
+	from, ended := 0, false
+	for i, e := range events {
+		switch said := parseEntry(e.text); {
+		case said.id == id:
+			ended = ended || said.report
+		case said.id != "" && ended:
+			return events[from:i]
+		case said.id != "":
+			from = i + 1
+		}
+	}
+	return events[from:]
 }
 
 // tell logs events, with the names of all IDs that can be named.

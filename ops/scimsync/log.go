@@ -71,18 +71,19 @@ func (o *operation) events(ctx context.Context, r ops.Request, pattern, stream s
 
 // starts lists the request IDs of the runs that the log shows since a time.
 func (o *operation) starts(ctx context.Context, r ops.Request, since time.Time) ([]string, error) {
-	events, err := o.events(ctx, r, "START RequestId", "", since.Add(-time.Second), time.Time{})
-	if isNoLog(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
 	var ids []string
-	for _, e := range events {
-		if id, ok := strings.CutPrefix(e.text, "START RequestId: "); ok {
-			id, _, _ = strings.Cut(id, " ")
-			ids = append(ids, id)
+	for _, pattern := range []string{"START RequestId", "platform.start"} {
+		events, err := o.events(ctx, r, pattern, "", since.Add(-time.Second), time.Time{})
+		if isNoLog(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if said := parseEntry(e.text); said.start && said.id != "" && !slices.Contains(ids, said.id) {
+				ids = append(ids, said.id)
+			}
 		}
 	}
 	return ids, nil
@@ -98,8 +99,9 @@ func isNoLog(err error) bool {
 type entry struct {
 	level   string // "INFO"; empty for Lambda's own lines
 	message string
-	start   bool // the run began
-	report  bool // the run ended
+	start   bool   // the run began
+	report  bool   // the run ended
+	id      string // the request ID of a start or a report
 }
 
 var nodeLine = regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t[^\t]*\t(TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t(.*)$`)
@@ -107,9 +109,9 @@ var nodeLine = regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t[^\t]*\t(TRACE
 func parseEntry(text string) entry {
 	switch {
 	case strings.HasPrefix(text, "START RequestId: "):
-		return entry{message: text, start: true}
+		return entry{message: text, start: true, id: word(text, "RequestId: ")}
 	case strings.HasPrefix(text, "REPORT RequestId: "):
-		return entry{message: strings.Join(strings.Split(text, "\t"), "  "), report: true}
+		return entry{message: strings.Join(strings.Split(text, "\t"), "  "), report: true, id: word(text, "RequestId: ")}
 	}
 	if m := nodeLine.FindStringSubmatch(text); m != nil {
 		return entry{level: m[1], message: m[2]}
@@ -118,13 +120,16 @@ func parseEntry(text string) entry {
 		Level   string          `json:"level"`
 		Message json.RawMessage `json:"message"`
 		Type    string          `json:"type"`
+		Record  struct {
+			RequestID string `json:"requestId"`
+		} `json:"record"`
 	}
 	if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &line) == nil {
 		switch {
 		case line.Type == "platform.start":
-			return entry{message: text, start: true}
+			return entry{message: text, start: true, id: line.Record.RequestID}
 		case line.Type == "platform.report":
-			return entry{message: text, report: true}
+			return entry{message: text, report: true, id: line.Record.RequestID}
 		case line.Message != nil:
 			var message string
 			if json.Unmarshal(line.Message, &message) != nil {
@@ -136,13 +141,23 @@ func parseEntry(text string) entry {
 	return entry{message: text}
 }
 
+// word is the one that follows a label.
+func word(text, label string) string {
+	_, after, _ := strings.Cut(text, label)
+	if i := strings.IndexAny(after, " \t\n"); i >= 0 {
+		after = after[:i]
+	}
+	return after
+}
+
 // What makes a line a fault although the function goes on, and although Lambda
 // says that it succeeded (domain: unhandled rejections, exhausted retries,
 // users that the function had not yet got an ID for, Lambda's own time-out).
 var (
 	undefinedUser = regexp.MustCompile(`\buser undefined\b|\bgroup undefined\b`)
 	throttled     = regexp.MustCompile(`ThrottlingException|TooManyRequestsException|Rate exceeded|throttled`)
-	crashed       = regexp.MustCompile(`Task timed out after|Runtime\.[A-Z]\w+|Unhandled Promise Rejection|Uncaught Exception|"errorType"|Status: (error|timeout)`)
+	timedOut      = regexp.MustCompile(`Task timed out after|Status: timeout|"status":\s*"timeout"`)
+	crashed       = regexp.MustCompile(`Runtime\.[A-Z]\w+|Unhandled Promise Rejection|Uncaught Exception|"errorType"|Status: error|"status":\s*"(error|failure)"`)
 )
 
 // reading is one line as people see it.
@@ -151,7 +166,7 @@ func (o *operation) reading(e event, g grammar, names Directory) (ops.Line, phra
 	p := g.parse(said.message)
 	line := ops.Line{Key: e.id, At: e.at, Level: ops.Info, Text: names.annotate(said.message, p)}
 	switch {
-	case said.level == "ERROR" || said.level == "FATAL" || undefinedUser.MatchString(said.message) || crashed.MatchString(said.message) || throttled.MatchString(said.message):
+	case said.level == "ERROR" || said.level == "FATAL" || undefinedUser.MatchString(said.message) || timedOut.MatchString(said.message) || crashed.MatchString(said.message) || throttled.MatchString(said.message):
 		line.Level = ops.Failure
 	case said.level == "WARN" || p.name == dryRun:
 		line.Level = ops.Warning

@@ -91,7 +91,7 @@ var login = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,37}[A-Za-z0-9])?(_[A
 
 func checkLogin(word string) error {
 	if len(word) > 39 || !login.MatchString(word) {
-		return fmt.Errorf("%q can't be a GitHub login.", word)
+		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("%q can't be a GitHub login.", word)}
 	}
 	return nil
 }
@@ -187,8 +187,11 @@ func (o *operation) look(ctx context.Context, r ops.Request, progress ops.Progre
 	if errA != nil && !errors.Is(errA, context.Canceled) {
 		return nil, Directory{}, errA
 	}
-	if err := errors.Join(errB, errA); err != nil {
-		return nil, Directory{}, err
+	if errB != nil {
+		return nil, Directory{}, errB
+	}
+	if errA != nil {
+		return nil, Directory{}, errA
 	}
 	return teams, have, nil
 }
@@ -200,8 +203,10 @@ func (o *operation) people(ctx context.Context, words []string) ([]string, error
 	for _, word := range words {
 		user, _, err := o.github.Users.Get(ctx, word)
 		if githubaccess.NotFound(err) {
-			return nil, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s. Nothing was run.", word),
-				Next: "Check the spelling; /scim-sync help shows the forms of the command.", Err: err}
+			return nil, &ops.Error{
+				Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s. Nothing was run.", word),
+				Next: "Check the spelling; /scim-sync help shows the forms of the command.", Err: err,
+			}
 		}
 		if err != nil {
 			return nil, githubaccess.Explain(fmt.Errorf("look up %s: %w", word, err))

@@ -6,9 +6,8 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
-
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
 
 // Settings are what an installer may choose. Defaults has the values of the
@@ -62,11 +61,11 @@ func (s *Settings) Check() []ops.Fault {
 	add := func(key, format string, args ...any) {
 		faults = append(faults, ops.Fault{Key: key, Problem: fmt.Sprintf(format, args...)})
 	}
-	for key, role := range map[string]string{"look_role": s.LookRole, "act_role": s.ActRole} {
-		if role == "" {
-			add(key, "missing: the ARN of a role, such as arn:aws:iam::111111111111:role/rootbot-scim-sync-look")
-		} else if a, err := arn.Parse(role); err != nil || a.Service != "iam" || len(a.AccountID) != 12 {
-			add(key, "%q is not the ARN of a role", role)
+	for _, r := range []struct{ key, role string }{{"look_role", s.LookRole}, {"act_role", s.ActRole}} {
+		if r.role == "" {
+			add(r.key, "missing: the ARN of a role, such as arn:aws:iam::111111111111:role/rootbot-scim-sync-look")
+		} else if !awsaccess.IsRole(r.role) {
+			add(r.key, "%q is not the ARN of a role", r.role)
 		}
 	}
 	if !regionName.MatchString(s.Region) {

@@ -5,6 +5,7 @@ CREATE TABLE requests (
     operation   TEXT NOT NULL,
     state       TEXT NOT NULL,
     version     BIGINT NOT NULL,
+    card        TEXT NOT NULL,            -- the request whose card shows this one; itself, or the first of its group
     held        TEXT NOT NULL,            -- what no other unfinished request may hold; '' is nothing
     body        TEXT NOT NULL,            -- JSON: the rest of store.Request
     plan        TEXT,                     -- JSON: ops.Plan
@@ -14,6 +15,7 @@ CREATE TABLE requests (
     leased_till BIGINT NOT NULL DEFAULT 0  -- somebody is at work on it
 );
 CREATE UNIQUE INDEX requests_held ON requests (held) WHERE held <> '' AND ended_at IS NULL;
+CREATE INDEX requests_card ON requests (card);
 CREATE INDEX requests_unfinished ON requests (created_at) WHERE ended_at IS NULL;
 
 CREATE TABLE memory (
@@ -22,6 +24,16 @@ CREATE TABLE memory (
     value   TEXT NOT NULL,
     PRIMARY KEY (request, key)
 );
+
+CREATE TABLE clicks (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    request TEXT NOT NULL,
+    verb    TEXT NOT NULL,
+    body    TEXT NOT NULL,                -- JSON: the rest of store.Click
+    at      BIGINT NOT NULL,
+    done_at BIGINT
+);
+CREATE INDEX clicks_waiting ON clicks (id) WHERE done_at IS NULL;
 
 CREATE TABLE lines (
     request TEXT NOT NULL REFERENCES requests (id),
@@ -46,6 +58,7 @@ CREATE INDEX events_request ON events (request, seq);
 
 CREATE TABLE messages (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    thread     TEXT NOT NULL,             -- messages of one thread are delivered in order
     request    TEXT NOT NULL,
     kind       TEXT NOT NULL,
     body       TEXT NOT NULL,             -- JSON: store.Body
@@ -58,9 +71,9 @@ CREATE TABLE messages (
 CREATE INDEX messages_unsent ON messages (id) WHERE sent_at IS NULL AND dead = '';
 
 CREATE TABLE posts (
-    request TEXT NOT NULL,
+    thread  TEXT NOT NULL,
     place   TEXT NOT NULL,
     channel TEXT NOT NULL,
     ts      TEXT NOT NULL,
-    PRIMARY KEY (request, place)
+    PRIMARY KEY (thread, place)
 );

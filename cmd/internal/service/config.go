@@ -11,9 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	_ "time/tzdata" // the image has no time zones of its own
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/catalog"
 )
@@ -29,7 +32,28 @@ type Config struct {
 	} `yaml:"slack"`
 	Identities []Identity `yaml:"identities"`
 
-	Operations []catalog.Settings `yaml:"-"` // those that have settings
+	WorkingHours struct {
+		From string `yaml:"from"` // "09:00"
+		To   string `yaml:"to"`   // "18:00"
+		Zone string `yaml:"zone"` // "Europe/London"
+	} `yaml:"working_hours"` // when reminders are due, Monday to Friday
+
+	Operations []OperationConfig `yaml:"-"` // those that have settings
+}
+
+// OperationConfig is what the file says of one operation.
+type OperationConfig struct {
+	Settings catalog.Settings
+	Terms    bot.Terms
+}
+
+// termsConfig are the desk's settings of an operation, beside its own.
+type termsConfig struct {
+	Channel    string          `yaml:"channel"`
+	Requesters string          `yaml:"requesters"`
+	Approvals  *int            `yaml:"approvals"`
+	Expiry     time.Duration   `yaml:"expiry"`
+	Reminders  []time.Duration `yaml:"reminders"`
 }
 
 // Identity says which GitHub login a Slack user is.
@@ -75,7 +99,48 @@ func ReadConfig(path string) (*Config, error) {
 var (
 	faultLine    = regexp.MustCompile(`^line (\d+): (.*)$`)
 	unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
+	wrongType    = regexp.MustCompile("^cannot unmarshal !!\\S+ (?:`(.*)` )?into (.*)$")
 )
+
+// kindOf says in words what a setting of a Go type takes.
+func kindOf(goType string) string {
+	switch {
+	case goType == "time.Duration":
+		return "a duration, such as 5m or 72h"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
+		return "a whole number"
+	case strings.HasPrefix(goType, "float"):
+		return "a number"
+	case strings.HasPrefix(goType, "[]"):
+		return "a list"
+	case goType == "string":
+		return "a text"
+	}
+	return "keys with values"
+}
+
+// keyAt is the path of the key whose value stands in a line.
+func keyAt(node *yaml.Node, line int) []string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key, value := node.Content[i], node.Content[i+1]
+			if path := keyAt(value, line); path != nil {
+				return append([]string{key.Value}, path...)
+			}
+			if key.Line == line && value.Line == line && value.Kind != yaml.MappingNode {
+				return []string{key.Value}
+			}
+		}
+	case yaml.DocumentNode, yaml.SequenceNode:
+		for _, child := range node.Content {
+			if path := keyAt(child, line); path != nil {
+				return path
+			}
+		}
+	}
+	return nil
+}
 
 // ParseConfig is ReadConfig for a text; path is for its errors only.
 func ParseConfig(path string, text []byte) (*Config, error) {
@@ -93,7 +158,15 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	settings := catalog.All()
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	target := document(config, settings)
+	terms := make([]*termsConfig, len(settings))
+	for i := range terms {
+		terms[i] = newTerms()
+	}
+	target := document(config, settings, terms)
+	if top(&root) != nil && top(&root).Kind != yaml.MappingNode {
+		add(top(&root).Line, "the settings must be keys with values, such as github: and slack:")
+		return nil, faulty
+	}
 	if err := decoder.Decode(target.Interface()); err != nil && !errors.Is(err, io.EOF) {
 		wrong, ok := errors.AsType[*yaml.TypeError](err)
 		if !ok {
@@ -106,10 +179,19 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 			if m := unknownField.FindStringSubmatch(problem); m != nil {
 				problem = fmt.Sprintf("unknown setting %q", m[1])
 			}
+			if m := wrongType.FindStringSubmatch(problem); m != nil {
+				problem = fmt.Sprintf("%s: %q is not %s", strings.Join(keyAt(&root, line), "."), m[1], kindOf(m[2]))
+			}
 			add(line, "%s", problem)
+			if strings.Contains(problem, "already defined") {
+				return nil, faulty // what a mapping with the same key twice means, nobody knows
+			}
 		}
 	}
-	config.gather(target, settings, &root)
+	var more yaml.Node
+	if err := decoder.Decode(&more); err == nil {
+		add(more.Line, "a second document: there must be one")
+	}
 	at := func(keys ...string) int { return lineOf(&root, keys...) }
 	if config.GitHub.Organization == "" {
 		add(at("github"), "github.organization is missing")
@@ -135,11 +217,26 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 		}
 		seen[identity.Slack], seen[strings.ToLower(identity.GitHub)] = true, true
 	}
-	for _, s := range config.Operations {
-		for _, f := range s.Check() {
-			keys := append([]string{"operations", s.Name()}, strings.Split(f.Key, ".")...)
-			add(at(keys...), "%s: %s", strings.Join(keys, "."), f.Problem)
+	hours, err := config.hours()
+	if err != nil {
+		add(at("working_hours"), "working_hours: %v", err)
+	}
+	for i, s := range settings {
+		node := child(child(top(&root), "operations"), s.Name())
+		if node == nil {
+			continue // no settings, so it isn't offered
 		}
+		if node.Tag == "!!null" {
+			terms[i], s = newTerms(), catalog.All()[i] // the decoder has made them nil
+		}
+		here := func(key string) int {
+			return at(append([]string{"operations", s.Name()}, strings.Split(key, ".")...)...)
+		}
+		t, problems := terms[i].terms(s.Operation(nil, nil, ""), hours)
+		for _, f := range append(problems, s.Check()...) {
+			add(here(f.Key), "operations.%s.%s: %s", s.Name(), f.Key, f.Problem)
+		}
+		config.Operations = append(config.Operations, OperationConfig{Settings: s, Terms: t})
 	}
 	if len(faulty.Faults) > 0 {
 		slices.SortStableFunc(faulty.Faults, func(a, b LineFault) int { return a.Line - b.Line })
@@ -159,15 +256,85 @@ func splitLine(text string) (int, string) {
 	return line, m[2]
 }
 
+func newTerms() *termsConfig {
+	d := bot.DefaultTerms()
+	return &termsConfig{Requesters: d.Requesters, Expiry: d.Expiry, Reminders: d.Reminders}
+}
+
+// terms are the terms of an operation, and what is wrong with them.
+func (c termsConfig) terms(o ops.Operation, hours bot.Hours) (bot.Terms, []ops.Fault) {
+	var faults []ops.Fault
+	t := bot.Terms{
+		Place: strings.TrimPrefix(c.Channel, "#"), Requesters: c.Requesters, Approval: o.Approval,
+		Expiry: c.Expiry, Reminders: c.Reminders, Hours: hours,
+	}
+	switch {
+	case c.Requesters != bot.ByTeam && c.Requesters != bot.ByPlace:
+		faults = append(faults, ops.Fault{Key: "requesters", Problem: fmt.Sprintf("%q is neither team nor channel", c.Requesters)})
+	case c.Requesters == bot.ByPlace && c.Channel == "":
+		faults = append(faults, ops.Fault{Key: "requesters", Problem: "channel needs a channel to be set"})
+	}
+	if c.Approvals != nil {
+		if *c.Approvals < o.Approval.Count {
+			faults = append(faults, ops.Fault{Key: "approvals", Problem: fmt.Sprintf("%d is fewer than the %d that this operation demands", *c.Approvals, o.Approval.Count)})
+		}
+		t.Approval.Count = *c.Approvals
+	}
+	if c.Expiry <= 0 {
+		faults = append(faults, ops.Fault{Key: "expiry", Problem: fmt.Sprintf("%v is not a time to wait", c.Expiry)})
+	}
+	for _, d := range c.Reminders {
+		if d <= 0 {
+			faults = append(faults, ops.Fault{Key: "reminders", Problem: fmt.Sprintf("%v is not a time to wait", d)})
+		}
+	}
+	return t, faults
+}
+
+// hours reads the working hours; office hours where nothing is set.
+func (c *Config) hours() (bot.Hours, error) {
+	hours := bot.OfficeHours()
+	var faults []error
+	for _, w := range []struct {
+		text string
+		to   *time.Duration
+	}{{c.WorkingHours.From, &hours.Begin}, {c.WorkingHours.To, &hours.End}} {
+		if w.text == "" {
+			continue
+		}
+		t, err := time.Parse("15:04", w.text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%q is not a time of day, such as 09:00", w.text))
+		}
+		*w.to = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	}
+	if c.WorkingHours.Zone != "" {
+		zone, err := time.LoadLocation(c.WorkingHours.Zone)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%q is not a time zone, such as Europe/London", c.WorkingHours.Zone))
+		} else {
+			hours.Zone = zone
+		}
+	}
+	if len(faults) == 0 && hours.End <= hours.Begin {
+		faults = append(faults, errors.New("the end is not after the beginning"))
+	}
+	return hours, errors.Join(faults...)
+}
+
 // document makes a struct to decode the whole file into: Config and, under
-// operations, a field for each operation's settings. The YAML package checks
-// for unknown keys only in one decoding from the text, and what operations
-// there are is the catalog's to say; so the struct's type is made here.
-func document(config *Config, settings []catalog.Settings) reflect.Value {
+// operations, a field for each operation's settings and terms. The YAML package
+// checks for unknown keys only in one decoding from the text, and what
+// operations there are is the catalog's to say; so the struct's type is made here.
+func document(config *Config, settings []catalog.Settings, terms []*termsConfig) reflect.Value {
 	var fields []reflect.StructField
 	for i, s := range settings {
+		both := reflect.StructOf([]reflect.StructField{
+			{Name: "Terms", Type: reflect.TypeOf(terms[i]), Tag: `yaml:",inline"`},
+			{Name: "Settings", Type: reflect.TypeOf(s), Tag: `yaml:",inline"`},
+		})
 		fields = append(fields, reflect.StructField{
-			Name: "Operation" + strconv.Itoa(i), Type: reflect.TypeOf(s), Tag: reflect.StructTag(fmt.Sprintf(`yaml:"%s"`, s.Name())),
+			Name: "Operation" + strconv.Itoa(i), Type: both, Tag: reflect.StructTag(fmt.Sprintf(`yaml:"%s"`, s.Name())),
 		})
 	}
 	whole := reflect.New(reflect.StructOf([]reflect.StructField{
@@ -176,19 +343,11 @@ func document(config *Config, settings []catalog.Settings) reflect.Value {
 	}))
 	whole.Elem().Field(0).Set(reflect.ValueOf(config))
 	for i, s := range settings {
-		whole.Elem().Field(1).Field(i).Set(reflect.ValueOf(s))
+		both := whole.Elem().Field(1).Field(i)
+		both.Field(0).Set(reflect.ValueOf(terms[i]))
+		both.Field(1).Set(reflect.ValueOf(s))
 	}
 	return whole
-}
-
-// gather keeps the settings of the operations that the file has settings for.
-func (c *Config) gather(whole reflect.Value, settings []catalog.Settings, root *yaml.Node) {
-	for i, s := range settings {
-		value := whole.Elem().Field(1).Field(i)
-		if !value.IsNil() && child(child(top(root), "operations"), s.Name()) != nil {
-			c.Operations = append(c.Operations, value.Interface().(catalog.Settings))
-		}
-	}
 }
 
 func top(root *yaml.Node) *yaml.Node {
@@ -236,7 +395,6 @@ func lineOf(root *yaml.Node, keys ...string) int {
 	return line
 }
 
-// operations makes the cards of the operations that have settings.
 func operationNames(list []ops.Operation) []string {
 	var names []string
 	for _, o := range list {

@@ -51,7 +51,7 @@ func ReadEnvironment(get func(string) string) Environment {
 	return Environment{
 		SlackAppToken:      get("SLACK_APP_TOKEN"),
 		SlackBotToken:      get("SLACK_BOT_TOKEN"),
-		SlackAPIURL:        or("SLACK_API_URL", "https://slack.com/api/"),
+		SlackAPIURL:        strings.TrimSuffix(or("SLACK_API_URL", "https://slack.com/api/"), "/") + "/",
 		GitHubToken:        get("GITHUB_TOKEN"),
 		GitHubAppID:        get("GITHUB_APP_ID"),
 		GitHubInstallation: get("GITHUB_APP_INSTALLATION_ID"),
@@ -76,9 +76,6 @@ func (e Environment) slackFaults() error {
 		case !strings.HasPrefix(t.value, t.prefix):
 			faults = append(faults, fmt.Errorf("%s is not %s: that begins with %s", t.name, t.kind, t.prefix))
 		}
-	}
-	if !strings.HasSuffix(e.SlackAPIURL, "/") {
-		faults = append(faults, errors.New("SLACK_API_URL must end in a slash"))
 	}
 	return errors.Join(faults...)
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/go-github/v62/github"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -34,6 +37,9 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	if !ok {
 		return fmt.Errorf("there is no operation %q with settings; there are: %s", operation, strings.Join(operationNames(s.Desk.Operations), ", "))
 	}
+	if o.Asks() {
+		return fmt.Errorf("%s is asked for with a form, in Slack: %s", operation, o.Command)
+	}
 	inputs, err := o.Words(words)
 	if err != nil {
 		return errors.New(ops.Words(err, ""))
@@ -43,6 +49,9 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 		return err
 	}
 	me, _, err := client.Users.Get(ctx, "")
+	if response, ok := errors.AsType[*github.ErrorResponse](err); ok && response.Response.StatusCode == http.StatusUnauthorized {
+		return errors.New("GitHub doesn't accept GITHUB_TOKEN (401)")
+	}
 	if err != nil {
 		return errors.New(ops.Words(githubaccess.Explain(err), ""))
 	}
@@ -64,38 +73,44 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 
 // watch prints a request's messages as they are written, until it has ended.
 func (s *Service) watch(ctx context.Context, id string, out io.Writer) error {
+	// What is printed is recorded as told, also when ctx ends meanwhile.
+	finish := context.WithoutCancel(ctx)
 	for {
-		waiting, err := s.Store.Unsent(ctx)
-		if err != nil && ctx.Err() == nil {
+		// How it stands is read first: what was written up to then is told below.
+		r, err := s.Store.Request(finish, id)
+		if err != nil {
 			return err
 		}
+		waiting, err := s.Store.Unsent(finish)
+		if err != nil {
+			return err
+		}
+		told := 0
 		for _, m := range waiting {
 			if m.Request != id {
 				continue
 			}
-			r, err := s.Store.Request(ctx, id)
+			told++
+			r, err := s.Store.Request(finish, id)
 			if err != nil {
 				return err
 			}
-			if err := s.print(ctx, out, r, m); err != nil {
+			if err := s.print(finish, out, r, m); err != nil {
 				return err
 			}
-			if err := s.Store.Sent(ctx, time.Now(), id, "", store.Post{}, m.ID); err != nil {
+			if err := s.Store.Sent(finish, time.Now(), m.Thread, "", store.Post{}, m.ID); err != nil {
 				return err
 			}
 		}
-		r, err := s.Store.Request(ctx, id)
 		switch {
+		case told > 0:
+			continue
+		case r.State == store.Succeeded:
+			return nil
+		case r.State.Ended():
+			return ErrNotDone
 		case ctx.Err() != nil:
 			return fmt.Errorf("interrupted: request %s goes on when rootbot is started again with this database", ops.Short(id))
-		case err != nil:
-			return err
-		case r.State == store.Succeeded && len(waiting) == 0:
-			return nil
-		case r.State.Ended() && len(waiting) == 0:
-			return ErrNotDone
-		case len(waiting) > 0:
-			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -107,8 +122,11 @@ func (s *Service) watch(ctx context.Context, id string, out io.Writer) error {
 func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m store.Message) error {
 	switch m.Kind {
 	case store.Card:
-		if r.State == store.Planning && r.Progress != "" {
+		switch {
+		case r.State == store.Planning && r.Progress != "":
 			fmt.Fprintln(out, "… "+r.Progress)
+		case r.State == store.Succeeded && r.Preview:
+			fmt.Fprintln(out, r.Reason)
 		}
 	case store.Private:
 		fmt.Fprintln(out, m.Body.Text)

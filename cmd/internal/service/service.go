@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,8 +43,10 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	}
 	broker := awsaccess.New(base)
 	var operations []ops.Operation
-	for _, s := range config.Operations {
-		operations = append(operations, s.Operation(broker, client, config.GitHub.Organization))
+	terms := map[string]bot.Terms{}
+	for _, o := range config.Operations {
+		operations = append(operations, o.Settings.Operation(broker, client, config.GitHub.Organization))
+		terms[o.Settings.Name()] = o.Terms
 	}
 	if err := ops.Validate(operations); err != nil {
 		return nil, err
@@ -60,10 +63,10 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	return &Service{
 		Store: db, config: config, env: env, log: log,
 		Desk: &bot.Desk{
-			Store: db, Operations: operations, Log: log,
+			Store: db, Operations: operations, Terms: terms, Log: log,
 			Team: &team.Team{
 				GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
-				Identities: identities, Channel: "#" + config.Slack.LogChannel,
+				Identities: identities, Channel: "#" + strings.TrimPrefix(config.Slack.LogChannel, "#"),
 			},
 		},
 	}, nil
@@ -75,7 +78,7 @@ func (s *Service) Close() error { return s.Store.Close() }
 // How long each part of stopping may take; together less than the 25 s that
 // whoever sent SIGTERM waits.
 const (
-	stopWithin  = 21 * time.Second
+	stopWithin  = 14 * time.Second
 	flushWithin = 3 * time.Second
 )
 
@@ -96,6 +99,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
+	s.Desk.Present = face.Present
 	listener, err := net.Listen("tcp", env.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for health checks (ROOTBOT_LISTEN): %w", err)
@@ -191,6 +195,7 @@ func (h atLeast) Enabled(_ context.Context, level slog.Level) bool { return leve
 func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return atLeast{h.Handler.WithAttrs(attrs), h.level}
 }
+
 func (h atLeast) WithGroup(name string) slog.Handler {
 	return atLeast{h.Handler.WithGroup(name), h.level}
 }

@@ -1,0 +1,192 @@
+package chat_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// request is one of Ada's as it is drawn.
+func request(state store.State, change func(*store.Request)) store.Request {
+	r := store.Request{
+		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "tidy-up", State: state, At: noon, AdmittedAt: noon, By: "ada",
+		Asker: store.Asker{Front: "slack", User: "U0ADA"}, Inputs: ops.Inputs{"people": {"octocat", "hubot"}},
+	}
+	if state != store.Asked && state != store.Planning {
+		r.Plan, r.PlannedAt, r.StartedAt = shelves(2), noon.Add(time.Second), noon.Add(2*time.Second)
+	}
+	if state.Ended() {
+		r.EndedAt = noon.Add(time.Minute)
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+func TestDrawings(t *testing.T) {
+	t.Parallel()
+	report := &ops.Report{
+		Summary: "2 of 3 boxes are there.", Problems: []string{"box 3 fell"}, Notes: []string{"It was loud."},
+		Sections: []ops.Section{{Title: "Shelf 1", Outcomes: []ops.Outcome{
+			{Text: "box 1", State: ops.Confirmed}, {Text: "box 2"}, {Text: "box 3", State: ops.Failed, Why: "it fell"}, {Text: "box 4", State: ops.Missing},
+		}}},
+	}
+	for _, test := range []struct {
+		name  string
+		r     store.Request
+		kind  string
+		lines []ops.Line
+	}{
+		{"card-planning", request(store.Planning, nil), store.Card, nil},
+		{"card-progress", request(store.Planning, func(r *store.Request) { r.Progress = "3 of 4 <shelves>" }), store.Card, nil},
+		{"card-approved", request(store.Approved, func(r *store.Request) { r.StartedAt = time.Time{} }), store.Card, nil},
+		{"card-running", request(store.Running, func(r *store.Request) { r.Step = 1 }), store.Card, nil},
+		{"card-succeeded", request(store.Succeeded, func(r *store.Request) { r.Report = &ops.Report{Summary: "All is tidy."} }), store.Card, nil},
+		{"card-preview", request(store.Succeeded, func(r *store.Request) { r.Preview, r.StartedAt = true, time.Time{} }), store.Card, nil},
+		{"card-again", request(store.Succeeded, func(r *store.Request) { r.Again = "01970000-0000-7000-8000-00000000beef" }), store.Card, nil},
+		{"card-failed", request(store.Failed, func(r *store.Request) { r.Reason = "No broom. Buy one." }), store.Card, nil},
+		{"card-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Card, nil},
+		{"card-unknown", request(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Card, nil},
+		{"plan", request(store.Approved, nil), store.Plan, nil},
+		{"plan-long", request(store.Approved, func(r *store.Request) { r.Plan = shelves(30) }), store.Plan, nil},
+		{"log", request(store.Running, nil), store.Log, []ops.Line{
+			{At: noon, Text: "dusting"}, {At: noon, Level: ops.Change, Text: "dusted <b>"}, {At: noon, Level: ops.Warning, Text: "```loud```"}, {At: noon.Add(time.Second), Level: ops.Failure, Text: "fell\nand broke"},
+		}},
+		{"result-succeeded", request(store.Succeeded, func(r *store.Request) {
+			r.Report = &ops.Report{Summary: "All is tidy.", Sections: []ops.Section{{Title: "Shelf 1", Outcomes: outcomes(2, ops.Confirmed)}}}
+		}), store.Result, nil},
+		{"result-failed", request(store.Failed, func(r *store.Request) { r.Reason, r.Report = report.Summary, report }), store.Result, nil},
+		{"result-unknown", request(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Result, nil},
+		{"result-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Result, nil},
+		{"result-long", request(store.Failed, func(r *store.Request) {
+			r.Reason = "Much is missing."
+			r.Report = &ops.Report{Summary: "Much is missing.", Problems: []string{"boxes fell"}, Sections: []ops.Section{
+				{Title: "Shelf 1", Outcomes: outcomes(400, ops.Confirmed)}, {Title: "Shelf 2", Outcomes: outcomes(30, ops.Missing)},
+			}}
+		}), store.Result, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, list := drawn(t, drawing{r: test.r, kind: test.kind, lines: test.lines})
+			var text strings.Builder
+			for _, m := range list {
+				text.WriteString(shape(t, m))
+			}
+			golden(t, test.name+".txt", text.String())
+			for _, m := range list {
+				harmless(t, m, "U0ADA", "U0GRACE", "U0HEDY")
+			}
+		})
+	}
+}
+
+// removal is one of Ada's requests that people decide.
+func removal(name string, state store.State, change func(*store.Request)) store.Request {
+	r := store.Request{
+		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "let-go", State: state, At: noon, AdmittedAt: noon, By: "ada", Need: 1,
+		Asker:     store.Asker{Front: "slack", User: "U0ADA"},
+		Inputs:    ops.Inputs{"emails": {name}, "reason": {"has left"}, "ticket": {"T-1"}, "confirmed": {"yes"}},
+		PlannedAt: noon.Add(time.Second), ExpiresAt: noon.Add(72 * time.Hour),
+		Plan: &ops.Plan{Summary: "Lets " + name + " go.", Target: name, Steps: []ops.Step{
+			{Do: "go", Title: "Let " + name + " go", Effects: []string{"take the badge of " + name}}, {Do: "wait", Title: "Wait in case of an error"},
+		}},
+	}
+	if state.Ended() {
+		r.EndedAt = noon.Add(time.Hour)
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
+	t.Parallel()
+	const ann, bob, cleo = "ann@example.com", "bob@example.com", "cleo@example.com"
+	review := func(by, reason string) store.Review {
+		return store.Review{By: by, User: "U0" + strings.ToUpper(by), At: noon.Add(time.Hour), Reason: reason}
+	}
+	approved := func(r *store.Request) { r.Reviews = []store.Review{review("grace", "")} }
+	running := func(r *store.Request) {
+		approved(r)
+		r.StartedAt = noon.Add(time.Hour)
+	}
+	rejected := func(r *store.Request) {
+		why := review("grace", "Still <needed> & liked.")
+		r.Decided, r.Reason = &why, "grace rejected it: "+why.Reason
+	}
+	withdrawn := func(r *store.Request) {
+		why := review("ada", "")
+		r.Decided, r.Reason = &why, "ada withdrew it."
+	}
+	expired := func(r *store.Request) { r.Reason = "Nobody decided by 5 Mar 12:00 UTC. Nothing was run." }
+	undoing := func(r *store.Request) {
+		running(r)
+		why := review("hedy", "The wrong Ann.")
+		r.Decided = &why
+	}
+	undone := func(r *store.Request) {
+		undoing(r)
+		r.Reason = "hedy took it back: The wrong Ann."
+	}
+	done := func(r *store.Request) {
+		running(r)
+		r.Report = &ops.Report{Summary: ann + " is gone."}
+	}
+	offered := func(r *store.Request) {
+		running(r)
+		r.Step, r.UndoUntil = 1, noon.Add(7*24*time.Hour)
+	}
+	for _, test := range []struct {
+		name string
+		d    drawing
+	}{
+		{"card-waiting", drawing{r: removal(ann, store.Waiting, nil), kind: store.Card}},
+		{"card-one-of-two", drawing{r: removal(ann, store.Waiting, func(r *store.Request) { approved(r); r.Need = 2 }), kind: store.Card}},
+		{"card-agreed", drawing{r: removal(ann, store.Approved, approved), kind: store.Card}},
+		{"card-grace", drawing{r: removal(ann, store.Running, offered), kind: store.Card}},
+		{"card-rejected", drawing{r: removal(ann, store.Refused, rejected), kind: store.Card}},
+		{"card-withdrawn", drawing{r: removal(ann, store.Withdrawn, withdrawn), kind: store.Card}},
+		{"card-expired", drawing{r: removal(ann, store.Expired, expired), kind: store.Card}},
+		{"card-undoing", drawing{r: removal(ann, store.Undoing, undoing), kind: store.Card}},
+		{"card-undone", drawing{r: removal(ann, store.Undone, undone), kind: store.Card}},
+		{"card-nothing-to-do", drawing{r: removal(ann, store.Succeeded, func(r *store.Request) {
+			r.Plan.Steps, r.Plan.Summary, r.Need, r.Reason = nil, "There is no "+ann+".", 0, "There is no "+ann+"."
+		}), kind: store.Card}},
+		{"card-of-a-group", drawing{r: removal(ann, store.Waiting, nil), kind: store.Card, others: []store.Request{
+			removal(bob, store.Refused, rejected), removal(cleo, store.Running, running), removal("dan@example.com", store.Planning, nil),
+		}}},
+		{"ask-waiting", drawing{r: removal(ann, store.Waiting, nil), kind: store.Ask}},
+		{"ask-one-of-two", drawing{r: removal(ann, store.Waiting, func(r *store.Request) { approved(r); r.Need = 3 }), kind: store.Ask}},
+		{"ask-why", drawing{r: removal(ann, store.Waiting, func(r *store.Request) { r.Why = "It takes 12 <keys>, more than the 5 allowed." }), kind: store.Ask}},
+		{"ask-agreed", drawing{r: removal(ann, store.Approved, approved), kind: store.Ask}},
+		{"ask-grace", drawing{r: removal(ann, store.Running, offered), kind: store.Ask}},
+		{"ask-rejected", drawing{r: removal(ann, store.Refused, rejected), kind: store.Ask}},
+		{"ask-withdrawn", drawing{r: removal(ann, store.Withdrawn, withdrawn), kind: store.Ask}},
+		{"ask-undone", drawing{r: removal(ann, store.Undone, undone), kind: store.Ask}},
+		{"direct-done", drawing{r: removal(ann, store.Succeeded, done), kind: store.Direct}},
+		{"direct-rejected", drawing{r: removal(ann, store.Refused, rejected), kind: store.Direct}},
+		{"direct-expired", drawing{r: removal(ann, store.Expired, expired), kind: store.Direct}},
+		{"direct-undone", drawing{r: removal(ann, store.Undone, undone), kind: store.Direct}},
+		{"note", drawing{r: removal(ann, store.Waiting, nil), kind: store.Note, text: "The plan has changed.\n• take key <1> of " + ann}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, list := drawn(t, test.d)
+			var text strings.Builder
+			for _, m := range list {
+				text.WriteString(shape(t, m))
+				harmless(t, m, "U0ADA", "U0GRACE", "U0HEDY")
+			}
+			golden(t, test.name+".txt", stamps.ReplaceAllString(text.String(), "/p…|"))
+		})
+	}
+}
+
+// stamps are times in addresses of messages, which the workspace makes up.
+var stamps = regexp.MustCompile(`/p[0-9]{16}\|`)

@@ -1,0 +1,357 @@
+package chat_test
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/slacktest"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+const admins = "aws-root-account-admin-team"
+
+var (
+	quiet = slog.New(slog.DiscardHandler)
+	renew = flag.Bool("update", false, "write the golden files anew")
+)
+
+// These tests wait more than they work, so several run beside each other; but
+// each office asks its database for work all the time, which under the race
+// detector is much work.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", abreast)
+	os.Exit(m.Run())
+}
+
+// blank is a database that has been brought up to date and never been used.
+var blank = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "rootbot-chat")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "blank.db")
+	s, err := store.Open(context.Background(), "sqlite:"+path, quiet)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func file(t *testing.T) string {
+	t.Helper()
+	content, err := blank()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rootbot.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// office is a workspace with the bot in it. Ada, Grace and Hedy may, Mallory has
+// a login and may not, Nemo has none.
+type office struct {
+	*slacktest.Workspace
+	t     *testing.T
+	gh    *githubtest.Server
+	path  string
+	desk  *bot.Desk
+	chat  *chat.Chat
+	terms map[string]bot.Terms
+	ahead atomic.Int64 // how far the desk's clock is ahead of the real one
+
+	ada, grace, hedy, mallory, nemo slacktest.User
+
+	home    slacktest.Channel // the log channel; everybody is in it
+	place   slacktest.Channel // where an operation with a form is asked for; everybody is in it
+	general slacktest.Channel // all are in it but the bot
+	lobby   slacktest.Channel // all are in it, the bot too
+
+	listened chan error
+	leave    func() // what the bot's process does when it ends
+}
+
+func build(t *testing.T, options slacktest.Options) *office {
+	t.Helper()
+	o := &office{t: t, Workspace: slacktest.New(options), path: file(t)}
+	t.Cleanup(o.Close)
+	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})
+	o.grace = o.AddUser(slacktest.User{ID: "U0GRACE", RealName: "Grace"})
+	o.mallory = o.AddUser(slacktest.User{ID: "U0MALLORY", RealName: "Mallory"})
+	o.nemo = o.AddUser(slacktest.User{ID: "U0NEMO", RealName: "Nemo"})
+	o.hedy = o.AddUser(slacktest.User{ID: "U0HEDY", RealName: "Hedy"})
+	people := []string{o.ada.ID, o.grace.ID, o.hedy.ID, o.mallory.ID, o.nemo.ID}
+	o.home = o.AddChannel(slacktest.Channel{ID: "C0HOME001", Name: "aws-root-account", Members: append(slices.Clone(people), o.BotUserID)})
+	o.place = o.AddChannel(slacktest.Channel{ID: "C0PLACE01", Name: "reliability-eng", Members: append(slices.Clone(people), o.BotUserID)})
+	o.lobby = o.AddChannel(slacktest.Channel{ID: "C0LOBBY01", Name: "lobby", Members: append(slices.Clone(people), o.BotUserID)})
+	o.general = o.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: people})
+	o.gh = githubtest.New(githubtest.Options{})
+	t.Cleanup(o.gh.Close)
+	o.gh.AddTeam(admins)
+	for _, login := range []string{"ada", "grace", "hedy"} {
+		o.gh.AddMember(admins, login)
+	}
+	o.gh.AddToOrganization("mallory")
+	o.gh.AddToken("ghp_reader", "reader")
+	return o
+}
+
+func (o *office) settings() chat.Settings {
+	return chat.Settings{AppToken: o.AppToken, BotToken: o.BotToken, APIURL: o.apiURL(), LogChannel: "aws-root-account"}
+}
+
+// apiURL is what SLACK_API_URL would be.
+func (o *office) apiURL() string { return strings.TrimSuffix(o.URL(), "/") + "/" }
+
+// begin starts the bot's process; leave ends it.
+func (o *office) begin(operations ...ops.Operation) {
+	o.t.Helper()
+	s, err := store.Open(o.t.Context(), "sqlite:"+o.path, quiet)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	client, err := githubaccess.New(o.gh.URL(), githubaccess.Token{Value: "ghp_reader", Next: transport})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.desk = &bot.Desk{
+		Store: s, Operations: operations, Terms: o.terms, Log: quiet,
+		Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) },
+		Team: &team.Team{
+			GitHub: client, Organization: o.gh.Organization(), Slug: admins, Channel: "#aws-root-account",
+			Identities: map[string]string{o.ada.ID: "ada", o.grace.ID: "grace", o.hedy.ID: "hedy", o.mallory.ID: "mallory", "U0ALIEN": "ada"},
+		},
+	}
+	o.chat = chat.New(o.desk, o.settings(), quiet)
+	o.desk.Present = o.chat.Present
+	if err := o.chat.Open(o.t.Context()); err != nil {
+		o.t.Fatal(err)
+	}
+	if err := o.desk.Start(o.t.Context()); err != nil {
+		o.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	delivered, listened := make(chan bool), make(chan error, 1)
+	face, desk := o.chat, o.desk
+	go func() { defer close(delivered); face.Deliver(ctx) }()
+	deaf := make(chan bool)
+	go func() { defer close(deaf); listened <- face.Listen(ctx) }()
+	o.listened = listened
+	var once sync.Once
+	o.leave = func() {
+		once.Do(func() {
+			cancel()
+			<-deaf
+			stopping, stop := context.WithTimeout(context.Background(), 5*time.Second)
+			defer stop()
+			desk.Stop(stopping)
+			select {
+			case <-delivered:
+			case <-stopping.Done():
+			}
+			s.Close()
+			transport.CloseIdleConnections()
+		})
+	}
+	o.t.Cleanup(o.leave)
+	o.wait("connected", func() bool { return o.chat.Connections() == 2 })
+}
+
+// start is an office where the bot is at work.
+func start(t *testing.T, operations ...ops.Operation) *office {
+	t.Helper()
+	o := build(t, slacktest.Options{})
+	o.begin(operations...)
+	return o
+}
+
+// wait waits for the world to be as it should.
+func (o *office) wait(what string, ok func() bool) {
+	o.t.Helper()
+	o.waitFor(what, 20*time.Second, ok)
+}
+
+func (o *office) waitFor(what string, patience time.Duration, ok func() bool) {
+	o.t.Helper()
+	if !patiently(patience, 20*time.Millisecond, ok) {
+		o.t.Fatalf("not %s after %v; problems: %v\n%s", what, patience, o.Problems(), o.story())
+	}
+}
+
+// patiently tells whether ok holds before patience has ended.
+func patiently(patience, every time.Duration, ok func() bool) bool {
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return ok()
+		}
+	}
+	return true
+}
+
+// story is the workspace as its people see it.
+func (o *office) story() string {
+	var b strings.Builder
+	o.Transcript(&b)
+	return b.String()
+}
+
+// types types the command of tidy and returns what the ack shows at once.
+func (o *office) types(who slacktest.User, where slacktest.Channel, text string) string {
+	o.t.Helper()
+	return o.commands(who, where, "/tidy-up", text)
+}
+
+// commands types a command and returns what the ack shows at once.
+func (o *office) commands(who slacktest.User, where slacktest.Channel, command, text string) string {
+	o.t.Helper()
+	ack, err := o.Command(o.t.Context(), who.ID, where.ID, command, text)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if ack.Message == nil {
+		return ""
+	}
+	if ack.Message.VisibleTo != who.ID {
+		o.t.Errorf("the ack is shown to %q", ack.Message.VisibleTo)
+	}
+	return ack.Message.PlainText()
+}
+
+// told is what one person was told that nobody else sees.
+func (o *office) told(who slacktest.User) []string {
+	var texts []string
+	for _, m := range o.Ephemerals(who.ID) {
+		texts = append(texts, m.PlainText())
+	}
+	return texts
+}
+
+// cards are the cards in the log channel.
+func (o *office) cards() []slacktest.Message { return o.Messages(o.home.ID) }
+
+// card waits for the only card to say something.
+func (o *office) card(says string) slacktest.Message {
+	o.t.Helper()
+	o.wait("a card that says "+says, func() bool {
+		return len(o.cards()) > 0 && strings.Contains(o.cards()[0].PlainText(), says)
+	})
+	return o.cards()[0]
+}
+
+// thread is what stands under a card, but for the card itself.
+func (o *office) thread(card slacktest.Message) []slacktest.Message {
+	return slices.DeleteFunc(o.Thread(o.home.ID, card.TS), func(m slacktest.Message) bool { return m.TS == card.TS })
+}
+
+// replies are how the replies under a card begin.
+func (o *office) replies(card slacktest.Message) []string {
+	var begins []string
+	for _, m := range o.thread(card) {
+		text := m.Text
+		if len(m.Files) > 0 {
+			text = "file " + m.Files[0].Title
+		}
+		begin, _, _ := strings.Cut(text, ":")
+		begin, _, _ = strings.Cut(begin, ",")
+		begins = append(begins, begin)
+	}
+	return begins
+}
+
+// quietly waits until nothing is to be delivered any more.
+func (o *office) quietly() {
+	o.t.Helper()
+	if !patiently(20*time.Second, 100*time.Millisecond, emptied(o.desk.Store)) {
+		o.t.Fatalf("not everything is delivered after 20 s; problems: %v\n%s", o.Problems(), o.story())
+	}
+}
+
+// fine complains of what a well-behaved bot wouldn't have done.
+func (o *office) fine() {
+	o.t.Helper()
+	if problems := o.Problems(); problems != nil {
+		o.t.Error(problems)
+	}
+}
+
+// requests are all that were ever stored.
+func (o *office) requests() []store.Request {
+	o.t.Helper()
+	events, err := o.desk.Store.Events(context.Background(), "")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var list []store.Request
+	for _, e := range events {
+		if e.Kind == "asked" {
+			r, err := o.desk.Store.Request(context.Background(), e.Request)
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func same(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// golden compares text with a file under testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *renew {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is another; if that is meant, run the test with -update (-want +got):\n%s", path, diff)
+	}
+}

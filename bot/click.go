@@ -1,0 +1,150 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Verbs of the buttons.
+const (
+	Approve  = "approve"
+	Reject   = "reject"
+	Withdraw = "withdraw"
+	Undo     = "undo"
+)
+
+// Click stores what somebody pressed and sets its ID; once it returns without
+// an error, the click will be answered.
+func (d *Desk) Click(ctx context.Context, c *store.Click) error {
+	c.At = d.now()
+	return d.Store.InsertClick(ctx, c)
+}
+
+// Thread is the thread of the private answers to a click.
+func Thread(click int64) string { return fmt.Sprintf("click/%d", click) }
+
+// answer finds out what a click does. Whatever that is, whoever pressed is told,
+// by the request's card or by themselves.
+func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
+	if d.stopping.Load() {
+		return takeover
+	}
+	c, err := d.Store.Click(ctx, id)
+	if err == nil && !c.Done {
+		err = d.decide(ctx, c)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		d.Log.Error("answer a click", "click", id, "request", c.Request, "error", err)
+		return afterFault
+	}
+	return 0
+}
+
+func (d *Desk) decide(ctx context.Context, c store.Click) error {
+	r, err := d.Store.Request(ctx, c.Request)
+	if err != nil {
+		return err
+	}
+	login, err := d.mayDecide(ctx, r, c)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID))
+	}
+	h := happening{click: c.ID, review: store.Review{By: login, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
+	_, err = d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+		var err error
+		if h.kind, err = d.verb(*now, c); err != nil {
+			return store.Change{}, err
+		}
+		next, change, err := after(*now, h, d.now())
+		if err == nil {
+			*now = next
+		}
+		return change, err
+	})
+	if no, ok := errors.AsType[*NotNowError](err); ok {
+		return d.refuseClick(ctx, no.Request, c, login, "too-late", d.told(no))
+	}
+	if err == nil {
+		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", login)
+	}
+	return err
+}
+
+// mayDecide tells who pressed and returns nil if they may decide. Who asked may
+// always withdraw.
+func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (string, error) {
+	if c.Verb == Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
+		return r.By, nil
+	}
+	return d.Member(ctx, c.Asker)
+}
+
+// verb is what a click makes happen to a request as it is now.
+func (d *Desk) verb(r store.Request, c store.Click) (kind, error) {
+	o, _ := d.Operation(r.Operation)
+	switch c.Verb {
+	case Approve:
+		if o.Dangerous && r.State == store.Waiting && c.Text != r.Plan.Target {
+			return "", &NotNowError{Request: r, Why: "What you typed is not exactly " + r.Plan.Target + ", so it wasn't approved. Case and spaces count."}
+		}
+		return reviewed, nil
+	case Reject:
+		if r.State == store.Waiting && c.Digest != r.Digest() {
+			return "", &NotNowError{Request: r, Why: changed(r)}
+		}
+		return rejected, nil
+	case Withdraw:
+		return withdrawn, nil
+	case Undo:
+		if r.State == store.Running && !d.now().Before(r.UndoUntil) {
+			return "", &NotNowError{Request: r, Why: "It can't be taken back any more."}
+		}
+		return undoing, nil
+	}
+	return "", &NotNowError{Request: r, Why: "I don't know that button. Your click changed nothing."}
+}
+
+// told is what somebody reads whose click came too late or doesn't count.
+func (d *Desk) told(no *NotNowError) string {
+	if no.Why != "" {
+		return no.Why
+	}
+	r := no.Request
+	at := func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") + " UTC" }
+	switch {
+	case r.State.Ended():
+		return strings.TrimSpace(fmt.Sprintf("That comes too late: the request ended at %s, as %s. %s", at(r.EndedAt), r.State, r.Reason)) + " Your click changed nothing."
+	case r.State == store.Running, r.State == store.Approved:
+		text := "That comes too late: it is being run"
+		if n := len(r.Reviews); n > 0 {
+			text += fmt.Sprintf("; %s approved it at %s", r.Reviews[n-1].By, at(r.Reviews[n-1].At))
+		}
+		return text + ". Your click changed nothing."
+	case r.State == store.Undoing:
+		return fmt.Sprintf("%s is taking it back since %s. Your click changed nothing.", r.Decided.By, at(r.Decided.At))
+	}
+	return fmt.Sprintf("That isn't possible while the request is %s. Your click changed nothing.", r.State)
+}
+
+// refuseClick answers a click that does nothing, and records it.
+func (d *Desk) refuseClick(ctx context.Context, r store.Request, c store.Click, login, kind, words string) error {
+	by := login
+	if by == "" {
+		by = c.Asker.Front + ":" + strings.Trim(c.Asker.Workspace+"/"+c.Asker.User, "/")
+	}
+	return d.Store.AnswerClick(ctx, c, store.Change{
+		Events: []store.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},
+		Messages: []store.Message{{
+			Thread: Thread(c.ID), Request: r.ID, Kind: store.Private, Body: store.Body{Text: words, For: &c.Asker},
+		}},
+	})
+}

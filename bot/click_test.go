@@ -1,0 +1,216 @@
+package bot_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		end  func(*house, store.Request)
+		want store.State
+		says []string
+	}{
+		{"it was rejected", func(h *house, r store.Request) { h.press("U2", bot.Reject, r, "No.") }, store.Refused, []string{"hubot rejected it: No."}},
+		{"it was withdrawn", func(h *house, r store.Request) { h.press("U1", bot.Withdraw, r, "") }, store.Withdrawn, []string{"octocat withdrew it"}},
+		{"it has expired", func(h *house, r store.Request) { h.forward(80 * time.Hour); h.wake(r.ID); h.ended(r.ID) }, store.Expired, []string{"Nobody decided"}},
+		{"it was run", func(h *house, r store.Request) { h.press("U2", bot.Approve, r, ""); h.ended(r.ID) }, store.Succeeded, []string{"succeeded"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h, s := shelved(t, 1, 1)
+			r := h.waiting()
+			test.end(h, r)
+			ended := h.request(r.ID)
+			for _, again := range []bool{false, true} {
+				if again {
+					h.end()
+					h.begin(s.operation())
+				}
+				for _, verb := range []string{bot.Approve, bot.Reject, bot.Withdraw, bot.Undo} {
+					answer := h.press("U4", verb, r, "because")
+					says(t, answer, append(test.says, "too late", string(test.want), ended.EndedAt.Format("2 Jan 15:04:05")+" UTC", "changed nothing")...)
+					e := h.last(r.ID, "too-late")
+					if e.By != "monalisa" || e.Data["tried"] != verb || e.Data["reason"] != answer || e.Data["state"] != string(test.want) {
+						t.Errorf("the record of the click: %+v", e)
+					}
+				}
+			}
+			if ended.State != test.want {
+				t.Errorf("it ended as %s", ended.State)
+			}
+			same(t, "what became of it", ended, h.request(r.ID))
+		})
+	}
+	t.Run("it is being run", func(t *testing.T) {
+		t.Parallel()
+		begun, goOn := make(chan bool), make(chan bool)
+		h := hall(t, 1, tidy(func(context.Context, ops.Run) error { close(begun); <-goOn; return nil }))
+		r := h.waiting()
+		h.press("U2", bot.Approve, r, "")
+		<-begun
+		for _, verb := range []string{bot.Approve, bot.Reject, bot.Withdraw} {
+			says(t, h.press("U4", verb, r, "because"), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC", "changed nothing")
+		}
+		close(goOn)
+		if r = h.ended(r.ID); r.State != store.Succeeded {
+			t.Errorf("it ended as %s", r.State)
+		}
+	})
+	t.Run("the time was up and nobody had noticed", func(t *testing.T) {
+		t.Parallel()
+		h, s := shelved(t, 1, 1)
+		r := h.waiting()
+		h.forward(80 * time.Hour)
+		if got := h.press("U2", bot.Approve, r, ""); got == "" {
+			t.Error("it counts")
+		}
+		h.wake(r.ID)
+		if r = h.ended(r.ID); r.State != store.Expired || len(s.runs()) > 0 {
+			t.Errorf("it ended as %s", r.State)
+		}
+	})
+	t.Run("nobody knows that button", func(t *testing.T) {
+		t.Parallel()
+		h, _ := shelved(t, 1, 1)
+		h.patience = 6 * time.Second
+		r := h.waiting()
+		if got := h.press("U2", "dance", r, ""); got == "" {
+			t.Error("it is answered with nothing")
+		}
+		same(t, "the request", r, h.request(r.ID))
+	})
+}
+
+func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, user, verb string
+		want             store.State
+		says             string // empty: the card says it
+	}{
+		{"an approval", "U2", bot.Approve, store.Succeeded, ""},
+		{"a rejection", "U2", bot.Reject, store.Refused, ""},
+		{"the asker's withdrawal", "U1", bot.Withdraw, store.Withdrawn, ""},
+		{"one that doesn't count", "U1", bot.Approve, store.Waiting, "asked for themselves"},
+		{"a stranger's", "U3", bot.Reject, store.Waiting, "not a member"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h, s := shelved(t, 1, 1)
+			r := h.waiting()
+			var c store.Click
+			h.restart(func() { c = h.click(test.user, test.verb, r, "because") }, s.operation())
+			if got := h.answer(c); test.says == "" && got != "" {
+				t.Errorf("who pressed is told %q", got)
+			} else {
+				says(t, got, test.says)
+			}
+			h.reach(r.ID, test.want)
+		})
+	}
+	t.Run("one whose answer was being looked for", func(t *testing.T) {
+		t.Parallel()
+		h, s := shelved(t, 1, 1)
+		r := h.waiting()
+		asked := len(h.gh.Calls())
+		h.gh.Fail("", githubtest.Fault{Delay: time.Second, Times: 1})
+		c := h.click("U2", bot.Approve, r, "")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := h.gh.Wait(ctx, func() bool { return len(h.gh.Calls()) > asked }); err != nil {
+			t.Fatal(err)
+		}
+		other := &shelf{plan: s.plan}
+		h.crash(other.operation())
+		h.answer(c)
+		if r = h.ended(r.ID); r.State != store.Succeeded || len(other.runs()) != 1 {
+			t.Errorf("it ended as %s after %d runs", r.State, len(other.runs()))
+		}
+	})
+	t.Run("approvals from before count after it", func(t *testing.T) {
+		t.Parallel()
+		h, s := shelved(t, 2, 1)
+		r := h.waiting()
+		h.press("U2", bot.Approve, r, "")
+		h.end()
+		h.begin(s.operation())
+		says(t, h.press("U5", bot.Approve, r, ""), "one person counts once")
+		h.press("U4", bot.Approve, r, "")
+		if r = h.ended(r.ID); r.State != store.Succeeded || len(s.runs()) != 1 {
+			t.Errorf("it ended as %s", r.State)
+		}
+	})
+}
+
+func TestClicksAtTheSameMomentHaveOneOutcome(t *testing.T) {
+	t.Parallel()
+	type click struct{ user, verb string }
+	halls, shelves := [3]*house{}, [3]*shelf{}
+	for need := 1; need < len(halls); need++ {
+		halls[need], shelves[need] = shelved(t, need, 1)
+	}
+	for _, test := range []struct {
+		name   string
+		need   int
+		clicks []click
+		want   []store.State
+	}{
+		{"two people approve", 1, []click{{"U2", bot.Approve}, {"U4", bot.Approve}}, []store.State{store.Succeeded}},
+		{"one person approves twice", 1, []click{{"U2", bot.Approve}, {"U2", bot.Approve}}, []store.State{store.Succeeded}},
+		{"one person approves twice where two must", 2, []click{{"U2", bot.Approve}, {"U5", bot.Approve}, {"U2", bot.Approve}}, []store.State{store.Waiting}},
+		{"two people approve where two must", 2, []click{{"U2", bot.Approve}, {"U4", bot.Approve}, {"U5", bot.Approve}}, []store.State{store.Succeeded}},
+		{"one approves and another rejects", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}}, []store.State{store.Succeeded, store.Refused}},
+		{"one approves and rejects", 1, []click{{"U2", bot.Approve}, {"U2", bot.Reject}}, []store.State{store.Succeeded, store.Refused}},
+		{"one approves as the asker withdraws", 1, []click{{"U2", bot.Approve}, {"U1", bot.Withdraw}}, []store.State{store.Succeeded, store.Withdrawn}},
+		{"everybody does everything", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}, {"U1", bot.Approve}, {"U1", bot.Withdraw}, {"U4", bot.Approve}, {"U3", bot.Approve}}, []store.State{store.Succeeded, store.Refused, store.Withdrawn}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h, s := halls[test.need].within(t), shelves[test.need]
+			before := len(s.runs())
+			var requests []store.Request
+			for range 2 {
+				requests = append(requests, h.waiting())
+			}
+			clicks := make([][]store.Click, len(requests))
+			var wait sync.WaitGroup
+			for i, r := range requests {
+				clicks[i] = make([]store.Click, len(test.clicks))
+				for j, c := range test.clicks {
+					wait.Go(func() { clicks[i][j] = h.click(c.user, c.verb, r, "because") })
+				}
+			}
+			wait.Wait()
+			succeeded := 0
+			for i, r := range requests {
+				private := 0
+				for _, c := range clicks[i] {
+					if h.answer(c) != "" {
+						private++
+					}
+				}
+				r = h.until(r.ID, "settled", func(r store.Request) bool { return slices.Contains(test.want, r.State) })
+				if r.State == store.Succeeded {
+					succeeded++
+				}
+				effective := len(test.clicks) - private
+				if want := max(1, len(r.Reviews)); effective != want {
+					t.Errorf("%d clicks had an effect, want %d: %s, %v", effective, want, r.State, h.events(r.ID))
+				}
+			}
+			if n := len(s.runs()) - before; n != succeeded {
+				t.Errorf("%d runs of %d requests that succeeded", n, succeeded)
+			}
+		})
+	}
+}

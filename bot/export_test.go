@@ -1,0 +1,33 @@
+package bot
+
+import (
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Happening is a happening as tests write it.
+type Happening struct {
+	Kind    string
+	Login   string
+	Held    string
+	Plan    *ops.Plan
+	Terms   Terms
+	Review  store.Review
+	Reason  string
+	Fault   ops.Kind
+	Pointer string
+	Click   int64
+}
+
+// After is the life of a request.
+func After(r store.Request, h Happening, now time.Time) (store.Request, store.Change, error) {
+	return after(r, happening{
+		kind: kind(h.Kind), login: h.Login, held: h.Held, plan: h.Plan, terms: h.Terms, review: h.Review,
+		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click,
+	}, now)
+}
+
+// Need is how many approvals a plan needs under the terms, and why.
+func (t Terms) Need(p ops.Plan) (int, string) { return t.need(p) }

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// Click is what somebody pressed, stored before it is acknowledged and
+// answered afterwards: whether it may is found out by asking GitHub.
+type Click struct {
+	ID      int64     `json:"-"` // set by the store
+	Request string    `json:"-"`
+	Verb    string    `json:"-"` // "approve", "reject", …
+	At      time.Time `json:"-"`
+	Done    bool      `json:"-"` // answered
+
+	Asker  Asker  `json:"asker"`          // who pressed, and where
+	Digest string `json:"digest"`         // of the plan that the button was shown with
+	Text   string `json:"text,omitempty"` // a reason, or the name that had to be typed
+}
+
+// InsertClick stores a click and wakes who answers it. It sets c.ID.
+func (s *Store) InsertClick(ctx context.Context, c *Click) error {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode click: %w", err)
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, at) VALUES ($1, $2, $3, $4) RETURNING id`,
+			c.Request, c.Verb, string(body), c.At.UnixMicro()).Scan(&c.ID); err != nil {
+			return fmt.Errorf("insert click: %w", err)
+		}
+		if _, err := s.river.InsertTx(ctx, tx, click{ID: c.ID}, nil); err != nil {
+			return fmt.Errorf("insert job: %w", err)
+		}
+		return nil
+	})
+}
+
+// Click reads one click; ErrNotFound if there is none.
+func (s *Store) Click(ctx context.Context, id int64) (Click, error) {
+	c := Click{ID: id}
+	var body string
+	var at, done sql.NullInt64
+	err := s.db.QueryRowContext(ctx, `SELECT request, verb, body, at, done_at FROM clicks WHERE id = $1`, id).Scan(&c.Request, &c.Verb, &body, &at, &done)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, ErrNotFound
+	}
+	if err != nil {
+		return c, fmt.Errorf("read click: %w", err)
+	}
+	if err := json.Unmarshal([]byte(body), &c); err != nil {
+		return c, fmt.Errorf("decode click %d: %w", id, err)
+	}
+	c.At, c.Done = moment(at), done.Valid
+	return c, nil
+}
+
+// AnswerClick records that a click was answered, with what that is told and
+// recorded with. The request itself stays as it is.
+func (s *Store) AnswerClick(ctx context.Context, c Click, change Change) error {
+	change.Done = c.ID
+	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+		return s.apply(ctx, tx, Request{ID: c.Request, Card: c.Request}, change)
+	})
+}
+
+func (s *Store) unanswered(ctx context.Context) ([]int64, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id FROM clicks WHERE done_at IS NULL ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list clicks: %w", err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("list clicks: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+type click struct {
+	ID int64 `json:"id"`
+}
+
+func (click) Kind() string { return "click" }
+
+func (click) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }

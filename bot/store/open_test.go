@@ -1,0 +1,166 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+)
+
+func TestOpen(t *testing.T) {
+	for _, name := range []string{"plain.db", "with space.db", "100%.db", "100%41.db", "what?.db", "a?_pragma=x&b#c.db", "ä+;='\".db", "%2e%2e.db"} {
+		t.Run("a path with "+name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), strings.TrimSuffix(name, ".db"))
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(folder, name)
+			content, err := blank()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, path)
+			r := insert(t, s, store.Change{})
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := os.ReadDir(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if !strings.HasPrefix(e.Name(), name) {
+					t.Errorf("there is a file %q beside %q", e.Name(), name)
+				}
+			}
+			same(t, "the request after reopening", r, request(t, open(t, path), r.ID))
+		})
+	}
+	for _, test := range []struct{ name, address, says string }{
+		{"another database", "postgres://rootbot:secret@db/rootbot", "postgres"},
+		{"no path", "sqlite:", "sqlite"},
+		{"nothing", "", "DATABASE_URL"},
+		{"a folder that isn't there", "sqlite:/nowhere/at/all/rootbot.db", "/nowhere/at/all/rootbot.db"},
+	} {
+		t.Run(test.name+" is refused", func(t *testing.T) {
+			t.Parallel()
+			s, err := store.Open(t.Context(), test.address, quiet)
+			if err == nil {
+				s.Close()
+				t.Fatal("it was opened")
+			}
+			if !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("the error says %q; want %q in it and no secret", err, test.says)
+			}
+		})
+	}
+	t.Run("a relative path is one from here", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		open(t, "relative.db").Close()
+		if _, err := os.Stat("relative.db"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a file that is no database is refused and left alone", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "letter.txt")
+		letter := []byte(strings.Repeat("Dear sirs, this is a letter. ", 100))
+		if err := os.WriteFile(path, letter, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := store.Open(t.Context(), "sqlite:"+path, quiet); err == nil {
+			s.Close()
+			t.Error("it was opened")
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(letter) {
+			t.Errorf("the file was changed (%v)", err)
+		}
+	})
+}
+
+func TestOneProcessHasTheDatabase(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		path func(t *testing.T) string
+		use  func(t *testing.T, s *store.Store)
+	}{
+		{"a database that was just made", func(t *testing.T) string { return filepath.Join(t.TempDir(), "new.db") }, func(*testing.T, *store.Store) {}},
+		{"a database that was there and is only open", file, func(*testing.T, *store.Store) {}},
+		{"a database that has been written", file, func(t *testing.T, s *store.Store) { insert(t, s, store.Change{}) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := test.path(t)
+			first := open(t, path)
+			test.use(t, first)
+			second, err := store.Open(t.Context(), "sqlite:"+path, quiet)
+			if err == nil {
+				second.Close()
+			}
+			if !errors.Is(err, store.ErrInUse) {
+				t.Errorf("the second got %v, want ErrInUse", err)
+			}
+			if err := first.Ping(t.Context()); err != nil {
+				t.Errorf("the first is disturbed: %v", err)
+			}
+			insert(t, first, store.Change{})
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+			open(t, path)
+		})
+	}
+}
+
+func TestMigrationsMayRunAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rootbot.db")
+	var r store.Request
+	for i := range 3 {
+		s := open(t, path)
+		if i == 0 {
+			r = insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}}, Events: []store.Event{{At: noon, Kind: "asked"}}})
+		}
+		same(t, fmt.Sprintf("the request after start %d", i), r, request(t, s, r.ID))
+		same(t, "messages", []string{"card"}, kinds(unsent(t, s)))
+		same(t, "events", []string{"asked"}, events(t, s, ""))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// crash copies the files of a database while it is open, as a power cut would
+// leave them.
+func crash(t *testing.T, path string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "crashed.db")
+	for _, suffix := range []string{"", "-wal"} {
+		from, err := os.Open(path + suffix)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(from)
+		from.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}

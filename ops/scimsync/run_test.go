@@ -1,0 +1,579 @@
+package scimsync_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awstest"
+)
+
+const confirmed, missing = " (confirmed)", " (attempted but not there)"
+
+// The function's own faults: what Lambda calls a success isn't believed.
+func TestFaultsOfTheFunction(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		faults   awstest.SyncFaults
+		truth    []string // among the outcomes
+		problems []string // each in one of the problems
+		only     bool     // there are no other problems
+		ok       bool     // the report is a success
+		repaired bool     // a second run repairs it
+	}{
+		{
+			name: "a call that quietly fails is told as attempted but not there", faults: awstest.SyncFaults{Drop: []string{"mona in platform", "octocat in security", "retired", "leaver"}},
+			truth: []string{
+				"platform: not mona added" + missing, "platform: hubot added" + confirmed, "security: not octocat removed" + missing,
+				"retired: not group deleted" + missing, "People: not leaver deleted" + missing,
+			},
+			only: true,
+		},
+		{
+			name: "a user and a group that quietly aren't made", faults: awstest.SyncFaults{Drop: []string{"hubot", "newcomers"}},
+			truth: []string{"People: not hubot created" + missing, "newcomers: not group created" + missing, "platform: mona added" + confirmed},
+		},
+		{
+			name: "a new user without an ID yet", faults: awstest.SyncFaults{BlindToNewUsers: true},
+			truth:    []string{"People: hubot created" + confirmed, "platform: not hubot added" + missing, "newcomers: not hubot added" + missing},
+			problems: []string{"“user undefined”"}, repaired: true,
+		},
+		{
+			name: "a new group that stays empty", faults: awstest.SyncFaults{BlindToNewGroups: true},
+			truth: []string{"newcomers: group created" + confirmed, "newcomers: not hubot added (failed), the log shows no attempt"},
+			only:  true, repaired: true,
+		},
+		{
+			name: "an unhandled rejection", faults: awstest.SyncFaults{Reject: []string{"mona in platform"}},
+			truth:    []string{"platform: not mona added" + missing, "platform: hubot added" + confirmed},
+			problems: []string{"AWS throttled the function."}, only: true, repaired: true,
+		},
+		{
+			name: "an error that the log has without the request ID", faults: awstest.SyncFaults{Reject: []string{"mona in platform"}, ErrorsWithoutID: true},
+			truth:    []string{"platform: not mona added" + missing},
+			problems: []string{"AWS throttled the function."}, only: true, repaired: true,
+		},
+		{
+			name: "GitHub empty for the function alone: everything it owns is deleted", faults: awstest.SyncFaults{EmptyGitHub: true},
+			truth: []string{
+				"People: leaver deleted" + confirmed, "retired: group deleted" + confirmed, "platform: not mona added (failed), the log shows no attempt",
+				"Changed meanwhile, beyond the plan: mona deleted", "Changed meanwhile, beyond the plan: octocat deleted",
+				"Changed meanwhile, beyond the plan: platform: group deleted", "Changed meanwhile, beyond the plan: security: group deleted",
+			},
+			repaired: true,
+		},
+		{
+			name: "a crash on the way", faults: awstest.SyncFaults{CrashAfter: 3},
+			problems: []string{"AWS throttled the function.", "The function crashed on the way"}, only: true, repaired: true,
+		},
+		{
+			name: "a stop at its timeout", faults: awstest.SyncFaults{TimeOutAfter: 3},
+			problems: []string{"The function was stopped at its timeout."}, only: true, repaired: true,
+		},
+		{
+			name: "the last group's memberships are lost", faults: awstest.SyncFaults{LoseLastGroup: true}, only: true, repaired: true,
+		},
+		{
+			name: "the last group's memberships come with the next invocation", faults: awstest.SyncFaults{ThawLastGroup: true}, only: true, repaired: true,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.sync.Update(func(f *awstest.SyncFunction) { f.Faults = test.faults })
+			walk := w.walk()
+			report := w.run(walk)
+			if report.OK() != test.ok {
+				t.Errorf("the report is a success: %v; problems %v", report.OK(), report.Problems)
+			}
+			failing(t, report, test.problems...)
+			if test.only && len(report.Problems) != len(test.problems) {
+				t.Errorf("problems %q, want only %q", report.Problems, test.problems)
+			}
+			got := truth(report)
+			for _, line := range test.truth {
+				if !slices.Contains(got, line) {
+					t.Errorf("no %q in\n%s", line, strings.Join(got, "\n"))
+				}
+			}
+			// What is told is what is there.
+			effects := w.look().Effects()[1:]
+			if n := report.Count(ops.Missing) + report.Count(ops.Failed); n != len(effects) && !test.faults.EmptyGitHub {
+				t.Errorf("%d outcomes aren't there, and the plan has still to do: %q", n, effects)
+			}
+			if test.repaired {
+				w.sync.Update(func(f *awstest.SyncFunction) { f.Faults = awstest.SyncFaults{} })
+				if again := w.run(w.walk()); !again.OK() {
+					t.Errorf("the second run: %v\n%s", again.Problems, strings.Join(truth(again), "\n"))
+				}
+				w.synced()
+				w.done(2)
+			}
+		})
+	}
+}
+
+// The function doesn't wait for its calls: what it began may come true after its
+// end, and is waited for, though not for ever.
+func TestLateChangesAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		after time.Duration // the function's end
+		want  string
+	}{
+		{"while the world settles", 10 * time.Second, "platform: mona added" + confirmed},
+		{"and after that no more", time.Minute, "platform: not mona added" + missing},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.Drop = []string{"mona in platform"} })
+			walk := w.walk()
+			var ended time.Time
+			walk.Waiting = func(ctx context.Context) error {
+				if err := w.rest(ctx); err != nil {
+					return err
+				}
+				if ended.IsZero() {
+					ended = w.clock.Now()
+				}
+				if w.clock.Now().After(ended.Add(test.after)) && w.store.MembershipID("platform", "mona"+suffix) == "" {
+					w.store.AddMember("platform", "mona"+suffix)
+				}
+				return nil
+			}
+			if got := truth(w.run(walk)); !slices.Contains(got, test.want) {
+				t.Errorf("no %q in\n%s", test.want, strings.Join(got, "\n"))
+			}
+			w.done(1)
+		})
+	}
+}
+
+func TestFunctionFailsByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.sync.Update(func(f *awstest.SyncFunction) {
+		f.Teams = func() ([]awstest.Team, error) { return nil, fmt.Errorf("Bad credentials") }
+	})
+	report := w.run(w.walk())
+	failing(t, report, "crashed on the way")
+	if !strings.Contains(report.Summary, "Nothing changed in Identity Center.") || !strings.Contains(report.Summary, "8 changes failed.") {
+		t.Errorf("summary %q", report.Summary)
+	}
+	w.done(1)
+}
+
+func TestDryRunModeIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.store.Snapshot()
+	w.sync.Update(func(f *awstest.SyncFunction) { f.DryRun = true })
+	walk := w.walk()
+	report := w.run(walk)
+	failing(t, report, "The function is in dry-run mode")
+	if diff := cmp.Diff(before, w.store.Snapshot()); diff != "" {
+		t.Errorf("identity store:\n%s", diff)
+	}
+	if report.Count(ops.Confirmed) != 0 || report.Count(ops.Missing) != 0 {
+		t.Errorf("outcomes:\n%s", strings.Join(truth(report), "\n"))
+	}
+	if !strings.Contains(text(walk.Lines()), "warning [dry-run] would create group newcomers\n") {
+		t.Errorf("log:\n%s", text(walk.Lines()))
+	}
+	w.done(1)
+}
+
+func TestNoReportLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.Timeout = 30 * time.Second
+	w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.NoReport = true })
+	began := w.clock.Now()
+	walk := w.walk()
+	report := w.run(walk)
+	failing(t, report, "The end of the run was not seen within its timeout of 30s and a minute more. It may still be running.")
+	if waited := w.clock.Now().Sub(began); waited < 90*time.Second || waited > 2*time.Minute {
+		t.Errorf("waited %v, want the timeout and 60s", waited)
+	}
+	if n := report.Count(ops.Confirmed); n != 8 {
+		t.Errorf("%d outcomes confirmed; what is there must still be told", n)
+	}
+	w.done(1)
+}
+
+func TestLogGroupMissing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.LogGroup, w.settings.Timeout = "/elsewhere/sync", 30*time.Second
+	w.role(actRole, w.fill(w.operation().Access.Act))
+	report := w.run(w.walk())
+	failing(t, report, "The end of the run was not seen", "The log group /elsewhere/sync doesn't exist.")
+	if n := report.Count(ops.Confirmed); n != 8 {
+		t.Errorf("%d outcomes confirmed", n)
+	}
+	w.done(1)
+}
+
+func TestLogInAnotherGroup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.LogGroup = "/elsewhere/sync"
+	w.role(actRole, w.fill(w.operation().Access.Act))
+	// The function writes there: what Lambda put into its usual group is copied.
+	walk := w.walk()
+	walk.Waiting = func(ctx context.Context) error {
+		if err := w.rest(ctx); err != nil {
+			return err
+		}
+		if len(w.aws.Log("/elsewhere/sync")) == 0 {
+			for _, line := range w.aws.Log(logGroup) {
+				w.aws.PutLogEvent("/elsewhere/sync", "2026/01/02/[$LATEST]0123", line)
+			}
+		}
+		return nil
+	}
+	if report := w.run(walk); !report.OK() {
+		t.Errorf("problems %v", report.Problems)
+	}
+	w.done(1)
+}
+
+func TestLogComesLateAndInPieces(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+	}{
+		{"empty pages with a token", func(w *world) { w.aws.SetEmptyPages(2) }},
+		{"every line 5 seconds late", func(w *world) { w.aws.SetLogLag(func(string) time.Duration { return 5 * time.Second }) }},
+		{"the first lines later than the last", func(w *world) {
+			w.aws.SetLogLag(func(message string) time.Duration {
+				if strings.HasPrefix(message, "START") || strings.Contains(message, "creating user") {
+					return 3 * time.Second
+				}
+				return 0
+			})
+		}},
+		{"an error without the request ID, 3 seconds after the end", func(w *world) {
+			w.sync.Update(func(f *awstest.SyncFunction) {
+				f.Faults = awstest.SyncFaults{Reject: []string{"retired"}, ErrorsWithoutID: true}
+			})
+			w.aws.SetLogLag(func(message string) time.Duration {
+				if strings.Contains(message, "ERROR") {
+					return 3 * time.Second
+				}
+				return 0
+			})
+		}},
+		{"throttling now and then", func(w *world) { w.aws.Fail("logs:*", awstest.Fault{Code: "ThrottlingException", Times: 7}) }},
+		{"connections cut now and then", func(w *world) { w.aws.Fail("logs:*", awstest.Fault{CutAfter: true, Times: 7}) }},
+		{"errors now and then", func(w *world) {
+			w.aws.Fail("logs:*", awstest.Fault{Code: "ServiceUnavailableException", Times: 4, Skip: 1})
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			test.change(w)
+			walk := w.walk()
+			report := w.run(walk)
+			rejected := strings.Contains(test.name, "error without")
+			if report.OK() == rejected {
+				t.Errorf("problems %v", report.Problems)
+			}
+			log := text(walk.Lines())
+			for _, line := range w.aws.Log(logGroup) {
+				parts := strings.Split(strings.TrimSpace(line), "\t")
+				words, _, _ := strings.Cut(parts[len(parts)-1], " (")
+				if !strings.HasPrefix(line, "INIT_START") && !strings.Contains(words, "membership") && !strings.HasPrefix(words, "deleting") && !strings.Contains(log, words) {
+					t.Errorf("the log lacks %q:\n%s", words, log)
+				}
+			}
+			seen := map[string]bool{}
+			for _, line := range walk.Lines() {
+				if line.Key == "" || seen[line.Key] {
+					t.Errorf("told twice, or could be: %+v", line)
+				}
+				seen[line.Key] = true
+			}
+			w.done(1)
+		})
+	}
+}
+
+// Another run of the function at the same time, by its schedule, is another
+// request ID: neither its lines nor its faults are this run's.
+func TestScheduledRunAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var scheduled string
+	inFirst := make(chan struct{})
+	release := make(chan struct{})
+	started := false
+	w.sync.Update(func(f *awstest.SyncFunction) {
+		f.Faults = awstest.SyncFaults{Reject: []string{"mona in platform"}, ErrorsWithoutID: true, NoReport: true}
+		f.Gate = func(ctx context.Context, _ awstest.SyncEntity) {
+			if !started {
+				started = true
+				close(inFirst)
+			}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+	})
+	scheduled = w.aws.Trigger(function)
+	<-inFirst
+	// From here on the function is well; the scheduled run goes on with its faults.
+	w.sync.Update(func(f *awstest.SyncFunction) { f.Faults, f.Gate = awstest.SyncFaults{}, nil })
+	walk := w.walk()
+	ended := false
+	walk.Waiting = func(ctx context.Context) error {
+		return w.aws.Wait(ctx, func() bool {
+			all := w.aws.Invocations(function)
+			if len(all) == 2 && !all[1].Running && !ended {
+				ended = true
+				close(release)
+			}
+			return len(all) == 2 && !all[0].Running && !all[1].Running
+		})
+	}
+	report := w.run(walk)
+	if !report.OK() {
+		t.Errorf("problems %v\n%s", report.Problems, strings.Join(truth(report), "\n"))
+	}
+	own := w.aws.Invocations(function)[1].RequestID
+	log := text(walk.Lines())
+	if strings.Contains(log, scheduled) || strings.Contains(log, "ERROR") || !strings.Contains(log, "REPORT RequestId: "+own) {
+		t.Errorf("the log isn't that of %s alone:\n%s", own, log)
+	}
+	for _, line := range walk.Lines() {
+		if line.Level == ops.Failure {
+			t.Errorf("a line of the scheduled run: %s", line.Text)
+		}
+	}
+	w.done(1)
+}
+
+// Whether Lambda took a call that it didn't answer can't be known: it isn't
+// called again, and the people are told.
+func TestInvokeWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		fault awstest.Fault
+		runs  int
+	}{
+		{"the connection is cut before", awstest.Fault{Cut: true}, 0},
+		{"the connection is cut after", awstest.Fault{CutAfter: true}, 1},
+		{"Lambda never answers", awstest.Fault{Hang: true}, 0},
+		{"Lambda answers 500", awstest.Fault{Code: "ServiceException"}, 0},
+		{"Lambda answers 502", awstest.Fault{Code: "EC2UnexpectedException", Status: 502}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			if test.fault.Hang {
+				w.base.HTTPClient = awshttp.NewBuildableClient().WithTimeout(time.Second)
+			}
+			w.aws.AddLogGroup(logGroup)
+			w.aws.Fail("lambda:InvokeFunction", test.fault)
+			walk := w.walk()
+			walk.Fresh = true
+			err := walk.Run(t.Context())
+			seen := "Its log shows no run since then."
+			if test.runs > 0 {
+				seen = "Its log shows 1 run since then: request ID " + w.aws.Invocations(function)[0].RequestID + ". Scheduled runs look the same."
+			}
+			refused(t, err, ops.Unknown, "No answer came from Lambda to the call sent at ", "it isn't known whether "+function+" was run. It was not called a second time.", seen, "/scim-sync plan")
+			// The step stays what it is, however often it is called.
+			w.aws.Heal("*")
+			for range 3 {
+				refused(t, walk.Step(t.Context()), ops.Unknown)
+			}
+			if n := len(w.aws.Invocations(function)); n != test.runs {
+				t.Errorf("the function ran %d times, want %d", n, test.runs)
+			}
+			w.done(1)
+		})
+	}
+}
+
+func TestInvokeWithoutAnAnswerAndWithoutALog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.Fail("lambda:InvokeFunction", awstest.Fault{Cut: true})
+	w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "ServiceUnavailableException"})
+	refused(t, w.walk().Run(t.Context()), ops.Unknown, "Its log couldn't be read either.")
+	w.done(1)
+}
+
+// Lambda's JSON format has other words for the start of a run.
+func TestInvokeWithoutAnAnswerAndALogInJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.Fail("lambda:InvokeFunction", awstest.Fault{Cut: true})
+	const id = "6f1f7a5e-8b5c-4c53-9d0f-0f6f5d4e3c2b"
+	walk := w.walk()
+	walk.Waiting = func(context.Context) error {
+		if len(w.aws.Log(logGroup)) == 0 {
+			w.aws.PutLogEvent(logGroup, "2026/01/02/[$LATEST]0123", jsonStart(id))
+		}
+		return nil
+	}
+	refused(t, walk.Run(t.Context()), ops.Unknown, "Its log shows 1 run since then: request ID "+id)
+	w.done(1)
+}
+
+// A call that Lambda certainly didn't take is a plain failure, and may be tried
+// again by whoever wants to.
+func TestInvokeRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		fault awstest.Fault
+		parts []string
+	}{
+		{"the function is missing", awstest.Fault{Code: "ResourceNotFoundException", Status: 404}, []string{"There is no Lambda function aws-sso-scim-github in eu-west-2. Nothing was run.", "operations.scim-sync.function"}},
+		{"access is denied", awstest.Fault{Code: "AccessDeniedException"}, []string{"AWS refused lambda:InvokeFunction to the role " + actRole + ". The function was not run."}},
+		{"Lambda is throttling", awstest.Fault{Code: "TooManyRequestsException"}, []string{"AWS is throttling lambda:InvokeFunction", "The function was not run."}},
+		{"the request is bad", awstest.Fault{Code: "InvalidParameterValueException", Message: "no"}, []string{"AWS answered lambda:InvokeFunction with InvalidParameterValueException: no. The function was not run."}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			test.fault.Times = 1
+			w.aws.Fail("lambda:InvokeFunction", test.fault)
+			walk := w.walk()
+			refused(t, walk.Run(t.Context()), ops.Unavailable, test.parts...)
+			if n := len(w.aws.Invocations(function)); n != 0 {
+				t.Errorf("the function ran %d times", n)
+			}
+			w.done(1) // the refused one: it isn't tried twice
+			walk.Restart()
+			if report := w.run(walk); !report.OK() {
+				t.Errorf("problems %v", report.Problems)
+			}
+			if n := len(w.aws.Invocations(function)); n != 1 {
+				t.Errorf("the function ran %d times", n)
+			}
+			w.done(2)
+		})
+	}
+	t.Run("the function of the settings isn't there", func(t *testing.T) {
+		w := newWorld(t)
+		w.settings.Function = "nothing-here"
+		w.role(actRole, w.fill(w.operation().Access.Act))
+		refused(t, w.walk().Run(t.Context()), ops.Unavailable, "There is no Lambda function nothing-here in eu-west-2.")
+		w.done(1)
+	})
+	t.Run("Lambda is away", func(t *testing.T) {
+		w := newWorld(t)
+		walk := w.walk()
+		if _, err := walk.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.aws.Close()
+		refused(t, walk.Run(t.Context()), ops.Unavailable, "could not be reached")
+	})
+}
+
+func TestEveryStepMayRunTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk("mona")
+	walk.Twice, walk.Fresh = true, true
+	if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 9 {
+		t.Errorf("report %+v", report)
+	}
+	if n := len(w.aws.Invocations(function)); n != 1 {
+		t.Errorf("the function ran %d times", n)
+	}
+	w.synced()
+	w.done(1)
+}
+
+// Wherever the process dies, the run goes on or says that it can't be known;
+// the function is never invoked a second time.
+func TestProcessDiesAnywhere(t *testing.T) {
+	t.Parallel()
+	const points = 20
+	unknown := 0
+	for point := 1; point <= points; point++ {
+		w := newWorld(t)
+		walk := w.walk("octocat")
+		walk.Kill = point
+		err := walk.Run(t.Context())
+		if walk.Points() < point {
+			t.Fatalf("only %d points", walk.Points())
+		}
+		if n := len(w.aws.Invocations(function)); n > 1 {
+			t.Errorf("killed at point %d: the function ran %d times", point, n)
+		}
+		if err != nil {
+			unknown++
+			refused(t, err, ops.Unknown, "It was not called a second time.")
+			if n := w.aws.Count("lambda:InvokeFunction"); n > 1 {
+				t.Errorf("killed at point %d: %d calls", point, n)
+			}
+			continue
+		}
+		report := w.report(walk)
+		if !report.OK() || report.Count(ops.Confirmed) != 10 {
+			t.Errorf("killed at point %d: %+v", point, report)
+		}
+		log := text(walk.Lines())
+		if strings.Count(log, "START RequestId") != 1 || strings.Count(log, "REPORT RequestId") != 1 || strings.Count(log, "Lambda took the call") > 1 {
+			t.Errorf("killed at point %d: log\n%s", point, log)
+		}
+		w.done(1)
+	}
+	// After the note that the call is being sent, before and after the call.
+	if unknown != 2 {
+		t.Errorf("%d times it wasn't known whether the function was run, want 2", unknown)
+	}
+}
+
+// The result can't be read for a while, or at all.
+func TestResultUnread(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		fault awstest.Fault
+		ok    bool
+	}{
+		{"for a while", awstest.Fault{Code: "InternalServerException", Times: 24}, true},
+		{"at all", awstest.Fault{Code: "InternalServerException"}, false},
+		{"for want of permission", awstest.Fault{Code: "AccessDeniedException"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			walk := w.walk()
+			if _, err := walk.Look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for walk.At() != "check" {
+				if err := walk.Step(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.aws.Fail("identitystore:ListUsers", test.fault)
+			err := walk.Run(t.Context())
+			if test.ok {
+				if report := w.report(walk); err != nil || !report.OK() {
+					t.Errorf("%v, %+v", err, report)
+				}
+				return
+			}
+			id := w.aws.Invocations(function)[0].RequestID
+			refused(t, err, ops.Unknown, "The function has run (request ID "+id+"), but its result couldn't be read back.", "identitystore:ListUsers", "/scim-sync plan")
+			w.done(1)
+		})
+	}
+}
