@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-root-account/rootbot/manifests"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
@@ -29,6 +30,7 @@ var placeholders = map[string]string{
 	"function":       strings.Repeat("f", 64),
 	"log_group":      "/" + strings.Repeat("g", 511),
 	"bot_role":       "arn:aws:iam::111111111111:role/" + strings.Repeat("r", 64),
+	"user":           "*",
 }
 
 var placeholder = regexp.MustCompile(`\$\{[^}]*\}?`)
@@ -136,7 +138,7 @@ func TestEveryPlaceholderIsKnownToTheReadmeAndToTerraform(t *testing.T) {
 	for name, content := range files(t) {
 		for _, m := range placeholder.FindAllString(string(content), -1) {
 			key := strings.TrimSuffix(strings.TrimPrefix(m, "${"), "}")
-			if _, ok := placeholders[key]; !ok {
+			if _, ok := placeholders[key]; !ok && !isAccount(key) {
 				t.Errorf("%s: %s is no placeholder that an installer knows", name, m)
 			}
 			used[key] = true
@@ -170,7 +172,7 @@ func TestTheBotMayAssumeTheOperationsRolesAndNothingElse(t *testing.T) {
 			if _, ok := all[o.Name+"-trust.json"]; !ok {
 				t.Errorf("the roles of %s have no trust policy", o.Name)
 			}
-			roles = append(roles, "arn:aws:iam::${account}:role/rootbot-"+o.Name+"-"+stage.name)
+			roles = append(roles, "arn:aws:iam::${"+manifests.AccountOf(o.Name)+"}:role/rootbot-"+o.Name+"-"+stage.name)
 		}
 	}
 	var want []statement
@@ -187,6 +189,12 @@ func TestTheBotMayAssumeTheOperationsRolesAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, all["rootbot.json"].Statement); diff != "" {
 		t.Errorf("-want +have\n%s", diff)
 	}
+}
+
+// isAccount tells whether a placeholder is that of an operation's account; the
+// readme and Terraform have a rule for all of those.
+func isAccount(key string) bool {
+	return slices.ContainsFunc(operations(), func(o ops.Operation) bool { return manifests.AccountOf(o.Name) == key })
 }
 
 func TestFilledInThePoliciesFitASession(t *testing.T) {
@@ -211,7 +219,7 @@ func TestTerraformMakesTheRoles(t *testing.T) {
 	// A folder of providers for "terraform init -plugin-dir": nothing is fetched.
 	plugins := os.Getenv("ROOTBOT_TERRAFORM_PLUGINS")
 	if plugins == "" {
-		plugins = "/opt/tf-plugins"
+		t.Skip("SKIPPED: iam/main.tf IS NOT TESTED: ROOTBOT_TERRAFORM_PLUGINS names no folder with the AWS provider")
 	}
 	terraform, err := exec.LookPath("terraform")
 	if err != nil {

@@ -54,13 +54,17 @@ func iamFiles(operations []ops.Operation) (map[string][]byte, error) {
 			}
 			files["iam/"+o.Name+"-"+stage.name+".json"] = text(stage.policy)
 			files["iam/"+o.Name+"-trust.json"] = text(awsaccess.Trust)
-			roles = append(roles, "arn:aws:iam::${account}:role/rootbot-"+o.Name+"-"+stage.name)
+			roles = append(roles, "arn:aws:iam::${"+AccountOf(o.Name)+"}:role/rootbot-"+o.Name+"-"+stage.name)
 		}
 	}
 	var err error
 	files["iam/rootbot.json"], err = botPolicy(roles)
 	return files, err
 }
+
+// AccountOf names the placeholder for the account that holds an operation's
+// roles: operations may work in different accounts.
+func AccountOf(operation string) string { return strings.ReplaceAll(operation, "-", "_") + "_account" }
 
 func text(s string) []byte { return []byte(strings.TrimRight(s, "\n") + "\n") }
 

@@ -63,9 +63,10 @@ func TestTheAppHasEveryCommandOfTheCatalog(t *testing.T) {
 	for _, o := range operations() {
 		want = append(want, command{Command: o.Command, Description: o.Title()})
 	}
+	want = append(want, command{Command: "/rootbot", Description: "What there is to ask for, what is open, what was, and who you are"})
 	have := slackApp(t).Features.Commands
 	for i, c := range have {
-		if !strings.HasSuffix(c.Hint, "help") || strings.Contains(c.Hint, c.Command) {
+		if !strings.Contains(c.Hint, "help") || strings.Contains(c.Hint, c.Command) {
 			t.Errorf("the hint of %s is %q", c.Command, c.Hint)
 		}
 		have[i].Hint = ""
@@ -98,23 +99,27 @@ var (
 	none         = []string{}
 	write        = []string{"chat:write"}
 	readChannels = []string{"channels:read", "groups:read"}
-	readHistory  = []string{"channels:history", "groups:history"}
+	readHistory  = []string{"channels:history", "groups:history", "im:history"}
 	writeFiles   = []string{"files:write"}
 )
 
 // scopes are what Slack demands for what bot/chat calls, by slack-go's names.
 // https://docs.slack.dev/reference/methods names them for each method.
 var scopes = map[string][]string{
-	"AuthTestContext":               none,         // auth.test
-	"GetConversationInfoContext":    readChannels, // conversations.info
-	"GetConversationsContext":       readChannels, // conversations.list
-	"GetConversationHistoryContext": readHistory,  // conversations.history
-	"GetConversationRepliesContext": readHistory,  // conversations.replies
-	"PostMessageContext":            write,        // chat.postMessage, to a user's ID too
-	"PostEphemeralContext":          write,        // chat.postEphemeral
-	"UpdateMessageContext":          write,        // chat.update
-	"UploadFileContext":             writeFiles,   // files.getUploadURLExternal, files.completeUploadExternal
-	"PostWebhookCustomHTTPContext":  none,         // a response_url is its own permission
+	"AuthTestContext":               none,           // auth.test
+	"GetConversationInfoContext":    readChannels,   // conversations.info
+	"GetConversationsContext":       readChannels,   // conversations.list
+	"GetConversationHistoryContext": readHistory,    // conversations.history
+	"GetConversationRepliesContext": readHistory,    // conversations.replies
+	"GetUserInfoContext":            {"users:read"}, // users.info
+	"GetUsersInConversationContext": readChannels,   // conversations.members
+	"OpenConversationContext":       {"im:write"},   // conversations.open
+	"OpenViewContext":               none,           // views.open
+	"PostMessageContext":            write,          // chat.postMessage, to a user's ID too
+	"PostEphemeralContext":          write,          // chat.postEphemeral
+	"UpdateMessageContext":          write,          // chat.update
+	"UploadFileContext":             writeFiles,     // files.getUploadURLExternal, files.completeUploadExternal
+	"PostWebhookCustomHTTPContext":  none,           // a response_url is its own permission
 }
 
 // calls finds what bot/chat asks of Slack: the methods called on a client that

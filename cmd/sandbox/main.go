@@ -45,7 +45,8 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 		return err
 	}
 	w := world.New(world.Options{
-		Pace: 15 * time.Millisecond,
+		Pace:  15 * time.Millisecond,
+		Grace: 2 * time.Minute, // a week is long at a prompt
 		// CloudWatch Logs delivers late, and not all lines equally late.
 		LogLag: func(message string) time.Duration { return time.Duration(200+37*len(message)%400) * time.Millisecond },
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -16,40 +17,47 @@ import (
 )
 
 const usage = `Type as in Slack, or:
-  /scim-sync …           a command, as the bot offers it; /scim-sync help
+  /scim-sync …           a command, as the bot offers it; /rootbot lists them
   as <name>              be somebody else: otter, badger (in the team), magpie (not), fox (unknown)
-  in <channel>           go to another channel: aws-root-account, general
+  in <channel>           go to another channel: aws-root-account, reliability-eng, general
+  fill <field> <value>   fill in a field of the form that is open: fill reason has left; fill confirmed yes
+  submit · cancel        send the form, or close it
   click [n]              press the newest button, or the n-th of those that "buttons" lists
   buttons                list what can be pressed
   join <login> <team>    somebody joins a team on GitHub
   leave <login> <team>   somebody leaves a team on GitHub
   teams                  GitHub's teams
+  merge                  merge the newest pull request, which Terraform then applies
   misbehave <how>        from now on the sync function is as bad as the real one can be: silent, undefined,
                          rejection, empty, throttled, timeout, no-report; "none" mends it
   show                   everything that has been said
   help · quit
 `
 
-// desk is what somebody at the prompt is and where.
+// seat is who somebody at the prompt is, where, and what they have filled in.
 type seat struct {
 	w       *world.World
 	out     io.Writer
 	user    slacktest.User
 	channel slacktest.Channel
+	values  map[string]slacktest.Value
 }
 
 // prompt reads lines until "quit", the end of the input, or ctx's end, and shows
 // what changes in Slack as it changes.
 func prompt(ctx context.Context, w *world.World, bot *running, in io.Reader, out io.Writer) error {
 	locked := &writer{to: out}
-	s := &seat{w: w, out: locked, user: w.Member, channel: w.Log}
+	s := &seat{w: w, out: locked, user: w.Member, channel: w.Log, values: map[string]slacktest.Value{}}
 	fmt.Fprint(locked, "\n", usage)
 	events, cancel := w.Slack.Subscribe()
 	defer cancel()
 	go func() {
 		for e := range events {
-			if e.Kind == slacktest.Posted || e.Kind == slacktest.Edited || e.Kind == slacktest.Ephemeral {
-				fmt.Fprint(locked, "\n", w.Slack.Render(e.Message))
+			switch e.Kind {
+			case slacktest.Posted, slacktest.Edited, slacktest.Ephemeral:
+				fmt.Fprintf(locked, "\n%s\n%s", where(w, e.Message), w.Slack.Render(e.Message))
+			case slacktest.Viewed:
+				fmt.Fprint(locked, "\n", w.Slack.RenderView(e.View))
 			}
 		}
 	}()
@@ -82,6 +90,20 @@ func prompt(ctx context.Context, w *world.World, bot *running, in io.Reader, out
 	}
 }
 
+// where says in which channel, and whether in a thread, a message is.
+func where(w *world.World, m slacktest.Message) string {
+	name := "direct message"
+	for _, c := range w.Slack.Channels() {
+		if c.ID == m.Channel {
+			name = "#" + c.Name
+		}
+	}
+	if m.ThreadTS != "" {
+		name += ", thread"
+	}
+	return "— " + name
+}
+
 // writer lets the prompt and the conversation write in turn.
 type writer struct {
 	mu sync.Mutex
@@ -112,7 +134,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 		}
 		return fmt.Errorf("nobody here is called %s", words[0])
 	case word == "in" && len(words) == 1:
-		for _, c := range []slacktest.Channel{s.w.Log, s.w.General} {
+		for _, c := range []slacktest.Channel{s.w.Log, s.w.Desk, s.w.General} {
 			if c.Name == strings.TrimPrefix(words[0], "#") {
 				s.channel = c
 				return nil
@@ -121,7 +143,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 		return fmt.Errorf("there is no channel %s", words[0])
 	case word == "buttons":
 		for i, b := range s.buttons() {
-			fmt.Fprintf(s.out, "%3d [ %s ] in #%s\n", i+1, b.Text, s.w.Log.Name)
+			fmt.Fprintf(s.out, "%3d [ %s ] in #%s\n", i+1, b.Text, b.channel.Name)
 		}
 		return nil
 	case word == "click":
@@ -136,6 +158,17 @@ func (s *seat) do(ctx context.Context, line string) error {
 			s.w.GitHub.RemoveMember(words[1], words[0])
 		}
 		return nil
+	case word == "fill" && len(words) >= 2:
+		value := strings.Join(words[1:], " ")
+		s.values[words[0]] = slacktest.Text(value)
+		if value == "yes" {
+			s.values[words[0]] = slacktest.Pick(value)
+		}
+		return nil
+	case word == "submit", word == "cancel":
+		return s.form(ctx, word == "submit")
+	case word == "merge":
+		return s.merge()
 	case word == "teams":
 		var lines []string
 		for slug, members := range s.w.GitHub.Teams() {
@@ -154,19 +187,55 @@ func (s *seat) do(ctx context.Context, line string) error {
 	}
 }
 
+// form sends or closes the form that is open.
+func (s *seat) form(ctx context.Context, send bool) error {
+	views := s.w.Slack.Views(s.user.ID)
+	if len(views) == 0 {
+		return errors.New("no form is open for @" + s.user.Name)
+	}
+	top := views[len(views)-1]
+	if !send {
+		_, err := s.w.Slack.CloseView(ctx, s.user.ID, top.ID)
+		return err
+	}
+	ack, err := s.w.Slack.Submit(ctx, s.user.ID, top.ID, s.values)
+	for field, wrong := range ack.Errors {
+		fmt.Fprintf(s.out, "  %s: %s\n", field, wrong)
+	}
+	if err == nil && len(ack.Errors) == 0 {
+		clear(s.values)
+	}
+	return err
+}
+
+// merge merges the newest open pull request.
+func (s *seat) merge() error {
+	pulls := s.w.GitHub.Pulls(world.UsersRepo)
+	for i := len(pulls) - 1; i >= 0; i-- {
+		if pulls[i].State == "open" {
+			fmt.Fprintf(s.out, "Merging #%d, %q.\n", pulls[i].Number, pulls[i].Title)
+			return s.w.GitHub.Merge(world.UsersRepo, pulls[i].Number, s.user.Name)
+		}
+	}
+	return errors.New("no pull request is open")
+}
+
 // button is a button and the message it is in.
 type button struct {
 	slacktest.Button
-	ts string
+	ts      string
+	channel slacktest.Channel
 }
 
-// buttons are all that can be pressed, the oldest first.
+// buttons are all that can be pressed, the oldest of each channel first.
 func (s *seat) buttons() []button {
 	var all []button
-	for _, card := range s.w.Slack.Messages(s.w.Log.ID) {
-		for _, m := range append([]slacktest.Message{card}, s.w.Slack.Thread(s.w.Log.ID, card.TS)...) {
-			for _, b := range m.Buttons() {
-				all = append(all, button{b, m.TS})
+	for _, channel := range []slacktest.Channel{s.w.Log, s.w.Desk} {
+		for _, card := range s.w.Slack.Messages(channel.ID) {
+			for _, m := range append([]slacktest.Message{card}, s.w.Slack.Thread(channel.ID, card.TS)...) {
+				for _, b := range m.Buttons() {
+					all = append(all, button{b, m.TS, channel})
+				}
 			}
 		}
 	}
@@ -185,7 +254,7 @@ func (s *seat) click(ctx context.Context, words []string) error {
 	if n < 1 || n > len(all) {
 		return fmt.Errorf("there is no such button; \"buttons\" lists %d", len(all))
 	}
-	_, err := s.w.Slack.Click(ctx, s.user.ID, s.w.Log.ID, all[n-1].ts, all[n-1].ActionID)
+	_, err := s.w.Slack.Click(ctx, s.user.ID, all[n-1].channel.ID, all[n-1].ts, all[n-1].ActionID)
 	return err
 }
 

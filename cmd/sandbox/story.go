@@ -102,7 +102,7 @@ func same(w *world.World) error {
 	have := w.Store.Snapshot().Member
 	delete(have, "azure-aws-sso-analysts")
 	if diff := cmp.Diff(want, have); diff != "" {
-		return fmt.Errorf("Identity Center isn't as GitHub is (- GitHub, + Identity Center):\n%s", diff)
+		return fmt.Errorf("the teams differ (- GitHub, + Identity Center):\n%s", diff)
 	}
 	return nil
 }

@@ -7,7 +7,10 @@
 #     bot_role       = "arn:aws:iam::111111111111:role/rootbot"
 #     region         = "eu-west-2"
 #     identity_store = "d-1234567890"
+#     accounts       = { "remove-user" = "222222222222" } # roles that are made in another account
 #   }
+#
+# For those operations, use the module once more in that account, with its provider and the same values.
 
 terraform {
   required_version = ">= 1.3"
@@ -28,18 +31,25 @@ variable "bot_role" {
   }
 }
 
+variable "accounts" {
+  description = "Account of an operation's roles, by the operation's name, where it isn't the bot's own."
+  type        = map(string)
+  default     = {}
+}
+
 variable "region" {
   description = "Region of the sync function and of Identity Center; the provider's must be the same."
   type        = string
 }
 
 variable "identity_store" {
-  description = "ID of Identity Center's identity store, such as d-1234567890."
+  description = "ID of Identity Center's identity store, such as d-1234567890. Null where this account has none."
   type        = string
+  default     = null
 }
 
 variable "function" {
-  description = "Name of the function that syncs GitHub's teams to Identity Center."
+  description = "Name of the function that syncs GitHub's teams to Identity Center. Null where this account has none."
   type        = string
   default     = "aws-sso-scim-github"
 }
@@ -61,19 +71,28 @@ data "aws_caller_identity" "here" {}
 locals {
   # What stands for ${…} in the policies.
   values = {
-    account        = data.aws_caller_identity.here.account_id
+    account        = local.here
     bot_role       = var.bot_role
-    function       = var.function
-    identity_store = var.identity_store
-    log_group      = coalesce(var.log_group, "/aws/lambda/${var.function}")
+    function       = coalesce(var.function, "none")
+    identity_store = coalesce(var.identity_store, "none")
+    log_group      = coalesce(var.log_group, "/aws/lambda/${coalesce(var.function, "none")}")
     region         = var.region
+    user           = "*" # each request names its one user
   }
 
-  # "scim-sync-look" and so on.
-  stages = toset([for file in fileset(path.module, "*-{look,act}.json") : trimsuffix(file, ".json")])
+  here        = data.aws_caller_identity.here.account_id
+  bot_account = split(":", var.bot_role)[4]
+  bot_is_here = local.bot_account == local.here
 
-  bot_is_here = split(":", var.bot_role)[4] == data.aws_caller_identity.here.account_id
-  bot_policy  = templatefile("${path.module}/rootbot.json", local.values)
+  # The account of each operation's roles, by its name.
+  operations = { for file in fileset(path.module, "*-trust.json") : trimsuffix(file, "-trust.json") => lookup(var.accounts, trimsuffix(file, "-trust.json"), local.bot_account) }
+
+  # "scim-sync-look" and so on: those that belong here.
+  stages = toset([for file in fileset(path.module, "*-{look,act}.json") : trimsuffix(file, ".json")
+  if local.operations[replace(file, "/-(look|act).json$/", "")] == local.here])
+
+  bot_policy = templatefile("${path.module}/rootbot.json",
+  { for operation, account in local.operations : "${replace(operation, "-", "_")}_account" => account })
 }
 
 resource "aws_iam_role" "stage" {
@@ -113,6 +132,8 @@ resource "aws_iam_role_policy" "bot" {
 # Both hold for everything that invokes the function asynchronously, its schedule included.
 # A function has one such configuration: if you have one already, set these two values there and remove this resource.
 resource "aws_lambda_function_event_invoke_config" "sync" {
+  count = var.function == null ? 0 : 1
+
   function_name                = var.function
   maximum_retry_attempts       = 0
   maximum_event_age_in_seconds = 60

@@ -34,8 +34,25 @@ run "roles" {
     error_message = "The bot's policy goes to the wrong role."
   }
   assert {
-    condition     = aws_lambda_function_event_invoke_config.sync.maximum_retry_attempts == 0
+    condition     = aws_lambda_function_event_invoke_config.sync[0].maximum_retry_attempts == 0
     error_message = "Lambda would retry."
+  }
+}
+
+run "roles_of_another_account" {
+  command = plan
+
+  variables {
+    accounts = { "remove-user" = "222222222222" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.stage) == 2
+    error_message = "Roles of another account are made here."
+  }
+  assert {
+    condition     = contains(jsondecode(output.bot_policy).Statement[0].Resource, "arn:aws:iam::222222222222:role/rootbot-remove-user-look")
+    error_message = "The bot may not assume the roles there."
   }
 }
 
@@ -44,6 +61,8 @@ run "a_bot_of_another_account" {
 
   variables {
     bot_role = "arn:aws:iam::222222222222:role/rootbot"
+    accounts = { "scim-sync" = "111111111111", "remove-user" = "111111111111" }
+    function = null
   }
 
   assert {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/removeuser"
 	"github.com/aws-root-account/rootbot/ops/scimsync"
 )
 
@@ -23,5 +24,6 @@ type Settings interface {
 func All() []Settings {
 	return []Settings{
 		scimsync.Defaults(),
+		removeuser.Defaults(),
 	}
 }

@@ -5,10 +5,12 @@
 package world
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
@@ -40,6 +42,8 @@ type Options struct {
 	LogLag    func(message string) time.Duration // of CloudWatch Logs; nil is none
 	Pace      time.Duration                      // how long each call of the function takes
 	RateLimit bool                               // Slack's, about a message a second
+	Grace     time.Duration                      // between a user's quarantine and removal; 0 is a week, below 0 is none
+	Users     string                             // who owns the users: "terraform", the default, or "iam"
 }
 
 // World is a running world.
@@ -48,14 +52,21 @@ type World struct {
 	GitHub  *githubtest.Server
 	AWS     *awstest.Cloud
 	Store   *awstest.IdentityStore
+	IAM     *awstest.IAM // of the base account
 	Sync    *awstest.Sync
 	Member  slacktest.User // may
 	Second  slacktest.User // may too
 	Outside slacktest.User // known, but not in the team
 	Unknown slacktest.User // nobody knows which GitHub login this is
 	Log     slacktest.Channel
+	Desk    slacktest.Channel // where users are asked to be removed
 	General slacktest.Channel // the bot is not in it
-	Joiner  string            // a login that the next sync puts into two teams
+	options Options
+
+	open     context.Context // until Close
+	close    context.CancelFunc
+	applying sync.WaitGroup
+	Joiner   string // a login that the next sync puts into two teams
 }
 
 // New starts a world in which GitHub and Identity Center have drifted apart.
@@ -66,12 +77,20 @@ func New(o Options) *World {
 	if o.Teams == 0 {
 		o.Teams = 40
 	}
+	if o.Grace == 0 {
+		o.Grace = 7 * 24 * time.Hour
+	}
+	if o.Users == "" {
+		o.Users = "terraform"
+	}
 	w := &World{
 		GitHub: githubtest.New(githubtest.Options{Organization: Organization}),
 		AWS:    awstest.New(awstest.Options{Region: Region, LogLag: o.LogLag}),
-		Joiner: "quick-heron",
+		Joiner: "quick-heron", options: o,
 	}
+	w.open, w.close = context.WithCancel(context.Background())
 	w.chat(o)
+	w.users()
 	w.organisation(o)
 	w.roles()
 	w.Sync = w.AWS.AddSyncFunction(awstest.SyncFunction{
@@ -83,13 +102,15 @@ func New(o Options) *World {
 
 // Close stops the three servers.
 func (w *World) Close() {
+	w.close()
+	w.applying.Wait()
 	w.Slack.Close()
 	w.GitHub.Close()
 	w.AWS.Close()
 }
 
 func (w *World) chat(o Options) {
-	var commands []string
+	commands := []string{"/rootbot"}
 	for _, s := range catalog.All() {
 		commands = append(commands, s.Operation(nil, nil, "").Command)
 	}
@@ -100,6 +121,7 @@ func (w *World) chat(o Options) {
 	w.Unknown = w.Slack.AddUser(slacktest.User{ID: "U0FOX", Name: "fox", RealName: "Fox"})
 	everybody := []string{w.Member.ID, w.Second.ID, w.Outside.ID, w.Unknown.ID}
 	w.Log = w.Slack.AddChannel(slacktest.Channel{ID: "C0ROOTACCOUNT", Name: "aws-root-account", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
+	w.Desk = w.Slack.AddChannel(slacktest.Channel{ID: "C0RELIABILITY", Name: "reliability-eng", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
 	w.General = w.Slack.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: everybody})
 }
 
@@ -134,7 +156,9 @@ func (w *World) organisation(o Options) {
 	for _, login := range people {
 		w.GitHub.AddMember("all-org-members", login)
 	}
-	w.GitHub.AddToken(githubToken, "otter")
+	// An App would be installed for real; a token serves rootbot run as well.
+	w.GitHub.AddFineGrainedToken(githubToken, "otter", map[string]string{"members": "read", "contents": "write", "pull_requests": "write"}, UsersRepo)
+	w.GitHub.AddCollaborator(UsersRepo, "otter", "write")
 
 	// The drift. On GitHub: somebody is new, in two teams; a team is new;
 	// somebody has changed teams; somebody has left altogether.
@@ -177,6 +201,9 @@ func (w *World) roles() {
 	trust := fill.Replace(awsaccess.Trust)
 	w.AWS.AddRole(awstest.Role{ARN: LookRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Look)})
 	w.AWS.AddRole(awstest.Role{ARN: ActRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Act)})
+	fill = strings.NewReplacer("${account}", UsersAccount, "${user}", "*")
+	w.AWS.AddRole(awstest.Role{ARN: UsersLook, Trust: trust, Policy: fill.Replace(access["remove-user"].Look)})
+	w.AWS.AddRole(awstest.Role{ARN: UsersAct, Trust: trust, Policy: fill.Replace(access["remove-user"].Act)})
 }
 
 // Config is the world's settings file.
@@ -188,6 +215,16 @@ identities:
   - {slack: %s, github: badger}
   - {slack: %s, github: magpie}
 operations:
+  remove-user:
+    channel: %s
+    look_role: %s
+    act_role: %s
+    domains: [%s]
+    protected: ["break-glass-*"]
+    grace: %s
+    users: %s
+    repository: %s
+    poll: 200ms
   scim-sync:
     look_role: %s
     act_role: %s
@@ -199,7 +236,9 @@ operations:
     ignore_teams: [all-org-members, business-units]
     ignore_groups: ["azure-aws-sso-*"]
     max_deletions: 20
-`, Organization, Team, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID, LookRole, ActRole, Region, Function, Store, Suffix)
+`, Organization, Team, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID,
+		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo,
+		LookRole, ActRole, Region, Function, Store, Suffix)
 }
 
 // Env is what the bot's environment needs, as the real one would have it.
@@ -208,7 +247,7 @@ func (w *World) Env() map[string]string {
 		"SLACK_APP_TOKEN": slacktest.DefaultAppToken,
 		"SLACK_BOT_TOKEN": slacktest.DefaultBotToken,
 		"SLACK_API_URL":   w.Slack.URL(),
-		"GITHUB_TOKEN":    githubToken,
+		"GITHUB_TOKEN":    githubToken, // for rootbot run; the bot itself is the App
 		"GITHUB_API_URL":  w.GitHub.URL(),
 		// Nothing of the machine's own AWS configuration may get in.
 		"AWS_CONFIG_FILE":             os.DevNull,

@@ -1,0 +1,129 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/ops/awstest"
+)
+
+func TestSIGTERMEndsAnIdleBotWithStatus0(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	s.serve()
+	t.Logf("it took %v", s.bot.terminate())
+	if !strings.Contains(s.bot.err.String(), `"msg":"stopped"`) {
+		t.Error("its log doesn't say that it stopped")
+	}
+	if s.bot.out.String() != "" {
+		t.Errorf("it printed %q", s.bot.out.String())
+	}
+}
+
+func TestARunThatSIGTERMInterruptedGoesOnAfterTheNextStart(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	s.serve()
+	g := s.hold(6)
+	s.types(s.Member, s.General, s.Joiner)
+	s.middle(g)
+	t.Logf("it took %v", s.bot.terminate())
+	if _, ok := s.result(0); ok {
+		t.Error("there is a result, though the function is still running")
+	}
+	s.serve()
+	g.open()
+	s.ended(0)
+	s.whole()
+}
+
+// Neither AWS nor Slack answers any more.
+func TestWhatHangsDoesNotHoldSIGTERMUp(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	s.serve()
+	s.AWS.Fail("identitystore:*", awstest.Fault{Hang: true})
+	s.types(s.Member, s.General, s.Joiner)
+	s.untilAWS("the look", func() bool { return s.AWS.Count("identitystore:*") > 0 })
+	s.until("the card", func() bool { return len(s.cards()) == 1 })
+	s.Slack.SetDelay("*", time.Minute)
+	t.Logf("it took %v", s.bot.terminate())
+	s.Slack.SetDelay("*", 0)
+	s.AWS.Heal("*")
+	s.serve()
+	s.ended(0)
+	s.whole()
+}
+
+func TestARequestThatSIGTERMFoundUncheckedIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	s.serve()
+	s.GitHub.SetDelay(time.Second)
+	s.types(s.Member, s.General, s.Joiner)
+	s.bot.terminate() // in the middle of the check of who asks
+	s.GitHub.SetDelay(0)
+	s.serve()
+	s.ended(0)
+	s.whole()
+}
+
+func TestATerminalsRunGoesOnWhenTheBotIsStarted(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	g := s.hold(6)
+	s.bot = launch(t, binary(t), s.dir, s.env, "run", "scim-sync")
+	s.bot.printed(&s.bot.out, "START RequestId", 1)
+	// Ctrl-C.
+	if err := s.bot.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := s.bot.exit(stopWithin); code != 1 {
+		t.Errorf("the exit status is %d", code)
+	}
+	if said := s.bot.err.String(); !strings.Contains(said, "rootbot: interrupted: request ") || strings.Count(said, "\n") != 1 {
+		t.Errorf("it said\n%s", said)
+	}
+	g.open()
+	s.serve()
+	s.bot.logged("request step-ended", 2)
+	s.bot.terminate()
+	s.invoked(1)
+	ended := 0
+	for _, e := range s.events() {
+		if e.By != "otter" && e.By != "terminal:" {
+			t.Errorf("an event is by %q", e.By)
+		}
+		if e.Kind == "step-ended" {
+			ended++
+		}
+	}
+	if ended != 3 {
+		t.Errorf("%d of 3 steps have ended", ended)
+	}
+	if n := s.Slack.Count("chat.postMessage"); n != 0 {
+		t.Errorf("%d messages were posted about what was asked from a terminal", n)
+	}
+}
+
+// A terminal's run has no card, so there is nothing to point to.
+func TestAnAskerInSlackIsToldOfATerminalsRun(t *testing.T) {
+	t.Parallel()
+	s := begin(t, small)
+	g := s.hold(6)
+	s.bot = launch(t, binary(t), s.dir, s.env, "run", "scim-sync")
+	s.bot.printed(&s.bot.out, "START RequestId", 1)
+	s.bot.kill()
+	s.serve()
+	s.types(s.Second, s.Log, "")
+	said := s.whispered(s.Second, 0)
+	g.open()
+	s.bot.logged("request step-ended", 2)
+	s.bot.terminate()
+	if !strings.Contains(said, "already under way") || !strings.Contains(said, "otter") {
+		t.Errorf("badger was told %q", said)
+	}
+	s.invoked(1)
+}

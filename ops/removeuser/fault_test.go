@@ -1,0 +1,453 @@
+package removeuser_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/awstest"
+)
+
+// bubble has waits cost nothing that the clients make themselves. The servers
+// stand outside; a connection is never kept, for time would stand still with it.
+func (w *world) bubble(do func(*testing.T)) {
+	now := time.Now()
+	w.base.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	synctest.Test(w.T, func(t *testing.T) {
+		<-time.After(time.Until(now)) // a bubble's time begins in 2000
+		do(t)
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, mode)
+			walk := w.walkFor("never.was@softwire.com")
+			plan := w.look(walk)
+			if plan.Summary != "There is no IAM user never.was@softwire.com: nothing to remove." || len(plan.Steps) > 0 || len(plan.Effects()) > 0 || !walk.Done() {
+				t.Errorf("plan %+v", plan)
+			}
+			if n := w.aws.Count("cloudtrail:*"); n > 0 {
+				t.Errorf("%d calls of CloudTrail", n)
+			}
+			w.done()
+		})
+	}
+}
+
+func TestProtected(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		want   string // empty: not protected
+		calls  bool   // AWS has to be asked
+	}{
+		{"by name", func(w *world) { w.settings.Protected = []string{"x", leaver} }, leaver + " is protected by the pattern \"" + leaver + "\" in the bot's settings. Nothing was run.", false},
+		{"by a pattern", func(w *world) { w.settings.Protected = []string{"jo.*@*"} }, `is protected by the pattern "jo.*@*"`, false},
+		{"by a pattern with classes", func(w *world) { w.settings.Protected = []string{"j[a-z].?oe@digital*"} }, "is protected by the pattern", false},
+		{"by a tag", func(w *world) { w.settings.ProtectedTags = map[string]string{"team": "payments"} }, leaver + " is protected by its tag team=payments. Nothing was run.", true},
+		{"not by a part of the name", func(w *world) { w.settings.Protected = []string{"jo.doe", "digital*", "*@digital"} }, "", true},
+		{"not by the namesake's name", func(w *world) { w.settings.Protected = []string{namesake} }, "", true},
+		{"not by a tag of another value", func(w *world) { w.settings.ProtectedTags = map[string]string{"team": "platform", "Owner": ""} }, "", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for _, mode := range modes {
+				w := newWorld(t, mode)
+				before := w.user(leaver)
+				test.change(w)
+				_, err := w.walk().Look(t.Context())
+				if test.want != "" {
+					w.refused(err, ops.Refused, test.want)
+				} else if err != nil {
+					t.Error(err)
+				}
+				if asked := len(w.aws.Calls()) > 0; asked != test.calls {
+					t.Errorf("AWS was asked: %v", asked)
+				}
+				w.same(before)
+				w.done()
+			}
+		})
+	}
+}
+
+// What is added between looking and deleting is found in another round.
+func TestAddedWhileDeleting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		add  func(*awstest.IAMUser)
+	}{
+		{"a key", func(u *awstest.IAMUser) { u.AccessKeys = append(u.AccessKeys, awstest.AccessKey{}) }},
+		{"a password", func(u *awstest.IAMUser) { u.Login = &awstest.LoginProfile{} }},
+		{"a group", func(u *awstest.IAMUser) { u.Groups = append(u.Groups, "late") }},
+		{"a policy", func(u *awstest.IAMUser) {
+			u.Attached = append(u.Attached, "arn:aws:iam::aws:policy/AdministratorAccess")
+		}},
+		{"an inline policy", func(u *awstest.IAMUser) { u.Inline = map[string]string{"late": "{}"} }},
+		{"a device", func(u *awstest.IAMUser) {
+			u.MFA = append(u.MFA, awstest.MFADevice{Serial: "arn:aws:iam::" + account + ":mfa/late"})
+		}},
+		{"one of everything", func(u *awstest.IAMUser) {
+			again := everything(leaver)
+			again.Tags, again.MFA = nil, nil
+			*u = again
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			w.settings.Grace = 0
+			var times atomic.Int32
+			w.aws.OnCall("iam:DeleteUser", func(awstest.Call) {
+				if times.Add(1) == 1 {
+					w.iam.ChangeUser(leaver, test.add)
+				}
+			})
+			w.noPowerAgain()
+			if report := w.run(w.walk()); !report.OK() || times.Load() != 2 {
+				t.Errorf("report %+v after %d rounds", report, times.Load())
+			}
+			if _, ok := w.iam.User(leaver); ok {
+				t.Error("the user is still there")
+			}
+			if n := len(w.iam.VirtualDevices()); n != 1 {
+				t.Errorf("virtual devices %v", w.iam.VirtualDevices())
+			}
+			w.done()
+		})
+	}
+}
+
+// noPowerAgain watches that the leaver, once deny-all is attached, never again
+// has a credential without it.
+func (w *world) noPowerAgain() {
+	var denied atomic.Bool
+	w.aws.OnCall("iam:*", func(c awstest.Call) {
+		u, ok := w.iam.User(leaver)
+		deny := slices.Contains(u.Attached, awstest.AWSDenyAll)
+		active := u.Login != nil || slices.ContainsFunc(u.AccessKeys, func(k awstest.AccessKey) bool { return !k.Inactive }) ||
+			slices.ContainsFunc(u.Credentials, func(s awstest.ServiceCredential) bool { return !s.Inactive })
+		if deny {
+			denied.Store(true)
+		}
+		// What somebody else has just added is there before the bot can know.
+		if ok && denied.Load() && !deny && active && c.Action != "DeleteUser" && c.Action != "AttachUserPolicy" {
+			w.Errorf("at %s the user has power again: %+v", c.Name(), u)
+		}
+	})
+}
+
+func TestSomethingNewEachRound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, iamMode)
+	w.settings.Grace = 0
+	var times atomic.Int32
+	w.aws.OnCall("iam:DeleteUser", func(awstest.Call) {
+		n := times.Add(1)
+		w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+			if n == 5 {
+				u.Groups = []string{"late"}
+				return
+			}
+			u.AccessKeys = []awstest.AccessKey{{ID: "AKIALATE0000000000" + string('0'+rune(n))}}
+		})
+	})
+	walk := w.walk()
+	err := walk.Run(t.Context())
+	w.refused(err, ops.Unavailable, "IAM refused to delete "+leaver+" 5 times", "late", "still there, with deny-all attached", "run it again")
+	if said := ops.Words(err, request); strings.Contains(said, "access key") || strings.Contains(said, "AKIALATE") {
+		t.Errorf("says that a key is left, which isn't: %s", said)
+	}
+	if times.Load() != 5 || !w.iam.Powerless(leaver) {
+		t.Errorf("%d rounds, powerless %v", times.Load(), w.iam.Powerless(leaver))
+	}
+	w.done()
+}
+
+// What IAM asks to be tried later is tried later.
+func TestTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ code, action string }{
+		{"ConcurrentModification", "AttachUserPolicy"},
+		{"ConcurrentModification", "UpdateAccessKey"},
+		{"ConcurrentModification", "DeleteServiceSpecificCredential"},
+		{"EntityTemporarilyUnmodifiable", "DeleteLoginProfile"},
+		{"Throttling", "TagUser"},
+		{"Throttling", "ListAccessKeys"},
+		{"Throttling", "DeleteUser"},
+		{"ServiceFailure", "DetachUserPolicy"},
+	} {
+		t.Run(test.code+" at "+test.action, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			w.settings.Grace = 0
+			w.aws.Fail("iam:"+test.action, awstest.Fault{Code: test.code, Times: 4})
+			w.bubble(func(t *testing.T) {
+				if err := w.walk().Run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			if _, ok := w.iam.User(leaver); ok {
+				t.Error("the user is still there")
+			}
+			w.done()
+		})
+	}
+	t.Run("but not for ever", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		w.aws.Fail("iam:UpdateAccessKey", awstest.Fault{Code: "Throttling"})
+		walk := w.walk()
+		w.bubble(func(t *testing.T) {
+			began := time.Now()
+			w.refused(walk.Run(t.Context()), ops.Unavailable, "AWS is throttling iam:UpdateAccessKey", "Try again")
+			if took := time.Since(began); took > time.Minute {
+				t.Errorf("took %v", took)
+			}
+		})
+		if n := w.aws.Count("iam:UpdateAccessKey"); n < 4 || n > 10 {
+			t.Errorf("%d tries", n)
+		}
+		// Deny-all is there, and the rest is done when it is run again.
+		if u := w.user(leaver); !slices.Contains(u.Attached, awstest.AWSDenyAll) {
+			t.Errorf("attached %v", u.Attached)
+		}
+		w.aws.Heal("*")
+		if report := w.run(walk); !report.OK() {
+			t.Errorf("report %+v", report)
+		}
+		w.done()
+	})
+}
+
+func TestRoleCannotBeAssumed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, drop, want string
+	}{
+		{"for want of sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole"},
+		{"for want of sts:SetSourceIdentity", "sts:SetSourceIdentity", "sts:SetSourceIdentity"},
+		{"for want of sts:TagSession", "sts:TagSession", "sts:TagSession"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			before := w.user(leaver)
+			trust := strings.ReplaceAll(strings.ReplaceAll(awsaccess.Trust, "${bot_role}", botRole), `"`+test.drop+`"`, `"sts:GetCallerIdentity"`)
+			w.aws.AddRole(awstest.Role{ARN: actRole, Policy: w.fill(w.operation().Access.Act), Trust: trust})
+			walk := w.walk()
+			w.refused(walk.Run(t.Context()), ops.Unavailable, "AWS doesn't let the bot assume the role "+actRole+" ("+test.want+" was refused).")
+			w.same(before)
+			if test.drop == "sts:TagSession" {
+				return // looking needs no tags
+			}
+			w.aws.AddRole(awstest.Role{ARN: lookRole, Policy: w.fill(w.operation().Access.Look), Trust: trust})
+			_, err := w.walk().Look(t.Context())
+			w.refused(err, ops.Unavailable, "AWS doesn't let the bot assume the role "+lookRole+" ("+test.want+" was refused).")
+		})
+	}
+}
+
+// Somebody deletes the user while the bot is at it.
+func TestDeletedBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{
+		"ListUserPolicies", "AttachUserPolicy", "GetLoginProfile", "UpdateAccessKey", "TagUser", "DeleteLoginProfile", "DeactivateMFADevice",
+		"RemoveUserFromGroup", "DeleteUserPermissionsBoundary", "DeleteUser",
+	} {
+		t.Run("before "+action, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.look(walk)
+			w.aws.OnCall("iam:"+action, func(awstest.Call) { w.iam.DeleteUser(leaver) })
+			err := walk.Run(t.Context())
+			if err != nil {
+				w.refused(err, ops.Unavailable, "NoSuchEntity")
+				err = walk.Run(t.Context())
+			}
+			report, ok := walk.Report()
+			if err != nil || !ok || !report.OK() || report.Summary != leaver+" is removed." {
+				t.Errorf("%v, report %+v", err, report)
+			}
+			w.done()
+		})
+	}
+	t.Run("in the grace", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		walk := w.walk()
+		w.quarantined(walk)
+		w.iam.DeleteUser(leaver)
+		w.refused(walk.Undo(t.Context()), ops.Unavailable, "IAM user "+leaver+" is gone, so it can't be put back.")
+		w.done()
+	})
+}
+
+// A key that goes while the bot looks at it is not the user.
+func TestKeyDeletedWhileLooking(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, iamMode)
+	w.aws.OnCall("iam:GetAccessKeyLastUsed", func(c awstest.Call) {
+		w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+			u.AccessKeys = slices.DeleteFunc(u.AccessKeys, func(k awstest.AccessKey) bool { return strings.Contains(string(c.Params), k.ID) })
+		})
+	})
+	if plan := w.look(w.walk()); len(plan.Steps) == 0 || !strings.HasPrefix(plan.Summary, "Take all access") {
+		t.Errorf("summary %q", plan.Summary)
+	}
+}
+
+// Whoever is made anew under the name is another one, and left alone.
+func TestAnotherUserOfTheSameName(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, step string }{
+		{"before the quarantine", "quarantine"},
+		{"before the restore", "grace"},
+		{"before the removal", "delete"},
+		{"before the pull request is merged", "merge"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			if test.step == "merge" {
+				w.settings.Users = terraformMode
+			}
+			walk := w.walk()
+			w.until(walk, test.step)
+			if test.step == "grace" {
+				w.quarantined(walk)
+			}
+			w.iam.DeleteUser(leaver)
+			anew := everything(leaver)
+			anew.ID, anew.Attached = "AIDAANOTHERONE0000000", []string{awstest.AWSDenyAll}
+			was := w.iam.AddUser(anew)
+			var err error
+			if test.step == "grace" {
+				err = walk.Undo(t.Context())
+			} else {
+				err = walk.Run(t.Context())
+			}
+			w.refused(err, ops.Refused, leaver, "AIDAANOTHERONE0000000")
+			w.same(was)
+		})
+	}
+}
+
+// IAM shows changes late.
+func TestIAMIsSlow(t *testing.T) {
+	t.Parallel()
+	const lag = 12 * time.Second
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, mode)
+			w.iam.SetLag(lag)
+			walk := w.walk()
+			w.noPowerAgain()
+			began := w.clock.Now()
+			w.until(walk, "grace")
+			if waited := w.clock.Now().Sub(began); !w.iam.Powerless(leaver) || waited < lag {
+				t.Errorf("powerless %v after %v", w.iam.Powerless(leaver), waited)
+			}
+			if report := w.run(walk); !report.OK() {
+				t.Errorf("report %+v", report)
+			}
+			w.done()
+		})
+	}
+	t.Run("restore", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		before := w.user(leaver)
+		w.iam.SetLag(lag)
+		walk := w.walk()
+		w.quarantined(walk)
+		if err := walk.Undo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.same(before)
+		if report, ok := walk.Report(); !ok || !report.OK() {
+			t.Errorf("report %+v", report)
+		}
+		w.done()
+	})
+	t.Run("longer than can be waited for", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		walk := w.walk()
+		w.iam.SetLag(time.Hour)
+		walk.Waiting = func(context.Context) error {
+			w.clock.Advance(20 * time.Second)
+			return nil
+		}
+		w.refused(walk.Run(t.Context()), ops.Unavailable, "The quarantine of "+leaver+" was done but isn't there when it is read back", awstest.AWSDenyAll+" isn't attached", "is active", "Look at the user in the console at once.")
+		w.done()
+	})
+}
+
+// A quarantine that stops half-way waits for IAM just as long when it is run again.
+func TestSlowIAMAfterAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, iamMode)
+	walk := w.walk()
+	w.until(walk, "quarantine")
+	w.aws.Fail("iam:UpdateAccessKey", awstest.Fault{Code: "AccessDenied"})
+	w.refused(walk.Run(t.Context()), ops.Unavailable, "iam:UpdateAccessKey")
+	w.aws.Heal("*")
+	w.clock.Advance(time.Hour)
+	walk.Restart()
+	w.iam.SetLag(10 * time.Second)
+	if report := w.run(walk); !report.OK() {
+		t.Errorf("report %+v", report)
+	}
+	w.done()
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	t.Run("of attached policies", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+			u.Attached = nil
+			for n := range 10 {
+				u.Attached = append(u.Attached, "arn:aws:iam::aws:policy/Policy"+string('0'+rune(n)))
+			}
+		})
+		before := w.user(leaver)
+		err := w.walk().Run(t.Context())
+		w.refused(err, ops.Unavailable, "iam:AttachUserPolicy", "LimitExceeded", "PoliciesPerUser: 10")
+		w.same(before)
+		w.done()
+	})
+	t.Run("of tags", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+			for n := range 48 {
+				u.Tags["tag"+string(rune('A'+n))] = ""
+			}
+		})
+		w.refused(w.walk().Run(t.Context()), ops.Unavailable, "iam:TagUser", "LimitExceeded")
+		if !w.iam.Powerless(leaver) {
+			t.Error("the user isn't powerless")
+		}
+	})
+}

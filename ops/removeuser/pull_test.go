@@ -1,0 +1,350 @@
+package removeuser_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+// The files without the leaver.
+var (
+	usersAfter = strings.Replace(usersText, `        {
+            "aws_iam_user": {
+                "jo_doe": {
+                    "name": "jo.doe@digital.cabinet-office.gov.uk",
+                    "force_destroy": true
+                }
+            }
+        },
+`, "", 1)
+	membersAfter = strings.Replace(membersText, `                    "${aws_iam_user.jo_doe.name}",
+`, "", 1)
+)
+
+func TestPullRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	walk := w.walk()
+	walk.Approvers = []string{"mona", "hubot"}
+	w.until(walk, "merge")
+	pull := w.firstPull()
+	want := []githubtest.Change{
+		{Path: usersFile, Status: "modified", Before: usersText, After: usersAfter},
+		{Path: membersFile, Status: "modified", Before: membersText, After: membersAfter},
+	}
+	if diff := cmp.Diff(want, pull.Files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if pull.Title != "Remove AWS user jo.doe" || pull.Head != branch || pull.Base != "master" || pull.Draft {
+		t.Errorf("title %q, from %q to %q, draft %v", pull.Title, pull.Head, pull.Base, pull.Draft)
+	}
+	for _, part := range []string{"`" + leaver + "`", request, "Asked for by: @octocat", "Approved by: @mona, @hubot", "Reason: ` Left the department `", "Ticket: ` OPS-42 `", "quarantine"} {
+		if !strings.Contains(pull.Body, part) {
+			t.Errorf("no %q in the body\n%s", part, pull.Body)
+		}
+	}
+	if len(pull.Commits) != 1 {
+		t.Fatalf("%d commits: %q", len(pull.Commits), pull.Commits)
+	}
+	message := "Remove AWS user jo.doe\n\nRequest " + request + ".\n"
+	for _, login := range []string{"octocat", "mona", "hubot"} {
+		message += "\nCo-authored-by: " + login + " <" + login + "@users.noreply.github.com>"
+	}
+	if diff := cmp.Diff(message, strings.TrimSpace(pull.Commits[0])); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	if told := text(walk.Lines()); !strings.Contains(told, "change Opened pull request "+repo+"#1: https://") {
+		t.Errorf("told:\n%s", told)
+	}
+	if !w.iam.Powerless(leaver) {
+		t.Error("the user isn't powerless while the pull request is open")
+	}
+	w.run(walk)
+	if text, _ := w.github.File(repo, "master", "README.md"); text != "# Users\n" {
+		t.Errorf("the other file is now %q", text)
+	}
+	if told := text(walk.Lines()); !strings.Contains(told, "change Pull request #1 was merged by ann.") {
+		t.Errorf("told:\n%s", told)
+	}
+	w.done()
+}
+
+// Nothing that somebody wrote as a reason works as a mention, a link or markup.
+func TestPullRequestQuotes(t *testing.T) {
+	t.Parallel()
+	code := regexp.MustCompile("(`+)( .*? )(`+)")
+	for _, test := range []struct{ name, text string }{
+		{"a mention", "thanks @alphagov/everybody"},
+		{"a link", "[click](https://example.org) and https://example.org #1 GH-1 alphagov/secret#1"},
+		{"an image and HTML", "![x](https://example.org/x.png) <img src=x onerror=alert(1)> <!--"},
+		{"a text that ends the quotation", "` @mona `"},
+		{"a text that ends any quotation", "`` ``` @mona ```` ` ``"},
+		{"a fence", "x\n```\n@mona\n```\n"},
+		{"another line", "x\n\n# Approved by: @mona\n- Asked for by: @mona\r\n\u2028@mona\u0085@mona"},
+		{"a comment that closes what another opens", "--> @mona"},
+		{"a backtick at each end", "`@mona`"},
+		{"nothing but backticks", "```"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			walk.Request.Inputs["reason"], walk.Request.Inputs["ticket"] = []string{test.text}, []string{test.text}
+			w.until(walk, "merge")
+			body := w.firstPull().Body
+			// As CommonMark reads it: a run of backticks opens, the next run as long closes.
+			// https://spec.commonmark.org/0.31.2/#code-spans
+			var plain []string
+			for line := range strings.Lines(body) {
+				if strings.HasPrefix(line, "- Reason:") || strings.HasPrefix(line, "- Ticket:") {
+					label, rest := line[:len("- Reason: ")], strings.TrimSpace(line[len("- Reason: "):])
+					fence := rest[:len(rest)-len(strings.TrimLeft(rest, "`"))]
+					inner := strings.TrimSuffix(strings.TrimPrefix(rest, fence), fence)
+					if fence == "" || len(rest) < 2*len(fence) || slices.Contains(runs(inner), len(fence)) || code.FindString(rest) == "" {
+						t.Errorf("not one quotation: %q", rest)
+					}
+					line = label
+				}
+				plain = append(plain, line)
+			}
+			left := strings.Join(plain, "\n")
+			if strings.Contains(left, "example.org") || strings.Contains(left, "<") || strings.Count(left, "@mona") != 1 || strings.Contains(left, "@alphagov") {
+				t.Errorf("something of it stands outside of the quotation:\n%s", body)
+			}
+			if commit := w.firstPull().Commits[0]; strings.Contains(commit, "example.org") || strings.Count(commit, "mona") != 2 {
+				t.Errorf("the commit says %q", commit)
+			}
+		})
+	}
+}
+
+// runs are the lengths of the runs of backticks in a text.
+func runs(text string) []int {
+	var lengths []int
+	for _, run := range regexp.MustCompile("`+").FindAllString(text, -1) {
+		lengths = append(lengths, len(run))
+	}
+	return lengths
+}
+
+func TestWhoAskedIsNoGitHubLogin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	w.settings.Grace = 0
+	walk := w.walk()
+	walk.Request.By = "slack.U0123"
+	w.until(walk, "merge")
+	pull := w.firstPull()
+	if !strings.Contains(pull.Body, "Asked for by: Slack user U0123\n") || strings.Contains(pull.Commits[0], "U0123") || !strings.Contains(pull.Commits[0], "Co-authored-by: mona <") {
+		t.Errorf("body\n%s\ncommit\n%s", pull.Body, pull.Commits[0])
+	}
+}
+
+// What somebody else has done in the repository before the bot comes to it.
+func TestRepositoryAsItIsThen(t *testing.T) {
+	t.Parallel()
+	const force, noForce = `"ann.other@softwire.com",
+                    "force_destroy": true`, `"ann.other@softwire.com",
+                    "force_destroy": false`
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		check  func(*world, githubtest.Pull)
+	}{
+		{
+			"the files were edited since they were planned with", func(w *world) {
+				w.github.Commit(repo, "master", map[string]string{usersFile: strings.Replace(usersText, force, noForce, 1)}, "Somebody else's")
+			}, func(w *world, p githubtest.Pull) {
+				if want := strings.Replace(usersAfter, force, noForce, 1); p.Files[0].After != want {
+					w.Errorf("the users are\n%s", cmp.Diff(want, p.Files[0].After))
+				}
+			},
+		},
+		{
+			"a branch of that name was left by an earlier try", func(w *world) {
+				w.github.Commit(repo, branch, map[string]string{"junk": "x"}, "Left behind")
+				w.github.Commit(repo, "master", map[string]string{"README.md": "# Newer\n"}, "Newer")
+			}, func(w *world, p githubtest.Pull) {
+				if len(p.Commits) != 1 || len(p.Files) != 2 {
+					w.Errorf("commits %q, files %v", p.Commits, p.Files)
+				}
+			},
+		},
+		{
+			"a branch of the form's name is there", func(w *world) {
+				w.github.Commit(repo, "remove-aws-user-jo-doe", map[string]string{"other": "x"}, "The form's")
+			}, func(w *world, p githubtest.Pull) {
+				if text, _ := w.github.File(repo, "remove-aws-user-jo-doe", "other"); text != "x" || p.Head == "remove-aws-user-jo-doe" {
+					w.Errorf("the form's branch was used: %v", p)
+				}
+			},
+		},
+		{
+			"the one file is larger than a megabyte", func(w *world) {
+				large := strings.Replace(usersText, "\n", "\n"+strings.Repeat(" ", 1<<20)+"\n", 1)
+				w.github.Commit(repo, "master", map[string]string{usersFile: large}, "Large")
+			}, func(w *world, p githubtest.Pull) {
+				if want := strings.Replace(usersAfter, "\n", "\n"+strings.Repeat(" ", 1<<20)+"\n", 1); p.Files[0].After != want {
+					w.Errorf("%d bytes, want %d", len(p.Files[0].After), len(want))
+				}
+			},
+		},
+		{
+			"the user is a member no more", func(w *world) {
+				w.github.Commit(repo, "master", map[string]string{membersFile: membersAfter}, "No member")
+			}, func(w *world, p githubtest.Pull) {
+				if len(p.Files) != 1 || p.Files[0].Path != usersFile {
+					w.Errorf("files %v", p.Files)
+				}
+			},
+		},
+		{
+			"letters that JSON may write as numbers", func(w *world) {
+				w.github.Commit(repo, "master", map[string]string{usersFile: strings.Replace(usersText, "{", `{ "//": "é <&> \u00e9 \u003c",`, 1)}, "Letters")
+			}, func(w *world, p githubtest.Pull) {
+				if want := strings.Replace(usersAfter, "{", `{ "//": "é <&> \u00e9 \u003c",`, 1); p.Files[0].After != want {
+					w.Errorf("the users are\n%s", cmp.Diff(want, p.Files[0].After))
+				}
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, "propose")
+			test.change(w)
+			w.until(walk, "merge")
+			pull := w.firstPull()
+			for _, f := range pull.Files {
+				if !json.Valid([]byte(f.After)) || !strings.HasSuffix(f.After, "}\n") {
+					t.Errorf("%s is no JSON, or has no newline at its end:\n%s", f.Path, f.After)
+				}
+			}
+			test.check(w, pull)
+			w.run(walk)
+			w.done()
+		})
+	}
+}
+
+// A user who is taken out of the repository by somebody else is nothing to propose.
+func TestTakenOutBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	w.settings.Grace = 0
+	walk := w.walk()
+	w.until(walk, "propose")
+	w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "By hand")
+	err := walk.Run(t.Context())
+	w.refused(err, ops.Unavailable, leaver+" isn't defined in "+repo+" any more", "Run it again")
+	if pulls := w.github.Pulls(repo); len(pulls) > 0 || !w.iam.Powerless(leaver) {
+		t.Errorf("pull requests %v, powerless %v", pulls, w.iam.Powerless(leaver))
+	}
+	w.done()
+}
+
+// When others' changes get in the pull request's way, it is made anew on top of them.
+func TestConflictIsResolved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	walk := w.walk()
+	w.until(walk, "merge")
+	newer := strings.Replace(usersText, `"ann.other@softwire.com"`, `"ann.other@digital.cabinet-office.gov.uk"`, 1)
+	w.github.Commit(repo, "master", map[string]string{usersFile: newer}, "Somebody else's")
+	walk.Waiting = nil
+	for range 4 { // GitHub works out in the background whether it can be merged
+		if err := walk.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		walk.Restart()
+	}
+	if err := w.github.Merge(repo, 1, "ann"); err != nil {
+		t.Fatalf("it still can't be merged: %v", err)
+	}
+	if text, _ := w.github.File(repo, "master", usersFile); text != strings.Replace(usersAfter, `"ann.other@softwire.com"`, `"ann.other@digital.cabinet-office.gov.uk"`, 1) {
+		t.Errorf("merged:\n%s", text)
+	}
+	if pull := w.firstPull(); len(pull.Commits) != 1 {
+		t.Errorf("commits %q", pull.Commits)
+	}
+}
+
+func TestNoSecondPullRequest(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		twice bool
+		kill  int // the point of the step at which the process dies
+	}{
+		{"when each step is called twice", true, 0},
+		{"when the process died before it could remember it", false, 1},
+		{"when the process died before it could tell of it", false, 2},
+		{"when the process died while it told of it", false, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, "propose")
+			walk.Twice = test.twice
+			if test.kill > 0 {
+				walk.Kill = walk.Points() + test.kill
+			}
+			w.until(walk, "merge")
+			if pull := w.firstPull(); len(pull.Commits) != 1 {
+				t.Errorf("commits %q", pull.Commits)
+			}
+			if told := text(walk.Lines()); strings.Count(told, "Opened pull request "+repo+"#1: https://") != 1 {
+				t.Errorf("the pull request isn't told once:\n%s", told)
+			}
+			w.run(walk)
+			w.firstPull()
+			w.done()
+		})
+	}
+	t.Run("when GitHub's answer was lost", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, terraformMode)
+		w.settings.Grace = 0
+		walk := w.walk()
+		w.until(walk, "propose")
+		w.github.Fail("POST /repos/*/*/pulls$", githubtest.Fault{Cut: true, Times: 1})
+		if err := walk.Run(t.Context()); err != nil { // or it was tried again at once
+			w.refused(err, ops.Unavailable, "GitHub")
+			w.run(walk)
+		}
+		w.firstPull()
+		w.done()
+	})
+}
+
+func TestClosedUnmerged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	walk := w.walk()
+	w.until(walk, "merge")
+	w.github.ClosePull(repo, 1, "ann")
+	err := walk.Run(t.Context())
+	w.refused(err, ops.Unknown, "Pull request "+repo+"#1 was closed without being merged", leaver+" is not removed", "stays in quarantine", "Decide in the thread")
+	if !w.iam.Powerless(leaver) {
+		t.Error("the user isn't powerless")
+	}
+	// Asked for anew, it is proposed anew.
+	again := w.walk()
+	again.Request.ID = "0199a3c2-7d51-7c0a-9f3e-5b6f0a0b0c0d"
+	w.run(again)
+	if pulls := w.github.Pulls(repo); len(pulls) != 2 || pulls[0].Head == pulls[1].Head || pulls[0].Merged || !pulls[1].Merged {
+		t.Errorf("pull requests %+v", pulls)
+	}
+}

@@ -1,0 +1,156 @@
+package removeuser
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+)
+
+// Who owns the users.
+const (
+	byTerraform = "terraform" // they live in a repository: removed by a merged pull request
+	byIAM       = "iam"       // nobody: deleted through the API
+)
+
+// Settings are what an installer may choose.
+type Settings struct {
+	LookRole      string            `yaml:"look_role"`      // ARN, in the users' account
+	ActRole       string            `yaml:"act_role"`       // ARN, in the users' account
+	Domains       []string          `yaml:"domains"`        // of the addresses that may be removed
+	Regions       []string          `yaml:"regions"`        // where CloudTrail is asked
+	Protected     []string          `yaml:"protected"`      // names or patterns, as in path.Match, never to be touched
+	ProtectedTags map[string]string `yaml:"protected_tags"` // users with one of these tags are never touched
+	Grace         time.Duration     `yaml:"grace"`          // between quarantine and removal; 0: none
+	Users         string            `yaml:"users"`          // terraform or iam
+	Repository    string            `yaml:"repository"`     // owner/name, for terraform
+	Branch        string            `yaml:"branch"`         // that pull requests are made to
+	UsersFile     string            `yaml:"users_file"`     // where users are defined
+	MembersFile   string            `yaml:"members_file"`   // where the group's members are listed
+	Poll          time.Duration     `yaml:"poll"`           // how often the pull request is looked at
+}
+
+// Defaults returns the settings that hold where the installer sets nothing.
+func Defaults() *Settings {
+	return &Settings{
+		Regions:     []string{"eu-west-2", "eu-west-1", "us-east-1"},
+		Grace:       7 * 24 * time.Hour,
+		Users:       byTerraform,
+		Branch:      "master",
+		UsersFile:   "terraform/gds_users.tf.json",
+		MembersFile: "terraform/iam_crossaccountaccess_members.tf.json",
+		Poll:        20 * time.Second,
+	}
+}
+
+// Name is the operation's key in the settings.
+func (*Settings) Name() string { return "remove-user" }
+
+var (
+	domainName = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
+	repository = regexp.MustCompile(`^[\w.-]+/[\w.-]+$`)
+)
+
+// Check finds what can't work, all of it.
+func (s *Settings) Check() []ops.Fault {
+	var faults []ops.Fault
+	add := func(key, format string, args ...any) {
+		faults = append(faults, ops.Fault{Key: key, Problem: fmt.Sprintf(format, args...)})
+	}
+	for _, r := range []struct{ key, role string }{{"look_role", s.LookRole}, {"act_role", s.ActRole}} {
+		if r.role == "" {
+			add(r.key, "missing: the ARN of a role in the users' account")
+		} else if !awsaccess.IsRole(r.role) {
+			add(r.key, "%q is not the ARN of a role", r.role)
+		}
+	}
+	if len(s.Domains) == 0 {
+		add("domains", "missing: the domains of the addresses that may be removed")
+	}
+	for _, d := range s.Domains {
+		if !domainName.MatchString(d) {
+			add("domains", "%q is not a domain in lower case", d)
+		}
+	}
+	if len(s.Regions) == 0 {
+		add("regions", "missing: where CloudTrail is asked")
+	}
+	for _, r := range s.Regions {
+		if !regionName.MatchString(r) {
+			add("regions", "%q is not the name of a region, such as eu-west-2", r)
+		}
+	}
+	for _, pattern := range s.Protected {
+		if _, err := path.Match(pattern, ""); err != nil {
+			add("protected", "%q is not a pattern", pattern)
+		}
+	}
+	if s.Grace < 0 {
+		add("grace", "%v is below 0", s.Grace)
+	}
+	if s.Poll <= 0 {
+		add("poll", "%v is not a time to wait", s.Poll)
+	}
+	switch {
+	case s.Users != byTerraform && s.Users != byIAM:
+		add("users", "%q is neither terraform nor iam", s.Users)
+	case s.Users == byTerraform && !repository.MatchString(s.Repository):
+		add("repository", "%q is not the repository of the users, as owner/name", s.Repository)
+	case s.Users == byTerraform && s.Branch == "":
+		add("branch", "missing")
+	case s.Users == byTerraform && s.UsersFile == "":
+		add("users_file", "missing")
+	case s.Users == byTerraform && s.MembersFile == "":
+		add("members_file", "missing")
+	}
+	return faults
+}
+
+// userName is what IAM allows in the name of a user.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_User.html
+var userName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]+$`)
+
+// checkAddress finds what keeps an address from being the name of one of our
+// users. The whole address counts, never its local part alone.
+func (s *Settings) checkAddress(address string) error {
+	local, domain, _ := strings.Cut(address, "@")
+	switch {
+	case len(address) > 64:
+		return invalid("%.80s… is longer than IAM's 64 characters.", address)
+	case address != strings.ToLower(address):
+		return invalid("%s must be in lower case.", address)
+	case local == "" || strings.Count(address, "@") != 1:
+		return invalid("%s is not an e-mail address.", address)
+	case !userName.MatchString(address):
+		return invalid("%s has a character that the name of an IAM user can't have.", address)
+	case !slices.Contains(s.Domains, domain):
+		return invalid("%s: only addresses at %s can be removed.", address, strings.Join(s.Domains, ", "))
+	}
+	return nil
+}
+
+// invalid is an error in words for whoever filled in a form.
+func invalid(format string, args ...any) error {
+	return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
+}
+
+// protectedBy is the pattern that protects a user; empty: none does.
+func (s *Settings) protectedBy(name string) string {
+	for _, pattern := range s.Protected {
+		if matched, _ := path.Match(pattern, name); matched {
+			return pattern
+		}
+	}
+	return ""
+}
+
+func (s *Settings) owner() (owner, name string) {
+	owner, name, _ = strings.Cut(s.Repository, "/")
+	return owner, name
+}
