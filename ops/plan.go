@@ -68,8 +68,12 @@ func (p Plan) Beyond(shown Plan) []string {
 	return slices.DeleteFunc(p.Effects(), func(e string) bool { return known[e] })
 }
 
-// Check finds steps that the operation can't do.
+// Check finds what the desk could not carry out: steps that the operation can't
+// do, and a dangerous plan that nobody could approve.
 func (o Operation) Check(p Plan) error {
+	if o.Dangerous && len(p.Steps) > 0 && p.Target == "" {
+		return fmt.Errorf("operation %s: it is dangerous, and its plan has no target that an approver could type", o.Name)
+	}
 	for _, s := range p.Steps {
 		if o.Do[s.Do] == nil {
 			return fmt.Errorf("operation %s: the plan has a step %q that the card can't do", o.Name, s.Do)

@@ -302,8 +302,9 @@ func TestRunningAgainIsDecidedAgain(t *testing.T) {
 	second := o.Messages(o.place.ID)[1]
 	choice := o.choice(second, ann)
 	contains(t, "the second card", o.says(second, "Waiting").PlainText(), "<@U0GRACE>", "again")
+	contains(t, "the way to the second card", o.hears(o.grace, 1), "follow")
 	o.presses(o.grace, choice, "approve")
-	contains(t, "grace's answer", o.hears(o.grace, len(o.told(o.grace))+1), "what they asked for themselves")
+	contains(t, "grace's answer", o.hears(o.grace, 2), "what they asked for themselves")
 	o.presses(o.ada, choice, "approve")
 	o.says(second, "Done")
 	if n := c.runs(ann); n != 1 {

@@ -191,7 +191,7 @@ func (c *Chat) later(ctx context.Context, url string, text func(context.Context)
 		message := &slack.WebhookMessage{Text: cut(text(ctx), sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
 		_, err := backoff.Retry(ctx, func() (struct{}, error) {
 			return struct{}{}, slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
-		}, backoff.WithMaxTries(6))
+		}, backoff.WithMaxTries(5))
 		if err != nil {
 			c.log.Error("answer through response_url", "error", redactURL(err))
 		}
@@ -241,7 +241,7 @@ func (c *Chat) listing(ctx context.Context, title string, list []store.Request) 
 		if r.Plan != nil && r.Plan.Target != "" {
 			target = " " + escape(r.Plan.Target)
 		}
-		line := fmt.Sprintf("\n• %s%s by %s, %s: %s", command, target, name(r), moment(r.At), cut(state(r), 150))
+		line := fmt.Sprintf("\n• %s%s by %s, %s: %s", command, target, name(r), moment(r.At), cutEscaped(state(r), 150))
 		if utf8.RuneCountInString(b.String())+utf8.RuneCountInString(line) > sectionLimit-50 {
 			fmt.Fprintf(&b, "\n… and %d more", len(list)-i)
 			break

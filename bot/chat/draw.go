@@ -120,6 +120,14 @@ func state(r store.Request) string {
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
+// on is a time of day, with its day where that is another than since's.
+func on(t, since time.Time) string {
+	if t.UTC().Format(time.DateOnly) == since.UTC().Format(time.DateOnly) {
+		return clock(t)
+	}
+	return moment(t)
+}
+
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" }
 
 func approvals(n int) string {
@@ -171,10 +179,10 @@ func drawCard(o ops.Operation, all []store.Request) drawing {
 		foot += " · runs " + ops.Short(first.Again) + " again"
 	}
 	if !first.StartedAt.IsZero() && len(all) == 1 {
-		foot += " · started " + clock(first.StartedAt)
+		foot += " · started " + on(first.StartedAt, first.At)
 	}
 	if !first.EndedAt.IsZero() && len(all) == 1 {
-		foot += " · ended " + clock(first.EndedAt)
+		foot += " · ended " + on(first.EndedAt, first.At)
 	}
 	return drawing{
 		text:   fmt.Sprintf("%s, asked for by %s: %s", command, name(first), strings.ReplaceAll(state(first), "*", "")),
@@ -247,7 +255,10 @@ func drawAsk(r store.Request, undo string) drawing {
 	for _, decision := range decisions(r) {
 		b.add(decision)
 	}
-	d := drawing{text: "To decide" + target, blocks: b.blocks()}
+	d := drawing{text: "Decided" + target, blocks: b.blocks()}
+	if len(buttons) > 0 {
+		d.text = "To decide" + target
+	}
 	if len(buttons) > 0 {
 		d.blocks = append(d.blocks, slack.NewActionBlock("decide", buttons...))
 	}
@@ -280,7 +291,7 @@ func drawDirect(command string, r store.Request, where string) drawing {
 	if where != "" {
 		text += fmt.Sprintf("\n<%s|Here is the thread>.", where)
 	}
-	return drawing{text: strings.ReplaceAll(state(r), "*", ""), blocks: []slack.Block{section(cut(text, sectionLimit))}}
+	return drawing{text: strings.ReplaceAll(state(r), "*", ""), blocks: []slack.Block{section(cutEscaped(text, sectionLimit))}}
 }
 
 // drawPlan draws what would be done, and why somebody might not want it. What

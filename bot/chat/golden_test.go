@@ -154,6 +154,7 @@ func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
 		{"card-withdrawn", drawing{r: removal(ann, store.Withdrawn, withdrawn), kind: store.Card}},
 		{"card-expired", drawing{r: removal(ann, store.Expired, expired), kind: store.Card}},
 		{"card-undoing", drawing{r: removal(ann, store.Undoing, undoing), kind: store.Card}},
+		{"card-a-week-later", drawing{r: removal(ann, store.Succeeded, func(r *store.Request) { done(r); r.EndedAt = noon.Add(7 * 24 * time.Hour) }), kind: store.Card}},
 		{"card-undone", drawing{r: removal(ann, store.Undone, undone), kind: store.Card}},
 		{"card-nothing-to-do", drawing{r: removal(ann, store.Succeeded, func(r *store.Request) {
 			r.Plan.Steps, r.Plan.Summary, r.Need, r.Reason = nil, "There is no "+ann+".", 0, "There is no "+ann+"."

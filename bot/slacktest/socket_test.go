@@ -26,6 +26,7 @@ func dial(t *testing.T, s *story) *websocket.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	s.wait(func() bool { return len(s.Connections()) > 0 })
 	return conn
 }
 
