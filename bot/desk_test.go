@@ -119,7 +119,7 @@ func TestAStepThatWaitsIsCalledAgain(t *testing.T) {
 
 func TestAStepThatFails(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
 		fault  error
 		panics bool
@@ -136,19 +136,24 @@ func TestAStepThatFails(t *testing.T) {
 		{name: "a fault of the program", fault: errors.New("secret: index out of range"), want: store.Failed, reason: "Internal error (request ", hides: "secret"},
 		{name: "a fault that says it is the program's", fault: &ops.Error{Kind: ops.Internal, What: "secret"}, want: store.Failed, reason: "Internal error (request ", hides: "secret"},
 		{name: "a panic", panics: true, want: store.Failed, reason: "Internal error (request ", hides: "secret"},
-	} {
+	}
+	calls, operations := make([]int, len(tests)), []ops.Operation(nil)
+	for i, test := range tests {
+		operation := called(i, tidy(func(context.Context, ops.Run) error {
+			if calls[i]++; test.panics {
+				panic("secret")
+			}
+			return test.fault
+		}))
+		operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) { return *planOf(2), nil }
+		operations = append(operations, operation)
+	}
+	house := open(t, operations...)
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			calls := 0
-			operation := tidy(func(ctx context.Context, run ops.Run) error {
-				if calls++; test.panics {
-					panic("secret")
-				}
-				return test.fault
-			})
-			operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) { return *planOf(2), nil }
-			h := open(t, operation)
-			r := h.ended(h.ask().ID)
+			h := house.within(t)
+			r := h.ended(h.askFor(i).ID)
+			calls := calls[i]
 			if r.State != test.want || !strings.HasPrefix(r.Reason, test.reason) || r.Step != 0 || calls != 1 {
 				t.Errorf("it ended as %s at step %d after %d calls: %q; want %s: %q", r.State, r.Step, calls, r.Reason, test.want, test.reason)
 			}
@@ -172,7 +177,7 @@ func TestAStepThatFails(t *testing.T) {
 
 func TestAReportDecidesWhetherARunSucceeded(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
 		report *ops.Report
 		want   store.State
@@ -183,19 +188,24 @@ func TestAReportDecidesWhetherARunSucceeded(t *testing.T) {
 		{"a problem", &ops.Report{Summary: "dirty", Problems: []string{"dust"}}, store.Failed},
 		{"attempted but not there", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Missing}}}}}, store.Failed},
 		{"something failed", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Failed}}}}}, store.Failed},
-	} {
+	}
+	var operations []ops.Operation
+	for i, test := range tests {
+		operations = append(operations, called(i, tidy(func(ctx context.Context, run ops.Run) error {
+			if test.report == nil {
+				return nil
+			}
+			if err := run.Report(ctx, ops.Report{Summary: "an earlier one", Problems: []string{"the last one counts"}}); err != nil {
+				return err
+			}
+			return run.Report(ctx, *test.report)
+		})))
+	}
+	house := open(t, operations...)
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			h := open(t, tidy(func(ctx context.Context, run ops.Run) error {
-				if test.report == nil {
-					return nil
-				}
-				if err := run.Report(ctx, ops.Report{Summary: "an earlier one", Problems: []string{"the last one counts"}}); err != nil {
-					return err
-				}
-				return run.Report(ctx, *test.report)
-			}))
-			r := h.ended(h.ask().ID)
+			h := house.within(t)
+			r := h.ended(h.askFor(i).ID)
 			if r.State != test.want || r.State == store.Failed && r.Reason != test.report.Summary {
 				t.Errorf("it ended as %s (%s), want %s", r.State, r.Reason, test.want)
 			}
@@ -206,7 +216,7 @@ func TestAReportDecidesWhetherARunSucceeded(t *testing.T) {
 
 func TestAPlanThatCantBeMade(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
 		plan   func() (ops.Plan, error)
 		want   store.State
@@ -225,18 +235,23 @@ func TestAPlanThatCantBeMade(t *testing.T) {
 		{"a step that the card can't do", func() (ops.Plan, error) {
 			return ops.Plan{Steps: []ops.Step{{Do: "polish", Title: "Polish"}}}, nil
 		}, store.Failed, "Internal error (request "},
-	} {
+	}
+	var ran atomic.Bool
+	var operations []ops.Operation
+	for i, test := range tests {
+		operation := called(i, tidy(func(context.Context, ops.Run) error { ran.Store(true); return nil }))
+		operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) { return test.plan() }
+		operations = append(operations, operation)
+	}
+	house := open(t, operations...)
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			ran := false
-			operation := tidy(func(context.Context, ops.Run) error { ran = true; return nil })
-			operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) { return test.plan() }
-			h := open(t, operation)
-			r := h.ended(h.ask().ID)
+			h := house.within(t)
+			r := h.ended(h.askFor(i).ID)
 			if r.State != test.want || !strings.HasPrefix(r.Reason, test.reason) || !strings.Contains(r.Reason, "Nothing was run") || strings.Contains(r.Reason, "secret") {
 				t.Errorf("it ended as %s: %q; want %s: %q", r.State, r.Reason, test.want, test.reason)
 			}
-			if ran {
+			if ran.Load() {
 				t.Error("a step was called")
 			}
 			same(t, "events", []string{"asked", "admitted", "unplanned"}, h.events(r.ID))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -193,6 +194,18 @@ func (h *house) forward(d time.Duration) {
 
 func by(user string) store.Asker {
 	return store.Asker{Front: "slack", Workspace: "T1", User: user, Channel: "C1"}
+}
+
+// called is an operation under another name, beside which others may stand.
+func called(i int, o ops.Operation) ops.Operation {
+	o.Name, o.Command = "tidy-"+string(rune('a'+i)), fmt.Sprintf("/tidy-%d", i)
+	return o
+}
+
+// askFor asks for what is called so in the name of octocat.
+func (h *house) askFor(i int) store.Request {
+	h.t.Helper()
+	return h.asking(bot.Asking{Operation: called(i, ops.Operation{}).Name, Asker: by("U1")})
 }
 
 // ask asks for the tidying up in the name of octocat.
