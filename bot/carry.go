@@ -233,7 +233,11 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) erro
 	}
 	if err != nil {
 		d.report(err, r)
-		return d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
+		reason := ops.Words(err, r.ID)
+		if !r.StartedAt.IsZero() { // its plan had grown in the middle of a run
+			reason = strings.ReplaceAll(reason, "othing was done", "othing more was done")
+		}
+		return d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: reason, fault: ops.KindOf(err)})
 	}
 	if d.now().Sub(r.PlannedAt) > planFresh {
 		_, err := d.replan(ctx, o, r)

@@ -218,6 +218,9 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
 		if r, err := d.Store.Request(ctx, id); err == nil && r.State.Ended() {
 			return 0
 		}
+		if newer, err := d.Store.Superseded(ctx, id, job); err == nil && newer {
+			return 0
+		}
 		return takeover
 	}
 	beating, stop := context.WithCancel(ctx)

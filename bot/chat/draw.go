@@ -207,8 +207,9 @@ func decisions(r store.Request) []string {
 	for _, review := range r.Reviews {
 		lines = append(lines, fmt.Sprintf("Approved by %s at %s", person(review), moment(review.At)))
 	}
-	if r.Decided != nil {
-		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undoing: "Taken back", store.Undone: "Taken back"}[r.State]
+	// While it is being taken back, its state says by whom.
+	if r.Decided != nil && r.State != store.Undoing {
+		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undone: "Taken back"}[r.State]
 		lines = append(lines, fmt.Sprintf("%s by %s at %s", cmp.Or(verb, "Decided"), person(*r.Decided), moment(r.Decided.At)))
 	}
 	return lines

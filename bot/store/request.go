@@ -351,16 +351,24 @@ func (s *Store) Recall(ctx context.Context, request, key string, v any) (bool, e
 }
 
 // Claim gives a job the request to work on until the lease ends. It tells
-// whether it could: not while somebody else is at work. The job that claimed
-// last carries the request; Carries tells whether it still does.
+// whether it could: not while somebody else is at work, and not if a newer job
+// has taken the request over. The newest job carries it; Carries tells whether
+// that is this one.
 func (s *Store) Claim(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) (bool, error) {
-	result, err := s.db.ExecContext(ctx, `UPDATE requests SET carrier = $1, leased_till = $2 WHERE id = $3 AND leased_till <= $4`,
+	result, err := s.db.ExecContext(ctx, `UPDATE requests SET carrier = $1, leased_till = $2 WHERE id = $3 AND leased_till <= $4 AND carrier <= $1`,
 		job, now.Add(lease).UnixMicro(), id, now.UnixMicro())
 	if err != nil {
 		return false, fmt.Errorf("claim request: %w", err)
 	}
 	n, err := result.RowsAffected()
 	return n == 1, err
+}
+
+// Superseded tells whether a newer job carries the request: this one is done.
+func (s *Store) Superseded(ctx context.Context, id string, job int64) (bool, error) {
+	var carrier int64
+	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
+	return carrier > job, err
 }
 
 // Renew makes a claim last longer.

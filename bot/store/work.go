@@ -53,7 +53,7 @@ func (w answerer) Work(ctx context.Context, job *river.Job[click]) error {
 func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer) error {
 	// Nobody else can be at work in this file, so what looks busy was left by a
 	// process that died.
-	if _, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = 0 WHERE leased_till <> 0`); err != nil {
+	if _, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = 0, carrier = 0 WHERE ended_at IS NULL`); err != nil {
 		return fmt.Errorf("release leases: %w", err)
 	}
 	if _, err := s.db.ExecContext(ctx, `UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP
