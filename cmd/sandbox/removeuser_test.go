@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
 // asked asks for the removal of users and waits for the buttons.
@@ -80,8 +82,21 @@ func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
 	w, bot := launch(t, world.Options{})
 	before, _ := w.IAM.User(world.Leaver)
 	card, ask := asked(t, w, bot, world.Leaver)
+	pressed := time.Now()
 	if _, err := w.Slack.Click(t.Context(), w.Second.ID, w.Desk.ID, ask.TS, "approve"); err != nil {
 		t.Fatal(err)
+	}
+	denied := func() bool {
+		u, _ := w.IAM.User(world.Leaver)
+		return slices.Contains(u.Attached, awstest.AWSDenyAll)
+	}
+	if err := w.AWS.Wait(t.Context(), denied); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(pressed); took > 2*time.Second {
+		t.Errorf("deny-all was attached %v after the last Approve", took)
+	} else {
+		t.Logf("deny-all was attached %v after the last Approve", took)
 	}
 	until(t, w, bot, "the offer to restore", func() bool {
 		for _, m := range w.Slack.Thread(w.Desk.ID, card.TS) {
