@@ -100,7 +100,7 @@ func (f *frenzy) do(d deed, r store.Request, beside *sync.WaitGroup) {
 
 func TestWhateverHappensAtOnceTheDeskKeepsItsPromises(t *testing.T) {
 	t.Parallel()
-	for seed := range 3 {
+	for seed := range 40 {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			f := &frenzy{house: build(t), world: *planOf(1), ran: map[string][]ops.Plan{}}
