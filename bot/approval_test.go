@@ -164,6 +164,7 @@ func TestAMemberRejectsWithAReason(t *testing.T) {
 	old.Plan = planOf(2)
 	says(t, h.press("U2", bot.Reject, old, "No."), "plan has changed")
 	says(t, h.press("U3", bot.Reject, r, "No."), "not a member")
+	says(t, h.press("U2", bot.Reject, r, ""), "needs a reason")
 	if got := h.press("U2", bot.Reject, r, "Not on a Friday."); got != "" {
 		t.Errorf("who rejected is told %q", got)
 	}

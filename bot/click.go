@@ -101,12 +101,18 @@ func (d *Desk) verb(r store.Request, c store.Click) (kind, error) {
 		if r.State == store.Waiting && c.Digest != r.Digest() {
 			return "", &NotNowError{Request: r, Why: changed(r)}
 		}
+		if r.State == store.Waiting && c.Text == "" {
+			return "", &NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
+		}
 		return rejected, nil
 	case Withdraw:
 		return withdrawn, nil
 	case Undo:
 		if r.State == store.Running && !d.now().Before(r.UndoUntil) {
 			return "", &NotNowError{Request: r, Why: "It can't be taken back any more."}
+		}
+		if r.State == store.Running && c.Text == "" {
+			return "", &NotNowError{Request: r, Why: "That needs a reason, so nothing was taken back. Press the button again, and give one."}
 		}
 		return undoing, nil
 	}

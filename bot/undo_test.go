@@ -83,6 +83,7 @@ func TestTakingARunBack(t *testing.T) {
 	told := kindsOf(h.told(r.ID))
 	same(t, "what is told in the end", store.Ask, told[len(told)-1])
 	says(t, h.press("U3", bot.Undo, r, "because"), "not a member")
+	says(t, h.press("U4", bot.Undo, r, ""), "needs a reason")
 	says(t, h.press("U2", bot.Approve, r, ""), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC")
 	if got := h.press("U4", bot.Undo, r, "wrong shelf"); got != "" {
 		t.Errorf("who took it back is told %q", got)
