@@ -13,6 +13,7 @@ import (
 
 const (
 	docRoot          = "https://docs.github.com/rest"
+	docGraph         = "https://docs.github.com/graphql"
 	badCredentials   = "Bad credentials"
 	notByIntegration = "Resource not accessible by integration"
 )
@@ -34,9 +35,14 @@ func refuse(status int, message, doc string) answer {
 	}}
 }
 
-// message replaces the message of an error and keeps the rest.
+// message replaces the message of an error, be it REST's or GraphQL's, and keeps the rest.
 func (a *answer) message(text string) {
-	a.body.(map[string]any)["message"] = text
+	body := a.body.(map[string]any)
+	if errors, ok := body["errors"].([]map[string]any); ok {
+		errors[0]["message"] = text
+		return
+	}
+	body["message"] = text
 }
 
 func (a *answer) set(key, value string) {
@@ -46,25 +52,43 @@ func (a *answer) set(key, value string) {
 	a.header.Set(key, value)
 }
 
-// answer is the one way from a request to what goes back: credentials, the fault, the route, the caller's hour, what the
-// caller may see, the endpoint, ETag.
-func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
+// answer is the one way from a request to what goes back, by the API or by github.com.
+func (s *Server) answer(r *http.Request, body []byte, f Fault) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
-	who, bad := s.authenticate(r)
+	to, parameters, found := find(r)
+	asked := &request{Request: r, route: to, parameters: parameters, content: body}
+	var a answer
+	if strings.HasPrefix(r.URL.Path, "/login/") {
+		a = s.site(asked, found, f)
+	} else {
+		a = s.api(asked, found, f)
+	}
+	a.then = s.concerned()
+	a.set("Date", s.options.Now().UTC().Format(http.TimeFormat))
+	a.set("X-GitHub-Request-Id", requestID())
+	return a
+}
+
+// api is what the API answers: credentials, the fault, the route, the caller's hour, what the caller may see, the endpoint,
+// ETag.
+func (s *Server) api(r *request, found bool, f Fault) (a answer) {
+	who, bad := s.authenticate(r.Request)
+	who.graph = r.URL.Path == graphPath
+	to, doc, media := r.route, docRoot, "github.v3; format=json"
+	if who.graph {
+		doc, media = docGraph, "github.v4; format=json"
+	}
 	defer func() {
-		a.then = s.concerned()
-		a.set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 		if a.header.Get("Content-Type") == "" {
 			a.set("Content-Type", "application/json; charset=utf-8")
 		}
-		a.set("X-GitHub-Request-Id", requestID())
-		a.set("X-GitHub-Media-Type", "github.v3; format=json")
+		a.set("X-GitHub-Media-Type", media)
 		a.set("X-GitHub-Api-Version-Selected", apiVersion)
 		a.set("Cache-Control", "private, max-age=60, s-maxage=60")
 		a.set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP")
-		if who.token != nil && len(who.token.scopes) > 0 {
+		if who.classic() {
 			a.set("X-OAuth-Scopes", strings.Join(who.token.scopes, ", "))
 		}
 	}()
@@ -82,28 +106,30 @@ func (s *Server) answer(r *http.Request, body []byte, f Fault) (a answer) {
 		s.problem("%s %s: X-GitHub-Api-Version %q", r.Method, r.URL.Path, v)
 		return refuse(http.StatusBadRequest, "\""+v+"\" is not a supported version.", docRoot+"/overview/api-versions")
 	}
-	to, parameters, found := find(r)
 	if !found {
 		s.problem("%s %s: githubtest doesn't know this endpoint", r.Method, r.URL.Path)
 		return refuse(http.StatusNotFound, http.StatusText(http.StatusNotFound), docRoot)
 	}
-	if to.jwt && who.app == nil && bad == "" || to.jwt && who.installed {
+	if to.jwt && !who.signed() && bad == "" {
 		bad = undecodable
 	}
-	if !to.jwt && who.app != nil && !who.installed {
+	if !to.jwt && who.signed() {
 		bad = badCredentials
 	}
-	switch bad {
-	case "":
-	case unknownApp:
-		return refuse(http.StatusNotFound, bad, docRoot)
+	switch {
+	case bad == "":
+	case bad == unknownApp:
+		return refuse(http.StatusNotFound, bad, doc)
+	case who.graph && r.Header.Get("Authorization") == "":
+		return refuse(http.StatusUnauthorized, "This endpoint requires you to be authenticated.", docGraph+"/guides/forming-calls-with-graphql#authenticating-with-graphql")
 	default:
-		return refuse(http.StatusUnauthorized, bad, docRoot)
+		return refuse(http.StatusUnauthorized, bad, doc)
 	}
+	r.who = who
 	if !to.free && !s.spend(who) {
 		a = exceeded(who)
 	} else {
-		a = s.visit(to, &request{Request: r, route: to, who: who, parameters: parameters, content: body})
+		a = s.visit(to, r)
 	}
 	if a.status == http.StatusOK && r.Method == http.MethodGet {
 		if a.raw == nil {
@@ -134,7 +160,7 @@ func (s *Server) visit(to route, r *request) answer {
 	}
 	switch {
 	case !admitted:
-	case to.members && r.who.installed && !r.who.may("members"):
+	case to.members && r.who.app != nil && !r.who.may("members"):
 		a = refuse(http.StatusForbidden, notByIntegration, to.doc)
 	default:
 		a = to.handle(s, r)

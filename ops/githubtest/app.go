@@ -32,8 +32,11 @@ type App struct {
 	ID, InstallationID int64
 	// Slug is the App's name in addresses; its bot is "<slug>[bot]". Empty: "app-<ID>".
 	Slug string
-	// ClientID may stand for the ID as a JSON web token's issuer. Empty: AddApp makes one.
+	// ClientID is what the device flow knows the App by, and may stand for the ID as a JSON web token's issuer. Empty:
+	// AddApp makes one, "Iv23…".
 	ClientID string
+	// NoDeviceFlow: "Enable Device Flow" isn't ticked in the App's settings (as it isn't in a new App's on GitHub).
+	NoDeviceFlow bool
 	// PrivateKey is RSA, PEM, PKCS #1 (as GitHub hands it out) or PKCS #8. Empty: AddApp makes one, unless there's a
 	// PublicKey: then nobody but the test knows it.
 	PrivateKey string

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,21 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
+
+// privateKey is one for all, since making one takes a while.
+var privateKey = sync.OnceValue(func() string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+})
+
+// add is AddApp for an App whose key doesn't matter.
+func add(gh *githubtest.Server, app githubtest.App) githubtest.App {
+	app.PrivateKey = privateKey()
+	return gh.AddApp(app)
+}
 
 // sign makes a JSON web token the way an App does, with the private key that GitHub hands out.
 func sign(t *testing.T, privateKey, algorithm string, claims map[string]any) string {

@@ -19,8 +19,8 @@ type Call struct {
 	Query string
 	// Status is what was answered. 0: still under way, or the client left before an answer.
 	Status int
-	// By is the login whose token it was, or "<slug>[bot]" for a GitHub App (JSON web token or installation). Empty: no
-	// credentials, or bad ones.
+	// By is the login whose token it was (a user access token is the person's, not the App's), or "<slug>[bot]" for a
+	// GitHub App (JSON web token or installation). Empty: no credentials, or bad ones.
 	By string
 	// At is when it came in, by Options.Now.
 	At time.Time
@@ -33,6 +33,20 @@ func (s *Server) Calls() []Call {
 	list := make([]Call, len(s.calls))
 	for i, c := range s.calls {
 		list[i] = *c
+	}
+	return list
+}
+
+// CallsWith lists the calls that brought that token (any kind of token, a JSON web token too), in the order in which they
+// came in: what a client did with what it was given, and whether it still used it later on.
+func (s *Server) CallsWith(token string) []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []Call{}
+	for i, c := range s.calls {
+		if s.bearers[i] == token {
+			list = append(list, *c)
+		}
 	}
 	return list
 }
@@ -63,7 +77,8 @@ func (s *Server) begin(r *http.Request) (*Call, bool) {
 	c := &Call{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, At: s.options.Now()}
 	who, _ := s.authenticate(r)
 	c.By = who.name()
-	s.calls = append(s.calls, c)
+	_, text := bearer(r)
+	s.calls, s.bearers = append(s.calls, c), append(s.bearers, text)
 	s.notify()
 	return c, true
 }

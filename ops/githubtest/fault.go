@@ -58,6 +58,10 @@ type fault struct {
 // pattern is every call. Of several faults that match, the first given comes first, until it's used up: three faults with
 // Times 1 are three calls' fate. It panics on a pattern or a Fault that can't be read.
 //
+// Below /graphql a used-up hourly limit is a 200 with the error RATE_LIMITED, as documented, unless Status says 403 or 429.
+// Below /login/, where github.com answers itself, statuses from 500 on and limits (429 there) come as HTML and the others
+// as {"error": Message}, form-encoded unless the call accepts JSON; it has no hourly limit, so RateLimited is Secondary.
+//
 // Links in the Link header are numeric, as GitHub's are ("/organizations/1001/teams?page=2"): a client that follows them
 // verbatim asks under that path.
 func (s *Server) Fail(pattern string, f Fault) {
@@ -133,6 +137,10 @@ func (s *Server) failure(f Fault, who caller) (answer, bool) {
 	default:
 		return answer{}, false
 	}
+	if f.RateLimited && f.Status != 0 {
+		who.graph = false
+		a = exceeded(who)
+	}
 	a.status = cmp.Or(f.Status, a.status)
 	if f.Message != "" {
 		a.message(f.Message)
@@ -141,16 +149,22 @@ func (s *Server) failure(f Fault, who caller) (answer, bool) {
 	if rate.limit > 0 {
 		rate.set(a.header)
 	}
+	f.dress(&a)
+	return a, true
+}
+
+// dress adds what a fault says of the answer's form.
+func (f Fault) dress(a *answer) {
 	if f.RetryAfter > 0 {
-		a.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+		a.set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	if f.Body != "" {
 		a.raw = []byte(f.Body)
+		a.set("Content-Type", "application/json; charset=utf-8")
 		if !json.Valid(a.raw) {
-			a.header.Set("Content-Type", "text/html; charset=utf-8")
+			a.set("Content-Type", "text/html; charset=utf-8")
 		}
 	}
-	return a, true
 }
 
 // phrase is what GitHub says with a status when it has nothing better to say.

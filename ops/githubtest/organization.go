@@ -16,6 +16,7 @@ type organization struct {
 	login   string
 	created time.Time
 	members map[*user]*orgMember
+	saml    bool // it has an identity provider
 }
 
 type orgMember struct{ owner, pending bool }

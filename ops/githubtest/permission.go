@@ -68,10 +68,12 @@ func (s *Server) reaches(c caller, in *repository) bool {
 		return in.owner == s.org.login && names(c.app.Repositories, in) && names(c.token.repositories, in)
 	case s.roleIn(in, c.user) == "":
 		return false
-	case len(c.token.scopes) == 0:
+	case c.app != nil:
+		return in.owner == s.org.login && names(c.app.Repositories, in) && names(c.token.repositories, in)
+	case !c.classic():
 		return c.token.permissions != nil && names(c.token.repositories, in)
 	}
-	return slices.Contains(c.token.scopes, "repo") || in.public && slices.Contains(c.token.scopes, "public_repo")
+	return c.scoped("repo") || in.public && c.scoped("public_repo")
 }
 
 // admit finds the repository of a call and lets the caller in, or says what GitHub says: 404 to those who may not know of
@@ -85,9 +87,9 @@ func (s *Server) admit(r *request) (answer, bool) {
 	r.repository = in
 	needs := needed(r.route.needs)
 	reading := needs[0].level == "read"
-	classic := r.who.user != nil && len(r.who.token.scopes) > 0
+	classic := r.who.classic()
 	forbidden := refuse(http.StatusForbidden, notByIntegration, r.route.doc)
-	if r.who.user != nil {
+	if r.who.app == nil {
 		forbidden = refuse(http.StatusForbidden, notByToken, r.route.doc)
 	}
 	reaches := s.reaches(r.who, in)

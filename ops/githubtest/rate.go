@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,6 +23,7 @@ type window struct {
 type rate struct {
 	limit, used int
 	reset       time.Time
+	resource    string
 }
 
 func (r rate) remaining() int { return max(r.limit-r.used, 0) }
@@ -31,11 +33,11 @@ func (r rate) set(h http.Header) {
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(r.remaining()))
 	h.Set("X-RateLimit-Used", strconv.Itoa(r.used))
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(r.reset.Unix(), 10))
-	h.Set("X-RateLimit-Resource", "core")
+	h.Set("X-RateLimit-Resource", cmp.Or(r.resource, "core"))
 }
 
 func (r rate) json() map[string]any {
-	return map[string]any{"limit": r.limit, "used": r.used, "remaining": r.remaining(), "reset": r.reset.Unix(), "resource": "core"}
+	return map[string]any{"limit": r.limit, "used": r.used, "remaining": r.remaining(), "reset": r.reset.Unix(), "resource": cmp.Or(r.resource, "core")}
 }
 
 // rate is the caller's window as it stands; none for a caller without credentials. The caller holds mu.
@@ -44,7 +46,11 @@ func (s *Server) rate(who caller) rate {
 	if w == nil {
 		return rate{}
 	}
-	return rate{limit: s.options.RateLimit, used: w.used, reset: w.reset}
+	r := rate{limit: s.options.RateLimit, used: w.used, reset: w.reset}
+	if who.graph {
+		r.resource = "graphql"
+	}
+	return r
 }
 
 func (s *Server) window(who caller) *window {
@@ -79,6 +85,7 @@ func (s *Server) refund(who caller) {
 	}
 }
 
+// exceeded is a 403 in the REST API and a 200 in GraphQL.
 func exceeded(who caller) answer {
 	subject := "this address"
 	switch {
@@ -89,14 +96,18 @@ func exceeded(who caller) answer {
 	case who.app != nil:
 		subject = fmt.Sprintf("app ID %d", who.app.ID)
 	}
+	if who.graph {
+		return graphErrors(&graphError{kind: "RATE_LIMITED", message: "API rate limit exceeded for " + subject + "."})
+	}
 	return refuse(http.StatusForbidden, "API rate limit exceeded for "+subject+
 		". If you reach out to GitHub Support for help, please include the request ID.", docRates)
 }
 
 func getRateLimit(s *Server, r *request) answer {
-	core := s.rate(r.who).json()
+	core, graph := s.rate(r.who).json(), r.who
+	graph.graph = true
 	return answer{status: http.StatusOK, body: map[string]any{
-		"resources": map[string]any{"core": core},
+		"resources": map[string]any{"core": core, "graphql": s.rate(graph).json()},
 		"rate":      core,
 	}}
 }

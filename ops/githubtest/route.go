@@ -13,7 +13,7 @@ const apiVersion = "2022-11-28"
 // route is one endpoint.
 type route struct {
 	method, path string
-	// doc is the page that GitHub's errors point to, below docs.github.com/rest until routes has seen to it.
+	// doc is the page that GitHub's errors point to, below docs.github.com/rest until find has seen to it.
 	doc string
 	// jwt: the endpoint wants a GitHub App's JSON web token. false: anything but that.
 	jwt bool
@@ -25,7 +25,9 @@ type route struct {
 	// readers: whoever may read the repository may do this too.
 	readers bool
 	// free: not counted against the hourly limit.
-	free   bool
+	free bool
+	// site: a page of github.com, not of the API: it has no credentials, no hourly limit and errors of its own.
+	site   bool
 	handle func(*Server, *request) answer
 }
 
@@ -53,7 +55,12 @@ func routes() []route {
 		{method: get, path: "/app", doc: "apps/apps#get-the-authenticated-app", jwt: true, handle: getApp},
 		{method: post, path: "/app/installations/{installation}/access_tokens", doc: "apps/apps#create-an-installation-access-token-for-an-app", jwt: true, handle: createInstallationToken},
 
+		{method: post, path: graphPath, doc: docGraph, handle: queryGraph},
+		{method: post, path: "/login/device/code", site: true, handle: createDevice},
+		{method: post, path: "/login/oauth/access_token", site: true, handle: createUserToken},
+
 		{method: get, path: "/user", doc: "users/users#get-the-authenticated-user", handle: getAuthenticatedUser},
+		{method: get, path: "/user/{account_id}", doc: "users/users#get-a-user-using-their-id", handle: getUserByID},
 		{method: get, path: "/users/{login}", doc: "users/users#get-a-user", handle: getUser},
 
 		{method: get, path: "/orgs/{org}", doc: "orgs/orgs#get-an-organization", handle: getOrganization},
@@ -85,7 +92,9 @@ func find(r *http.Request) (route, map[string]string, bool) {
 			continue
 		}
 		if parameters, ok := match(want, got); ok {
-			to.doc = docRoot + "/" + to.doc
+			if !strings.HasPrefix(to.doc, "https://") {
+				to.doc = docRoot + "/" + to.doc
+			}
 			return to, parameters, true
 		}
 	}

@@ -1,9 +1,10 @@
-// Package githubtest is GitHub's REST API held in memory, in the manner of net/http/httptest: one organisation with its
-// people, its teams and their child teams, its repositories and their pull requests, the tokens and the GitHub Apps that
-// may ask, and the faults of the real one.
-// Real clients talk to it; only their address differs (GITHUB_API_URL = Server.URL). It is as strict as GitHub where a
-// client could go wrong (credentials, clocks, permissions, paging, rate limits) and answers 404 to what it doesn't know,
-// which it also writes down: a test ends by looking at Server.Problems.
+// Package githubtest is GitHub held in memory, in the manner of net/http/httptest: its REST API, a corner of its GraphQL
+// API and its OAuth device flow, with one organisation, its people, their identities at its SAML provider, its teams and
+// their child teams, its repositories and their pull requests, the tokens and the GitHub Apps that may ask, and the
+// faults of the real one.
+// Real clients talk to it; only their address differs (GITHUB_API_URL and GITHUB_URL = Server.URL). It is as strict as
+// GitHub where a client could go wrong (credentials, clocks, permissions, paging, polling, rate limits) and answers 404 to
+// what it doesn't know, which it also writes down: a test ends by looking at Server.Problems.
 //
 //	gh := githubtest.New(githubtest.Options{Organization: "ministryofjustice"})
 //	defer gh.Close()
@@ -17,12 +18,21 @@
 //	// … the bot opens a pull request; then a person merges it, and the test looks:
 //	gh.Merge("ministryofjustice/users", 1, "alice")
 //
-// The methods that shape the world (Add…, Remove…, Rename…) are the hand of an organisation's owner: they act at once,
-// need no token and aren't calls. Naming a team or a repository that doesn't exist is a mistake in the test and panics.
+//	// … the bot shows a person the code of app.ClientID; they type it in at github.com/login/device:
+//	gh.Wait(ctx, func() bool { return len(gh.Codes()) == 1 })
+//	gh.Authorize(gh.Codes()[0].UserCode, "alice")
+//
+//	gh.AddExternalIdentity("alice@example.com", "alice") // what GraphQL's samlIdentityProvider tells
+//
+// The methods that shape the world are the hand of an organisation's owner (Add…, Remove…, Rename…) or of a person (Merge,
+// Authorize): they act at once, need no token and aren't calls. Naming a team or a repository that doesn't exist is a
+// mistake in the test and panics.
 //
 // What is modelled and where it is documented: https://docs.github.com/en/rest. Repositories hold real git objects (every
-// SHA is git's own), but files and directories only, no forks and no protected branches; files merge whole. GraphQL and
-// the device flow are not here yet.
+// SHA is git's own), but files and directories only, no forks and no protected branches; files merge whole. GraphQL
+// (https://docs.github.com/en/graphql) knows an organisation's external identities and nothing else, without aliases,
+// fragments, directives and mutations. Of the ways to a user access token there are the device flow and the refresh; the
+// pages that people see are not here.
 package githubtest
 
 import (
@@ -45,12 +55,18 @@ const largestBody = 160 << 20
 type Options struct {
 	// Organization is the login of the one organisation. Empty: "ministryofjustice".
 	Organization string
-	// PageSize is the most entries that a page holds, whatever per_page asks for, so that three teams can make two
-	// pages. 0: 100, GitHub's own.
+	// PageSize is the most entries that a page holds, whatever per_page or GraphQL's first asks for, so that three teams
+	// can make two pages. 0: 100, GitHub's own.
 	PageSize int
-	// RateLimit is how many calls each caller has per hour. 0: 5000, GitHub's own for tokens and installations.
+	// RateLimit is how many calls each caller has per hour, and as many again of GraphQL. 0: 5000, GitHub's own for tokens
+	// and installations.
 	RateLimit int
-	// Now is the clock that tokens, JSON web tokens and rate limits go by. nil: time.Now. Delays run on real time.
+	// DeviceExpiry is how long the codes of the device flow last, in whole seconds. 0: 15 minutes, GitHub's own.
+	DeviceExpiry time.Duration
+	// DeviceInterval is how long a client of the device flow waits between two polls, in whole seconds. 0: 5 seconds,
+	// GitHub's own.
+	DeviceInterval time.Duration
+	// Now is the clock that tokens, JSON web tokens, codes and rate limits go by. nil: time.Now. Delays run on real time.
 	Now func() time.Time
 	// Addr is where to listen. Empty: "127.0.0.1:0", a free port.
 	Addr string
@@ -68,6 +84,7 @@ type Server struct {
 	closed   bool
 	changed  chan struct{}
 	calls    []*Call
+	bearers  []string // the token that each call brought
 	problems []string
 	faults   []*fault
 	delay    time.Duration
@@ -79,11 +96,15 @@ type Server struct {
 	apps     map[int64]*App
 	windows  map[string]*window
 
+	devices      []*device
+	userTokens   []*userToken
+	identities   []*externalIdentity
 	repositories map[string]*repository // by full name in lower case
 	later        []func()               // what is to be called once mu is free
 }
 
-// New starts a GitHub; Close stops it. It panics when it can't listen, as httptest.NewServer does.
+// New starts a GitHub; Close stops it. It panics when it can't listen, as httptest.NewServer does, and on a DeviceExpiry or
+// DeviceInterval that isn't whole seconds.
 func New(options Options) *Server {
 	if options.Organization == "" {
 		options.Organization = "ministryofjustice"
@@ -94,6 +115,8 @@ func New(options Options) *Server {
 	if options.RateLimit <= 0 {
 		options.RateLimit = 5000
 	}
+	options.DeviceExpiry = wholeSeconds("DeviceExpiry", options.DeviceExpiry, 15*time.Minute)
+	options.DeviceInterval = wholeSeconds("DeviceInterval", options.DeviceInterval, 5*time.Second)
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -126,7 +149,9 @@ func New(options Options) *Server {
 	return s
 }
 
-// URL is the root of the REST API: "http://127.0.0.1:port/". It ends in a slash and has no /api/v3, as GITHUB_API_URL does.
+// URL is the root of the REST API, "http://127.0.0.1:port/", and that of github.com itself: the device flow is at
+// login/device/code and login/oauth/access_token below it, GraphQL at graphql. It ends in a slash and has no /api/v3, as
+// GITHUB_API_URL does.
 func (s *Server) URL() string { return s.url }
 
 // Organization is the login of the organisation.
@@ -149,7 +174,7 @@ func (s *Server) Close() {
 }
 
 // Problems lists what no client should have done: endpoints and methods that this GitHub doesn't know, API versions that
-// don't exist, missing user agents. Empty is what a test wants.
+// don't exist, missing user agents, GraphQL that this GitHub doesn't know. Empty is what a test wants.
 func (s *Server) Problems() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -91,6 +91,12 @@ func raw(t *testing.T, gh *githubtest.Server, method, path string, header ...str
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	return do(t, r)
+}
+
+// do sends a request and follows no redirects.
+func do(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	c := &http.Client{Transport: transport(t), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := c.Do(r)
 	if err != nil {

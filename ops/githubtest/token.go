@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// token is a credential that isn't a JSON web token: a person's, or an installation's.
+// token is a credential that isn't a JSON web token: a person's, an installation's or, with both, a person's through an
+// App, who may what both may.
 type token struct {
 	user   *user
 	app    *App
@@ -37,7 +38,8 @@ func (s *Server) AddToken(text, login string, scopes ...string) {
 	})
 }
 
-// RevokeToken ends a personal or an installation token: 401 from now on. One that isn't there is no error.
+// RevokeToken ends a personal, a user access or an installation token: 401 from now on. A user access token takes its
+// refresh token along. One that isn't there is no error.
 func (s *Server) RevokeToken(text string) {
 	s.edit(func() { delete(s.tokens, text) })
 }
@@ -47,7 +49,19 @@ type caller struct {
 	token     *token
 	user      *user
 	app       *App
-	installed bool // as an installation, not with a JSON web token
+	installed bool // as an installation, neither for a person nor with a JSON web token
+	graph     bool // through GraphQL, which has an hourly limit of its own
+}
+
+// signed reports whether the caller is an App with its JSON web token.
+func (c caller) signed() bool { return c.app != nil && c.token == nil }
+
+// classic reports whether the caller has a personal access token that goes by scopes.
+func (c caller) classic() bool { return c.token != nil && len(c.token.scopes) > 0 }
+
+// scoped reports whether a classic token has any of the scopes.
+func (c caller) scoped(scopes ...string) bool {
+	return slices.ContainsFunc(c.token.scopes, func(scope string) bool { return slices.Contains(scopes, scope) })
 }
 
 func (c caller) name() string {
@@ -60,8 +74,14 @@ func (c caller) name() string {
 	return ""
 }
 
-// key names the caller's rate limit: all tokens of a user share one.
+// key names the caller's rate limit: all tokens of a user share one, those through Apps included.
 func (c caller) key() string {
+	if c.graph {
+		c.graph = false
+		if key := c.key(); key != "" {
+			return key + " graphql"
+		}
+	}
 	switch {
 	case c.user != nil:
 		return fmt.Sprintf("user %d", c.user.id)
@@ -73,7 +93,7 @@ func (c caller) key() string {
 	return ""
 }
 
-// may reports whether an installation has the permission, at least to read.
+// may reports whether an installation, or an App for a person, has the permission, at least to read.
 func (c caller) may(permission string) bool {
 	if c.token.permissions != nil && c.token.permissions[permission] == "" {
 		return false
@@ -90,19 +110,25 @@ func (s *Server) sees(c caller) bool {
 	if m == nil || m.pending {
 		return false
 	}
+	if c.app != nil {
+		return c.may("members")
+	}
 	if c.token.permissions != nil {
 		return c.token.permissions["members"] != ""
 	}
-	return len(c.token.scopes) == 0 || slices.ContainsFunc(c.token.scopes, func(scope string) bool {
-		return scope == "read:org" || scope == "write:org" || scope == "admin:org"
-	})
+	return !c.classic() || c.scoped("read:org", "write:org", "admin:org")
+}
+
+// bearer is the scheme and the token of a request.
+func bearer(r *http.Request) (scheme, text string) {
+	scheme, text, _ = strings.Cut(r.Header.Get("Authorization"), " ")
+	return scheme, strings.TrimSpace(text)
 }
 
 // authenticate is who asks, or what GitHub says with its 401. The caller holds mu.
 // https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
 func (s *Server) authenticate(r *http.Request) (caller, string) {
-	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	text = strings.TrimSpace(text)
+	scheme, text := bearer(r)
 	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "token") || text == "" {
 		return caller{}, badCredentials
 	}
@@ -110,10 +136,11 @@ func (s *Server) authenticate(r *http.Request) (caller, string) {
 		if !t.expires.IsZero() && !s.options.Now().Before(t.expires) {
 			return caller{}, badCredentials
 		}
-		if t.app == nil {
-			return caller{token: t, user: t.user}, ""
+		who := caller{token: t, user: t.user, installed: t.user == nil}
+		if t.app != nil {
+			who.app = s.apps[t.app.ID]
 		}
-		return caller{token: t, app: s.apps[t.app.ID], installed: true}, ""
+		return who, ""
 	}
 	if strings.Count(text, ".") == 2 && strings.EqualFold(scheme, "Bearer") {
 		app, bad := s.verify(text)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,6 +45,20 @@ func (s *Server) RenameUser(login, to string) {
 		u.login = checkLogin(to)
 		s.users[strings.ToLower(to)] = u
 	})
+}
+
+// ID is the numeric ID of a login, that of an App's bot and of the organisation too. It panics where there's none.
+func (s *Server) ID(login string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if strings.EqualFold(login, s.org.login) {
+		return s.org.id
+	}
+	u := s.lookUp(login)
+	if u == nil {
+		panic(fmt.Sprintf("githubtest: ID: no user %q", login))
+	}
+	return u.id
 }
 
 // Users lists every login, sorted.
@@ -131,6 +146,28 @@ func getUser(s *Server, r *request) answer {
 		return r.notFound()
 	}
 	return answer{status: http.StatusOK, body: u.full(s)}
+}
+
+// getUserByID is getUser by what stays when a login changes. What isn't a number is another endpoint ("/user/repos").
+func getUserByID(s *Server, r *request) answer {
+	id, err := strconv.ParseInt(r.parameters["account_id"], 10, 64)
+	if err != nil {
+		return r.unknown(s)
+	}
+	if id == s.org.id {
+		return answer{status: http.StatusOK, body: s.org.owner(s)}
+	}
+	for _, u := range s.users {
+		if u.id == id {
+			return answer{status: http.StatusOK, body: u.full(s)}
+		}
+	}
+	for _, app := range s.apps {
+		if app.bot != nil && app.bot.id == id {
+			return answer{status: http.StatusOK, body: app.bot.full(s)}
+		}
+	}
+	return r.notFound()
 }
 
 // node is a global node ID, in the older of GitHub's two forms.
