@@ -42,7 +42,7 @@ type Options struct {
 	// sts:TagSession on every role and nothing else.
 	Policy string
 
-	// PageSize is the most items one page of a list holds, whatever MaxResults asks for; 0 is AWS's 100.
+	// PageSize is the most items one page of a list holds, whatever MaxResults asks for; 0 is AWS's own, 100 mostly.
 	PageSize int
 
 	// LogLag says how long a log event takes from being written to being found; nil is no lag.
@@ -81,6 +81,7 @@ type Cloud struct {
 	hooks        []plannedHook
 	iams         map[string]*IAM   // by account
 	trails       map[string]*Trail // by Region
+	buckets      map[string]*bucket
 	organization *Organization
 	logLag       func(string) time.Duration
 	emptyPages   int
@@ -121,6 +122,7 @@ func New(o Options) *Cloud {
 		stores:     map[string]*IdentityStore{},
 		functions:  map[resourceKey]*function{},
 		groups:     map[resourceKey]*logGroup{},
+		buckets:    map[string]*bucket{},
 		logLag:     o.LogLag,
 		pageSize:   o.PageSize,
 	}
@@ -172,7 +174,7 @@ func (c *Cloud) Problems() []string {
 	return slices.Clone(c.problems)
 }
 
-// SetPageSize changes Options.PageSize; 0 is AWS's 100.
+// SetPageSize changes Options.PageSize; 0 is AWS's own.
 func (c *Cloud) SetPageSize(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

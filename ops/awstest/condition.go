@@ -21,6 +21,8 @@ var knownKeys = []string{
 	"aws:userid", "aws:requestedregion", "aws:securetransport", "aws:sourceidentity", "aws:multifactorauthpresent",
 	"aws:requesttag/*", "aws:tagkeys", "aws:resourcetag/*", "iam:resourcetag/*", "iam:policyarn", "iam:permissionsboundary",
 	"sts:sourceidentity", "sts:rolesessionname", "sts:externalid", "sts:transitivetagkeys",
+	"s3:prefix", "s3:max-keys", "s3:versionid", "s3:if-none-match", "s3:objectcreationoperation", "s3:object-lock-mode",
+	"s3:object-lock-retain-until-date", "s3:object-lock-remaining-retention-days", "s3:x-amz-server-side-encryption",
 }
 
 // get returns the values of a key; absent keys have none. It errors on a key this engine never fills in: a condition on it
@@ -96,6 +98,12 @@ var comparisons = map[string]struct {
 	"ArnLike":                   {false, arnLike},
 	"ArnNotEquals":              {true, arnLike},
 	"ArnNotLike":                {true, arnLike},
+	"NumericEquals":             {false, numeric(func(have, want float64) bool { return have == want })},
+	"NumericNotEquals":          {true, numeric(func(have, want float64) bool { return have == want })},
+	"NumericLessThan":           {false, numeric(func(have, want float64) bool { return have < want })},
+	"NumericLessThanEquals":     {false, numeric(func(have, want float64) bool { return have <= want })},
+	"NumericGreaterThan":        {false, numeric(func(have, want float64) bool { return have > want })},
+	"NumericGreaterThanEquals":  {false, numeric(func(have, want float64) bool { return have >= want })},
 	"Bool":                      {false, func(w glob, h string) bool { return strings.EqualFold(w.String(), h) }},
 	"Null":                      {false, nil},
 }
@@ -112,6 +120,15 @@ func arnLike(want glob, have string) bool {
 		}
 	}
 	return true
+}
+
+// numeric compares numbers; what isn't one compares to nothing.
+func numeric(compare func(have, want float64) bool) func(want glob, have string) bool {
+	return func(want glob, have string) bool {
+		w, wantErr := strconv.ParseFloat(want.String(), 64)
+		h, haveErr := strconv.ParseFloat(have, 64)
+		return wantErr == nil && haveErr == nil && compare(h, w)
+	}
 }
 
 func parseConditions(raw json.RawMessage) ([]condition, error) {

@@ -10,8 +10,9 @@ type failure struct {
 	status  int
 	code    string
 	message string
-	fields  map[string]any // further members of the error, such as ResourceType
-	refused bool           // by a policy
+	fields  map[string]any    // further members of the error, such as ResourceType
+	header  map[string]string // further headers of the answer, as S3 has them
+	refused bool              // by a policy
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.message }

@@ -29,7 +29,8 @@ type Call struct {
 	// ErrorCode is AWS's code of the error that was answered, "Cut" when there was no answer, "" when the call went well.
 	ErrorCode string
 
-	// Params are the parameters as JSON; those of STS and IAM with the names of their APIs.
+	// Params are the parameters as JSON; those of STS and IAM with the names of their APIs, those of S3 with the names of its
+	// headers, in lower case, and query parameters beside Bucket and Key.
 	Params json.RawMessage
 
 	// InvocationType and Payload are those of lambda:InvokeFunction.

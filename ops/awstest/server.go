@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -116,7 +117,7 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 		}
 	}
 	if !r.call.open {
-		if err := r.authorize(action, r.call.resources(r, in), r.conditionKeys(in)); err != nil {
+		if err := r.authorizeCall(action, in); err != nil {
 			return nil, false, err
 		}
 	}
@@ -158,12 +159,21 @@ func (c *Cloud) handle(r *request) (out any, cut bool, err error) {
 	return out, found && fault.CutAfter, err
 }
 
-// conditionKeys are the condition keys that this call has beside those of the caller.
-func (r *request) conditionKeys(in any) conditionKeys {
-	if r.call.keys == nil {
-		return nil
+// authorizeCall asks for everything that the call needs.
+func (r *request) authorizeCall(action string, in any) error {
+	needed := []permission{{action: action}}
+	if r.call.keys != nil {
+		needed[0].keys = r.call.keys(r, in)
 	}
-	return r.call.keys(r, in)
+	if r.call.also != nil {
+		needed = append(needed, r.call.also(r, in)...)
+	}
+	for _, p := range needed {
+		if err := r.authorize(p.action, r.call.resources(r, in), p.keys); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // authenticate finds out who signed the request.
@@ -171,16 +181,20 @@ func (c *Cloud) authenticate(r *request) error {
 	wire := r.service.wire
 	p := c.principals[r.signature.accessKeyID]
 	if p == nil || r.http.Header.Get("X-Amz-Security-Token") != p.token {
-		return fail(wire.frontStatus, wire.invalidKey, "The security token included in the request is invalid.")
+		code := wire.invalidKey
+		if p != nil {
+			code = cmp.Or(wire.invalidToken, code)
+		}
+		return wire.front(code, "The security token included in the request is invalid.")
 	}
 	r.who = p
 	r.entry.Principal, r.entry.RoleARN, r.entry.SourceIdentity = p.arn, p.roleARN, p.sourceIdentity
 	r.entry.SessionTags, r.entry.SessionPolicy = p.tags, p.sessionText
 	if text := r.signature.fault(r.http, r.body, p.secret, time.Now()); text != "" {
-		return fail(wire.frontStatus, wire.badSignature, "%s", text)
+		return wire.front(wire.badSignature, text)
 	}
 	if !p.expires.IsZero() && !c.now().Before(p.expires) {
-		return fail(wire.frontStatus, wire.expired, "The security token included in the request is expired")
+		return wire.front(wire.expired, "The security token included in the request is expired")
 	}
 	return nil
 }

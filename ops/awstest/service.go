@@ -22,22 +22,40 @@ type wire struct {
 	// codes of the errors that the front of every AWS service answers, before the service itself is reached
 	invalidKey, badSignature, expired, noCredentials, accessDenied, throttled, unknownAction string
 
+	invalidToken string // of an access key with another's session token; "" is invalidKey
+
 	frontStatus, deniedStatus, throttledStatus int
-	statuses                                   map[string]int // of the service's own errors that aren't answered with 400
+	statuses                                   map[string]int // of the errors that have one of their own
 
 	answer func(w http.ResponseWriter, r *request, out any)
 	fail   func(w http.ResponseWriter, r *request, f *failure)
 }
 
+// front is an error of the front of the service.
+func (w wire) front(code, message string) *failure {
+	status, ok := w.statuses[code]
+	if !ok {
+		status = w.frontStatus
+	}
+	return fail(status, code, "%s", message)
+}
+
 // call is one action of a service. decode reads the parameters, resources says on which ARNs the caller needs iam, keys which
-// condition keys the call has, run does it; all but decode are called with the Cloud locked.
+// condition keys the call has, also what else the caller needs, run does it; all but decode are called with the Cloud locked.
 type call struct {
 	iam       string // the IAM action without its prefix
 	open      bool   // needs no permission, or asks for it in run
 	decode    func(*request) (any, error)
 	resources func(*request, any) []string
 	keys      func(*request, any) conditionKeys // nil: none beside the caller's
+	also      func(*request, any) []permission  // on the same resources; nil: nothing
 	run       func(*request, any) (any, error)
+}
+
+// permission is an IAM action, with its prefix, and the condition keys that it has beside the caller's.
+type permission struct {
+	action string
+	keys   conditionKeys
 }
 
 // later is what run returns when the answer is not known yet: wait is called without the lock, and its result is the answer.
@@ -50,7 +68,7 @@ func serviceTable() map[string]*service {
 	table := map[string]*service{}
 	for _, s := range []*service{
 		stsService(), identityStoreService(), lambdaService(), logsService(), iamService(),
-		cloudTrailService(), organizationsService(),
+		cloudTrailService(), organizationsService(), s3Service(),
 	} {
 		table[s.name] = s
 	}
@@ -120,12 +138,15 @@ func targetAction(prefix string) func(*request) string {
 // name is the call for people: "identitystore ListUsers".
 func (r *request) name() string {
 	if r.action == "" {
-		return fmt.Sprintf("%s %s %s %s", r.service.name, r.http.Method, r.http.URL.Path, r.http.Header.Get("X-Amz-Target"))
+		return fmt.Sprintf("%s %s %s %s", r.service.name, r.http.Method, r.http.URL, r.http.Header.Get("X-Amz-Target"))
 	}
 	return r.service.name + " " + r.action
 }
 
-// readBody reads a request's body up to a little over the largest that AWS takes.
+// maxBody is a little over the largest body that AWS takes, S3 aside.
+const maxBody = 7 << 20
+
+// readBody reads a request's body up to maxBody.
 func readBody(r *http.Request) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r.Body, 7<<20))
+	return io.ReadAll(io.LimitReader(r.Body, maxBody))
 }
