@@ -184,6 +184,9 @@ func (o Operation) Words(words []string) (Inputs, error) {
 	}
 	field := o.Form[i]
 	for _, word := range words {
+		if err := CheckText(word); err != nil {
+			return nil, err
+		}
 		if field.Check != nil {
 			if err := field.Check(word); err != nil {
 				return nil, &Error{Kind: Invalid, What: err.Error()}
@@ -208,6 +211,10 @@ func (o Operation) Asks() bool {
 func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 	inputs, wrong := Inputs{}, map[string]string{}
 	for _, f := range o.Form {
+		if err := CheckText(strings.Join(values[f.Name], "\n")); err != nil {
+			wrong[f.Name] = err.Error()
+			continue
+		}
 		var kept []string
 		for _, value := range values[f.Name] {
 			value = strings.TrimSpace(value)

@@ -1,0 +1,30 @@
+package ops
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Longest is the most characters that a text of somebody's may have, or the
+// values of a list together: what a Slack form field takes.
+// https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+const Longest = 3000
+
+// CheckText returns an Invalid *Error unless a text is one that people can
+// read as it is: not too long, in UTF-8, without control characters (line ends
+// and tabs are none) and without what turns the direction of writing.
+func CheckText(text string) error {
+	switch {
+	case utf8.RuneCountInString(text) > Longest:
+		return &Error{Kind: Invalid, What: fmt.Sprintf("That is longer than %d characters.", Longest)}
+	case !utf8.ValidString(text), strings.ContainsFunc(text, unreadable):
+		return &Error{Kind: Invalid, What: "There are characters in it that can't be seen. Please type it anew."}
+	}
+	return nil
+}
+
+func unreadable(r rune) bool {
+	return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) || unicode.Is(unicode.Bidi_Control, r)
+}
