@@ -12,9 +12,11 @@ package manifests
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/anchor"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/catalog"
 )
@@ -32,7 +34,9 @@ func Files() (map[string][]byte, error) {
 	if err := ops.Validate(operations); err != nil {
 		return nil, err
 	}
-	files, err := iamFiles(operations)
+	// The audit is no operation, and its role is made like theirs.
+	vault := ops.Operation{Name: "audit", Access: ops.Access{Act: anchor.Policy}}
+	files, err := iamFiles(append(slices.Clone(operations), vault))
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,18 @@ variable "log_group" {
   default     = null
 }
 
+variable "bucket" {
+  description = "Name of the S3 bucket, with Object Lock enabled, in which the audit is anchored. Null: none is."
+  type        = string
+  default     = null
+}
+
+variable "prefix" {
+  description = "Beginning of the anchors' keys in that bucket."
+  type        = string
+  default     = "rootbot/"
+}
+
 variable "tags" {
   description = "Tags of the roles."
   type        = map(string)
@@ -78,6 +90,8 @@ locals {
     log_group      = coalesce(var.log_group, "/aws/lambda/${coalesce(var.function, "none")}")
     region         = var.region
     user           = "*" # each request names its one user
+    bucket         = coalesce(var.bucket, "none")
+    prefix         = var.prefix
   }
 
   here        = data.aws_caller_identity.here.account_id
@@ -89,7 +103,7 @@ locals {
 
   # "scim-sync-look" and so on: those that belong here.
   stages = toset([for file in fileset(path.module, "*-{look,act}.json") : trimsuffix(file, ".json")
-  if local.operations[replace(file, "/-(look|act).json$/", "")] == local.here])
+  if local.operations[replace(file, "/-(look|act).json$/", "")] == local.here && (file != "audit-act.json" || var.bucket != null)])
 
   bot_policy = templatefile("${path.module}/rootbot.json",
   { for operation, account in local.operations : "${replace(operation, "-", "_")}_account" => account })

@@ -36,6 +36,9 @@ var Trust string
 type Broker struct {
 	base aws.Config
 
+	// Record records the calls of the sessions that act. Nil: they aren't recorded.
+	Record Recorder
+
 	mu       sync.Mutex
 	sessions map[string]session
 }
@@ -106,6 +109,9 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 				}
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
+	if stage.Tags && b.Record != nil {
+		config.APIOptions = append(slices.Clone(config.APIOptions), recording(b.Record, r))
+	}
 	b.sessions[key] = session{config: config, made: now}
 	return config, nil
 }

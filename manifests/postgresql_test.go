@@ -1,0 +1,107 @@
+package manifests_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	_ "github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgres is a database of a real PostgreSQL for a superuser and for a role
+// called bot that owns it, as an installer makes one.
+func postgres(t *testing.T) (admin, bot *url.URL, as string) {
+	t.Helper()
+	server, err := url.Parse(os.Getenv("DATABASE_URL"))
+	if err != nil || !strings.HasPrefix(server.Scheme, "postgres") {
+		if os.Getenv("ROOTBOT_MUST_TEST") != "" {
+			t.Fatal("DATABASE_URL names no PostgreSQL, and ROOTBOT_MUST_TEST wants everything tested")
+		}
+		t.Skip("SKIPPED: postgresql/events.sql IS NOT TESTED: DATABASE_URL names no PostgreSQL of which one is superuser")
+	}
+	as = "rootbot_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	everywhere := connect(t, server)
+	for _, statement := range []string{
+		"CREATE ROLE " + as + " LOGIN PASSWORD 'horse'", "CREATE ROLE " + as + "_keeper", "GRANT " + as + "_keeper TO " + as, "CREATE DATABASE " + as + " OWNER " + as,
+	} {
+		must(t, everywhere, statement)
+	}
+	t.Cleanup(func() {
+		for _, statement := range []string{"DROP DATABASE " + as + " WITH (FORCE)", "DROP ROLE " + as, "DROP ROLE " + as + "_keeper"} {
+			if _, err := everywhere.Exec(statement); err != nil {
+				t.Errorf("%s: %v", statement, err)
+			}
+		}
+		everywhere.Close()
+	})
+	there, here := *server, *server
+	there.Path, here.Path = "/"+as, "/"+as
+	here.User = url.UserPassword(as, "horse")
+	return &there, &here, as
+}
+
+func connect(t *testing.T, address *url.URL) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func must(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func TestOnPostgreSQLTheBotCanAddEventsAndNeitherChangeNorDeleteAny(t *testing.T) {
+	admin, bot, as := postgres(t)
+	db := connect(t, bot)
+	t.Cleanup(func() { db.Close() })
+	// The columns are those of bot/store.
+	must(t, db, `CREATE TABLE events (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, request TEXT NOT NULL, kind TEXT NOT NULL, by TEXT NOT NULL, data TEXT NOT NULL, hash TEXT NOT NULL)`)
+	must(t, db, `CREATE TABLE requests (id TEXT PRIMARY KEY)`)
+	const insert = `INSERT INTO events VALUES (%d, 1, '', 'asked', 'octocat', '{}', '')`
+	must(t, db, fmt.Sprintf(insert, 1))
+	for range 2 { // once more does no harm
+		command := exec.CommandContext(t.Context(), "psql", "--no-psqlrc", "--dbname", admin.String(), "--set", "bot="+as, "--set", "keeper="+as+"_keeper", "--file", "postgresql/events.sql")
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("psql: %v\n%s", err, out)
+		}
+	}
+	must(t, db, fmt.Sprintf(insert, 2))
+	must(t, db, "INSERT INTO requests VALUES ('one')")
+	must(t, db, "DELETE FROM requests")
+	must(t, db, "CREATE TABLE more (id BIGINT)")
+	must(t, db, "ALTER TABLE requests ADD COLUMN state TEXT")
+	for _, statement := range []string{
+		"UPDATE events SET by = 'x'", "DELETE FROM events", "TRUNCATE events", "DROP TABLE events", "DROP SCHEMA public CASCADE",
+		"ALTER TABLE events RENAME TO others", "ALTER TABLE events DISABLE TRIGGER ALL", "DROP TRIGGER events_are_kept ON events", "ALTER TABLE events OWNER TO " + as,
+		"CREATE OR REPLACE FUNCTION events_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$", "DROP FUNCTION events_are_kept() CASCADE",
+		"GRANT ALL ON events TO " + as, "GRANT " + as + "_keeper TO " + as, "SET ROLE " + as + "_keeper", "SET session_replication_role = replica",
+		"CREATE RULE hide AS ON INSERT TO events DO INSTEAD NOTHING", "CREATE TRIGGER mine BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_are_kept()",
+		"INSERT INTO events VALUES (1, 1, '', 'asked', 'x', '{}', '') ON CONFLICT (seq) DO UPDATE SET by = 'x'", "ALTER DATABASE " + as + " RENAME TO " + as + "_gone",
+	} {
+		// A statement that does nothing but warn has changed nothing either: what counts is below.
+		if _, err := db.Exec(statement); err == nil && !strings.HasPrefix(statement, "GRANT ALL") {
+			t.Errorf("the bot could %s", statement)
+		}
+	}
+	var n int
+	var by string
+	if err := db.QueryRow("SELECT count(*), min(by) FROM events").Scan(&n, &by); err != nil || n != 2 || by != "octocat" {
+		t.Errorf("there are %d events, by %q: %v", n, by, err)
+	}
+	owner := connect(t, admin)
+	defer owner.Close()
+	if _, err := owner.Exec("DELETE FROM events"); err == nil {
+		t.Error("a superuser deletes events without a word")
+	}
+}

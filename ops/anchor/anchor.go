@@ -1,0 +1,112 @@
+// Package anchor keeps what stands for the audit, the number and the hash of its
+// newest event, in an S3 bucket with Object Lock: whoever rewrites the audit
+// afterwards can't rewrite that. Each is an object of its own whose key says
+// all; nothing is ever read out of one.
+package anchor
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+)
+
+// Policy is what the role may do, with ${bucket} and ${prefix}.
+//
+//go:embed policy.json
+var Policy string
+
+// Bucket is where anchors are kept.
+type Bucket struct {
+	Broker *awsaccess.Broker
+	Role   string // ARN
+	Region string
+	Name   string
+	Prefix string        // of the keys: "rootbot/"; may be empty
+	Retain time.Duration // how long Object Lock, in compliance mode, keeps each
+}
+
+// Anchor is the number and the hash of an event.
+type Anchor struct {
+	Seq  int64
+	Hash string // hexadecimal
+}
+
+func (b Bucket) client(sid string, acts bool) (*s3.Client, error) {
+	config, err := b.Broker.Session(awsaccess.Stage{
+		Role: b.Role, Region: b.Region, Policy: Policy, Only: []string{sid}, Tags: acts,
+		Values: map[string]string{"bucket": b.Name, "prefix": b.Prefix},
+	}, ops.Request{ID: "audit", Operation: "audit", By: "rootbot"})
+	if err != nil {
+		return nil, err
+	}
+	return s3.NewFromConfig(config), nil
+}
+
+// Put keeps an anchor and returns its address. To keep one twice does no harm.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+func (b Bucket) Put(ctx context.Context, a Anchor, now time.Time) (string, error) {
+	client, err := b.client("Put", true)
+	if err != nil {
+		return "", err
+	}
+	key := fmt.Sprintf("%s%020d-%s", b.Prefix, a.Seq, a.Hash)
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &b.Name, Key: &key, Body: strings.NewReader(strconv.FormatInt(a.Seq, 10) + ":" + a.Hash + "\n"), ContentType: aws.String("text/plain"),
+		ObjectLockMode: types.ObjectLockModeCompliance, ObjectLockRetainUntilDate: aws.Time(now.Add(b.Retain)),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+	}); err != nil {
+		return "", b.explain(fmt.Errorf("put anchor %d: %w", a.Seq, err))
+	}
+	return "s3://" + b.Name + "/" + key, nil
+}
+
+var keyPattern = regexp.MustCompile(`^(\d{20})-([0-9a-f]{64})$`)
+
+// List returns all that are kept, in order. What isn't an anchor is left out.
+func (b Bucket) List(ctx context.Context) ([]Anchor, error) {
+	client, err := b.client("List", false)
+	if err != nil {
+		return nil, err
+	}
+	var list []Anchor
+	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &b.Name, Prefix: &b.Prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, b.explain(fmt.Errorf("list anchors: %w", err))
+		}
+		for _, object := range page.Contents {
+			m := keyPattern.FindStringSubmatch(strings.TrimPrefix(aws.ToString(object.Key), b.Prefix))
+			if m == nil {
+				continue
+			}
+			seq, err := strconv.ParseInt(m[1], 10, 64)
+			if err == nil {
+				list = append(list, Anchor{Seq: seq, Hash: m[2]})
+			}
+		}
+	}
+	return list, nil
+}
+
+// explain says what to look at, for whoever runs the bot.
+func (b Bucket) explain(err error) error {
+	// PutObject has no type for it: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchBucket" {
+		return fmt.Errorf("audit.bucket: there is no bucket %s: %w", b.Name, err)
+	}
+	return err
+}
