@@ -25,7 +25,7 @@ const (
 
 // apply makes a thing happen to a request, if the request is still as it was read.
 func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
-	_, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
 		if now.Version != r.Version {
 			return store.Change{}, store.ErrStale
 		}
@@ -37,6 +37,7 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 		return change, nil
 	})
 	if err == nil {
+		d.runEnded(now)
 		by := r.By
 		if h.login != "" {
 			by = h.login
@@ -87,38 +88,6 @@ func (d *Desk) said(ctx context.Context, r store.Request, words string) bool {
 	}
 	first, err := d.Store.Request(ctx, r.Card)
 	return err == nil && first.State == store.Refused && first.Reason == words
-}
-
-// MayAsk tells who the asker is and returns nil if they may ask for the operation.
-func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (string, error) {
-	terms := d.TermsOf(operation)
-	if terms.Requesters != ByPlace || a.Login != "" {
-		return d.Member(ctx, a)
-	}
-	if d.Present == nil {
-		return "", &ops.Error{Kind: ops.Unavailable, What: "I can't tell who is in " + terms.Place + ", so nothing was done."}
-	}
-	if err := d.Present(ctx, a, terms.Place); err != nil {
-		return "", err
-	}
-	if login, err := d.Team.Login(a.Workspace, a.User); err == nil {
-		return login, nil
-	}
-	// CloudTrail names them as the chat does.
-	return unknownLogin + a.User, nil
-}
-
-// Member tells which login somebody is and returns nil if that is a member of
-// the team now.
-func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
-	login := a.Login
-	if login == "" {
-		var err error
-		if login, err = d.Team.Login(a.Workspace, a.User); err != nil {
-			return "", err
-		}
-	}
-	return login, d.Team.Member(ctx, login)
 }
 
 // report tells the operator what a person isn't told.
@@ -219,15 +188,7 @@ func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error)
 // start begins the run, if whoever asked and whoever approved still may, and if
 // the plan is still what was shown.
 func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) error {
-	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
-	if err == nil && !strings.EqualFold(login, r.By) {
-		err = &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever asked was %s on GitHub then and is %s now, so nothing was run.", r.By, login)}
-	}
-	for _, review := range r.Reviews {
-		if err == nil {
-			err = d.Team.Member(ctx, review.By)
-		}
-	}
+	err := d.still(ctx, r)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -277,7 +238,7 @@ func (d *Desk) replan(ctx context.Context, o ops.Operation, r store.Request) (ti
 		return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The plan couldn't be made again before the run went on, so it stopped. " + words})
 	}
 	need, _ := d.TermsOf(o.Name).need(plan)
-	if len(plan.Beyond(*r.Plan)) > 0 || r.State == store.Approved && len(plan.Steps) > 0 && need > len(r.Reviews) {
+	if len(plan.Beyond(*r.Plan)) > 0 || r.State == store.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing() {
 		return 0, d.apply(ctx, r, happening{kind: stale, plan: &plan, terms: d.TermsOf(o.Name)})
 	}
 	return 0, d.apply(ctx, r, happening{kind: replanned, plan: &plan})
@@ -377,6 +338,9 @@ func (r *run) Approvers() []string {
 	var logins []string
 	for _, review := range r.request.Reviews {
 		logins = append(logins, review.By)
+	}
+	if r.request.Glass != nil {
+		logins = append(logins, r.request.Glass.By)
 	}
 	return logins
 }

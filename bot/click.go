@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +18,16 @@ const (
 	Reject   = "reject"
 	Withdraw = "withdraw"
 	Undo     = "undo"
+
+	BreakGlass = "break-glass"
+	Reviewed   = "reviewed"
 )
 
 // Click stores what somebody pressed and sets its ID; once it returns without
 // an error, the click will be answered.
 func (d *Desk) Click(ctx context.Context, c *store.Click) error {
 	c.At = d.now()
+	c.Text = ops.Redact(c.Text)
 	return d.Store.InsertClick(ctx, c)
 }
 
@@ -48,6 +53,13 @@ func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
 
 func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	r, err := d.Store.Request(ctx, c.Request)
+	if errors.Is(err, store.ErrNotFound) {
+		const why = "There is no such request. Nothing was done."
+		return d.Store.AnswerClick(ctx, c, store.Change{
+			Events:   []store.Event{{At: d.now(), Kind: "refused", By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb, "reason": why}}},
+			Messages: []store.Message{{Kind: store.Letter, Body: store.Body{Text: why, For: &c.Asker}}},
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -59,9 +71,9 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID))
 	}
 	h := happening{click: c.ID, review: store.Review{By: login, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
-	_, err = d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
 		var err error
-		if h.kind, err = d.verb(*now, c); err != nil {
+		if h.kind, err = d.verb(*now, c, login); err != nil {
 			return store.Change{}, err
 		}
 		next, change, err := after(*now, h, d.now())
@@ -71,9 +83,14 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		return change, err
 	})
 	if no, ok := errors.AsType[*NotNowError](err); ok {
-		return d.refuseClick(ctx, no.Request, c, login, "too-late", d.told(no))
+		kind := "refused"
+		if c.Digest != no.Request.Digest() || no.Request.State != store.Waiting && c.Verb != Reviewed {
+			kind = "too-late"
+		}
+		return d.refuseClick(ctx, no.Request, c, login, kind, d.told(no))
 	}
 	if err == nil {
+		d.runEnded(now)
 		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", login)
 	}
 	return err
@@ -83,20 +100,31 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 // always withdraw.
 func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (string, error) {
 	if c.Verb == Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
-		return r.By, nil
+		_, err := d.Team.Person(ctx, c.Asker.Workspace, c.Asker.User)
+		return r.By, err
 	}
 	return d.Member(ctx, c.Asker)
 }
 
-// verb is what a click makes happen to a request as it is now.
-func (d *Desk) verb(r store.Request, c store.Click) (kind, error) {
+// verb is what a click of a login makes happen to a request as it is now.
+func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) {
 	o, _ := d.Operation(r.Operation)
+	if o.Dangerous && r.State == store.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
+		return "", &NotNowError{Request: r, Why: "What you typed is not exactly " + r.Plan.Target + ", so it " + map[string]string{Approve: "wasn't approved", BreakGlass: "wasn't run"}[c.Verb] + ". Case and spaces count."}
+	}
 	switch c.Verb {
 	case Approve:
-		if o.Dangerous && r.State == store.Waiting && c.Text != r.Plan.Target {
-			return "", &NotNowError{Request: r, Why: "What you typed is not exactly " + r.Plan.Target + ", so it wasn't approved. Case and spaces count."}
-		}
 		return reviewed, nil
+	case BreakGlass:
+		switch {
+		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
+			return "", &NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
+		case r.State == store.Waiting && c.Text == "":
+			return "", &NotNowError{Request: r, Why: "That needs a written reason, so nothing was run. Press the button again, and give one."}
+		}
+		return glass, nil
+	case Reviewed:
+		return looked, nil
 	case Reject:
 		if r.State == store.Waiting && c.Digest != r.Digest() {
 			return "", &NotNowError{Request: r, Why: changed(r)}
@@ -145,7 +173,7 @@ func (d *Desk) told(no *NotNowError) string {
 func (d *Desk) refuseClick(ctx context.Context, r store.Request, c store.Click, login, kind, words string) error {
 	by := login
 	if by == "" {
-		by = c.Asker.Front + ":" + strings.Trim(c.Asker.Workspace+"/"+c.Asker.User, "/")
+		by = nameOf(c.Asker)
 	}
 	return d.Store.AnswerClick(ctx, c, store.Change{
 		Events: []store.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},

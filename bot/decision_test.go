@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,7 +304,7 @@ func TestTwoApprovalsAreOfTwoPeople(t *testing.T) {
 }
 
 func TestAClickIsAnsweredWithWhatItDoesAndWakesWhoCarriesOn(t *testing.T) {
-	for _, test := range decisions {
+	for _, test := range slices.Concat(decisions, emergencies) {
 		t.Run(test.name, func(t *testing.T) {
 			r := in(test.from)
 			if test.change != nil {

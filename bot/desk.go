@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,12 +36,24 @@ type Desk struct {
 	Log        *slog.Logger
 	Now        func() time.Time
 
-	// Present tells whether somebody is a full member of the workspace and is
-	// in a place, for operations that everybody there may ask for. Nil: nobody is.
-	Present func(ctx context.Context, who store.Asker, place string) error
+	// Present returns nil if somebody is in a place, for operations that everybody
+	// there may ask for. Nil: nobody is.
+	Present func(ctx context.Context, user, place string) error
 
-	stopping atomic.Bool
-	looks    looks
+	// BreakGlass are the GitHub logins, in any case, who may have something run
+	// alone in an emergency. Empty: nobody.
+	BreakGlass []string
+
+	// Vault keeps the head of the audit where the bot can't change it, and tells
+	// where. Nil: there is none.
+	Vault func(context.Context, store.Head) (where string, err error)
+
+	// Version and Settings are what runs: a version, and the hash of the settings.
+	Version, Settings string
+
+	stopping  atomic.Bool
+	looks     looks
+	anchoring anchoring
 }
 
 // looks are the plans being made. They only read, so stopping needn't wait for them.
@@ -89,6 +100,7 @@ type Asking struct {
 	Inputs    ops.Inputs
 	Preview   bool
 	Again     string // the request that is to be run again; its operation and inputs are taken
+	Origin    string // what tells it from everything else that is asked; empty: nothing does
 }
 
 // Start begins to carry requests on, those left by an earlier process included.
@@ -96,14 +108,23 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := ops.Validate(d.Operations); err != nil {
 		return err
 	}
-	return d.Store.Start(ctx, 16, d.carry, d.answer)
+	if err := d.recordStart(ctx); err != nil {
+		return err
+	}
+	if err := d.Store.Start(ctx, 16, d.carry, d.answer); err != nil {
+		return err
+	}
+	d.startAnchoring(ctx)
+	return nil
 }
 
 // Stop lets the steps at hand finish and stops carrying requests on.
 func (d *Desk) Stop(ctx context.Context) error {
 	d.stopping.Store(true)
 	d.looks.stop()
-	return d.Store.Stop(ctx)
+	d.anchoring.stop()
+	err := d.Store.Stop(ctx)
+	return errors.Join(err, d.Store.Record(ctx, store.Event{At: d.now(), Kind: "process-stopped"}))
 }
 
 func (d *Desk) now() time.Time {
@@ -138,7 +159,8 @@ func (d *Desk) TermsOf(name string) Terms {
 // Ask stores a request, or, where the operation is split by a field, one for
 // each value of that field, under the card of the first; that one is returned.
 // Once it returns without an error, the request will be
-// answered. Nothing is checked yet, so that it returns fast.
+// answered. Nothing is checked yet, so that it returns fast. store.ErrTaken says
+// that it was asked before.
 func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 	if a.Again != "" {
 		before, err := d.Store.Request(ctx, a.Again)
@@ -153,7 +175,7 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 	}
 	var requests []store.Request
 	var changes []store.Change
-	for _, inputs := range split(o, a.Inputs) {
+	for _, inputs := range split(o, clean(a.Inputs)) {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return store.Request{}, fmt.Errorf("make a request's ID: %w", err)
@@ -173,7 +195,19 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 			Wake: true,
 		})
 	}
-	return requests[0], d.Store.InsertAll(ctx, requests, changes)
+	return requests[0], d.Store.InsertAll(ctx, a.Origin, requests, changes)
+}
+
+// clean takes secrets out of what somebody typed: nobody can use them there,
+// and they would be kept.
+func clean(inputs ops.Inputs) ops.Inputs {
+	kept := ops.Inputs{}
+	for name, values := range inputs {
+		for _, value := range values {
+			kept[name] = append(kept[name], ops.Redact(value))
+		}
+	}
+	return kept
 }
 
 // split gives each value of the operation's Split field inputs of its own.
@@ -194,7 +228,7 @@ func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
 func event(r store.Request, at time.Time, kind string, data map[string]any) store.Event {
 	by := r.By
 	if by == "" {
-		by = r.Asker.Front + ":" + strings.Trim(r.Asker.Workspace+"/"+r.Asker.User, "/")
+		by = nameOf(r.Asker)
 	}
 	return store.Event{At: at, Request: r.ID, Kind: kind, By: by, Data: data}
 }

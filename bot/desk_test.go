@@ -268,7 +268,7 @@ func TestWhatIsntOfferedCantBeAskedFor(t *testing.T) {
 	if _, err := h.Ask(t.Context(), bot.Asking{Again: "nobody", Asker: by("U1")}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("again of what isn't there: %v", err)
 	}
-	same(t, "events", []string(nil), h.events(""))
+	same(t, "events", []string{"process-started"}, h.events(""))
 }
 
 func TestAnOperationThatNeedsApprovalIsntRunWithout(t *testing.T) {

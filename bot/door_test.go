@@ -24,7 +24,7 @@ func TestTheDoor(t *testing.T) {
 	}{
 		{name: "a stranger", asker: by("U99"), says: []string{"don't know which GitHub login", admins, "Nothing was done"}, by: "slack:T1/U99"},
 		{name: "a person of another workspace", asker: store.Asker{Front: "slack", Workspace: "T2", User: "U1"}, says: []string{"not of the workspace", "Nothing was done"}, by: "slack:T2/U1"},
-		{name: "nobody in particular", asker: store.Asker{Front: "slack", Workspace: "T1"}, says: []string{"don't know which GitHub login"}, by: "slack:T1"},
+		{name: "nobody in particular", asker: store.Asker{Front: "slack", Workspace: "T1"}, says: []string{"not of the workspace"}, by: "slack:T1"},
 		{name: "somebody who isn't in the team", asker: by("U3"), says: []string{"mallory", "not a member", admins, "Nothing was done"}, by: "mallory"},
 		{name: "somebody at a terminal who isn't in the team", asker: store.Asker{Front: "terminal", Login: "mallory"}, says: []string{"mallory", "not a member"}, by: "mallory"},
 		{name: "somebody whom GitHub's trouble hides", asker: by("U1"), world: func(gh *githubtest.Server) { gh.Fail("", githubtest.Fault{Status: 503}) }, says: []string{"can't check", "503", "nothing was done"}, by: "octocat"},

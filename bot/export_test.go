@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"context"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -31,3 +32,12 @@ func After(r store.Request, h Happening, now time.Time) (store.Request, store.Ch
 
 // Need is how many approvals a plan needs under the terms, and why.
 func (t Terms) Need(p ops.Plan) (int, string) { return t.need(p) }
+
+// Still returns nil if whoever asked and whoever approved a request still may.
+func (d *Desk) Still(ctx context.Context, r store.Request) error { return d.still(ctx, r) }
+
+// StartAnchoring begins what has the audit anchored, and nothing else.
+func (d *Desk) StartAnchoring(ctx context.Context) { d.startAnchoring(ctx) }
+
+// StopAnchoring ends it.
+func (d *Desk) StopAnchoring() { d.anchoring.stop() }

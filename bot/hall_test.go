@@ -91,7 +91,11 @@ func (h *house) click(user, verb string, r store.Request, text string) store.Cli
 	if r.Plan != nil {
 		digest = r.Plan.Digest()
 	}
-	return h.clicked(store.Click{Request: r.ID, Verb: verb, Asker: by(user), Digest: digest, Text: text})
+	c := store.Click{Request: r.ID, Verb: verb, Asker: by(user), Digest: digest, Text: text}
+	if verb == bot.Approve {
+		c.Text, c.Name = "", text
+	}
+	return h.clicked(c)
 }
 
 func (h *house) clicked(c store.Click) store.Click {

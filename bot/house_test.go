@@ -63,11 +63,13 @@ type house struct {
 	path  string
 	terms map[string]bot.Terms // of the next desk
 
-	patience time.Duration // how long until waits
+	patience time.Duration   // how long until waits
+	settle   func(*bot.Desk) // changes the next desk before it begins; nil: nothing
 
-	mu  sync.Mutex
-	at  time.Time     // what the desk's clock shows; zero: it runs
-	add time.Duration // what the desk's clock is ahead
+	mu     sync.Mutex
+	people map[string]team.Person // of whom the chat says otherwise than of most
+	at     time.Time              // what the desk's clock shows; zero: it runs
+	add    time.Duration          // what the desk's clock is ahead
 }
 
 func open(t *testing.T, operations ...ops.Operation) *house {
@@ -88,7 +90,7 @@ func build(t *testing.T) *house {
 	if err := os.WriteFile(h.path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.gh = githubtest.New(githubtest.Options{})
+	h.gh = githubtest.New(githubtest.Options{DeviceInterval: time.Second})
 	t.Cleanup(h.gh.Close)
 	h.gh.AddTeam(admins)
 	h.gh.AddMember(admins, "octocat")
@@ -101,6 +103,16 @@ func build(t *testing.T) *house {
 
 // begin opens the database and starts a desk on it.
 func (h *house) begin(operations ...ops.Operation) {
+	h.t.Helper()
+	h.furnish(operations...)
+	if err := h.Start(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// furnish opens the database and puts a desk there that hasn't begun: it records
+// and answers questions, and carries nothing on.
+func (h *house) furnish(operations ...ops.Operation) {
 	h.t.Helper()
 	s, err := store.Open(h.t.Context(), "sqlite:"+h.path, quiet)
 	if err != nil {
@@ -115,12 +127,12 @@ func (h *house) begin(operations ...ops.Operation) {
 	h.Desk = &bot.Desk{
 		Store: s, Operations: operations, Terms: h.terms, Log: quiet, Now: h.now,
 		Team: &team.Team{
-			GitHub: client, Organization: h.gh.Organization(), Slug: admins, Channel: "#aws-root-account", Workspace: "T1",
+			GitHub: client, Organization: h.gh.Organization(), Slug: admins, Channel: "#aws-root-account", Workspace: "T1", People: h.person, Links: s,
 			Identities: map[string]string{"U1": "octocat", "U2": "hubot", "U3": "mallory", "U4": "monalisa", "U5": "HUBOT", "U6": "OctoCat"},
 		},
 	}
-	if err := h.Start(h.t.Context()); err != nil {
-		h.t.Fatal(err)
+	if h.settle != nil {
+		h.settle(h.Desk)
 	}
 	desk := h.Desk
 	h.t.Cleanup(func() {
@@ -129,6 +141,31 @@ func (h *house) begin(operations ...ops.Operation) {
 		desk.Stop(ctx)
 		s.Close()
 	})
+}
+
+// person says of everybody that they are a full member of workspace T1, unless
+// the test says otherwise. The zero person is one of whom the chat says nothing.
+func (h *house) person(_ context.Context, user string) (team.Person, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch p, ok := h.people[user]; {
+	case !ok:
+		return team.Person{Workspaces: []string{"T1"}}, nil
+	case p.Workspaces == nil:
+		return p, errors.New("ratelimited")
+	default:
+		return p, nil
+	}
+}
+
+// becomes changes what the chat says of somebody.
+func (h *house) becomes(user string, p team.Person) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.people == nil {
+		h.people = map[string]team.Person{}
+	}
+	h.people[user] = p
 }
 
 // end stops the desk and closes its database.

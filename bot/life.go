@@ -14,20 +14,22 @@ import (
 type kind string
 
 const (
-	admitted   kind = "admitted"   // the asker is known and may ask
-	turnedAway kind = "refused"    // the asker may not, or asked for what can't be
-	planned    kind = "planned"    // the plan is there
-	unplanned  kind = "unplanned"  // the plan couldn't be made
-	reviewed   kind = "approved"   // a member approved the plan
-	rejected   kind = "rejected"   // a member rejected it
-	withdrawn  kind = "withdrawn"  // the asker or a member took it back
-	expired    kind = "expired"    // nobody decided in time
-	reminded   kind = "reminded"   // people were reminded to decide
-	stale      kind = "stale"      // the plan has an effect that nobody was shown
-	replanned  kind = "replanned"  // the plan was made again and has no new effect
-	started    kind = "started"    // the run began
-	stepBegun  kind = "step-begun" // a step was called for the first time
-	stepEnded  kind = "step-ended" // a step did its work
+	admitted   kind = "admitted"    // the asker is known and may ask
+	turnedAway kind = "refused"     // the asker may not, or asked for what can't be
+	planned    kind = "planned"     // the plan is there
+	unplanned  kind = "unplanned"   // the plan couldn't be made
+	reviewed   kind = "approved"    // a member approved the plan
+	glass      kind = "break-glass" // somebody has it run alone, in an emergency
+	looked     kind = "reviewed"    // somebody else has looked at that afterwards
+	rejected   kind = "rejected"    // a member rejected it
+	withdrawn  kind = "withdrawn"   // the asker or a member took it back
+	expired    kind = "expired"     // nobody decided in time
+	reminded   kind = "reminded"    // people were reminded to decide
+	stale      kind = "stale"       // the plan has an effect that nobody was shown
+	replanned  kind = "replanned"   // the plan was made again and has no new effect
+	started    kind = "started"     // the run began
+	stepBegun  kind = "step-begun"  // a step was called for the first time
+	stepEnded  kind = "step-ended"  // a step did its work
 	stepFailed kind = "step-failed"
 	undoing    kind = "undo"    // a member takes the run back
 	undone     kind = "undone"  // what the run did is taken back
@@ -60,6 +62,8 @@ var from = map[kind][]store.State{
 	planned:    {store.Planning},
 	unplanned:  {store.Planning},
 	reviewed:   {store.Waiting},
+	glass:      {store.Waiting},
+	looked:     {store.Approved, store.Running, store.Undoing, store.Succeeded, store.Failed, store.Refused, store.Withdrawn, store.Expired, store.Undone, store.Unknown, store.Waiting},
 	rejected:   {store.Waiting},
 	withdrawn:  {store.Asked, store.Planning, store.Waiting},
 	expired:    {store.Waiting},
@@ -97,6 +101,11 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 	say := func(kind string, body store.Body) {
 		tell = append(tell, store.Message{Request: r.ID, Kind: kind, Body: body})
 	}
+	notice := func() {
+		if r.Glass != nil {
+			say(store.Glass, store.Body{})
+		}
+	}
 	end := func(state store.State, reason string) {
 		waited, offered := !r.ExpiresAt.IsZero(), !r.UndoUntil.IsZero()
 		r.State, r.Reason, r.EndedAt, r.Progress, r.UndoUntil = state, reason, now, "", time.Time{}
@@ -108,6 +117,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if waited {
 			say(store.Direct, store.Body{})
 		}
+		notice()
 		if was == store.Waiting && !r.StartedAt.IsZero() {
 			// The plan grew in the middle of a run: what was done before stays done.
 			r.Reason += " Part of it had been run before its plan changed."
@@ -187,10 +197,31 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			return r, store.Change{}, &NotNowError{Request: r, Why: why}
 		}
 		r.Reviews = append(slices.Clone(r.Reviews), h.review)
-		if len(r.Reviews) >= r.Need {
+		if r.Missing() == 0 {
 			r.State = store.Approved
 		}
 		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case glass:
+		data["digest"], data["missing"] = h.review.Digest, r.Missing()
+		if why := past(r, h.review, now); why != "" {
+			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+		}
+		r.Glass, r.Looked, r.State = &h.review, nil, store.Approved
+		say(store.Glass, store.Body{})
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case looked:
+		switch {
+		case r.Glass == nil:
+			return r, store.Change{}, &NotNowError{Request: r, Why: "That was run with its approvals, so there is nothing to look at afterwards."}
+		case r.Looked != nil:
+			return r, store.Change{}, &NotNowError{Request: r, Why: r.Looked.By + " has looked at it already."}
+		case same(h.review, *r.Glass), same(h.review, store.Review{By: r.By, User: r.Asker.User}):
+			return r, store.Change{}, &NotNowError{Request: r, Why: "Somebody else must look at it: neither who asked nor who had it run alone."}
+		}
+		r.Looked = &h.review
+		say(store.Glass, store.Body{})
 		say(store.Card, store.Body{})
 	case rejected:
 		r.Decided = &h.review
@@ -231,6 +262,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		}
 		say(store.Note, store.Body{Text: since + " New in it:\n• " + strings.Join(beyond, "\n• ")})
 		say(store.Plan, store.Body{})
+		notice()
 		if r.Need == 0 {
 			r.State = store.Approved
 			break
@@ -254,6 +286,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.State, r.StartedAt = store.Running, now
 		r.Step, r.StepBegun = 0, time.Time{}
 		say(store.Card, store.Body{})
+		notice()
 	case stepBegun:
 		r.StepBegun = now
 		data["step"] = r.Plan.Steps[r.Step].Title
@@ -290,6 +323,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		data["reason"] = h.review.Reason
 		say(store.Ask, store.Body{})
 		say(store.Card, store.Body{})
+		notice()
 	case undone:
 		by = r.Decided.By
 		end(store.Undone, fmt.Sprintf("%s took it back: %s", r.Decided.By, r.Decided.Reason))
@@ -332,15 +366,31 @@ func wait(r *store.Request, terms Terms, now time.Time) {
 func unfit(r store.Request, review store.Review, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
-		return fmt.Sprintf("That comes too late: the time to decide was over at %s UTC. Your click changed nothing.", r.ExpiresAt.Format("2 Jan 15:04:05"))
+		return past(r, review, now)
 	case strings.EqualFold(review.By, r.By) || review.User != "" && review.User == r.Asker.User:
 		return "Nobody can approve what they asked for themselves."
-	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return strings.EqualFold(old.By, review.By) }):
+	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return same(old, review) }):
 		return "You have approved this already; one person counts once."
+	}
+	return past(r, review, now)
+}
+
+// past says why somebody's decision is about what isn't any more; empty: it is
+// about what is.
+func past(r store.Request, review store.Review, now time.Time) string {
+	switch {
+	case !now.Before(r.ExpiresAt):
+		return fmt.Sprintf("That comes too late: the time to decide was over at %s UTC. Your click changed nothing.", r.ExpiresAt.Format("2 Jan 15:04:05"))
 	case review.Digest != r.Digest():
 		return changed(r)
 	}
 	return ""
+}
+
+// same tells whether two reviews are one person's: one GitHub login, or one
+// place in the chat, whatever login that is by now.
+func same(a, b store.Review) bool {
+	return strings.EqualFold(a.By, b.By) || a.User != "" && a.User == b.User
 }
 
 // changed is what somebody reads whose button belongs to an earlier plan.
@@ -349,9 +399,7 @@ func changed(r store.Request) string {
 }
 
 // missing is how many approvals are still needed, in words.
-func missing(r store.Request) string {
-	return approvals(r.Need - len(r.Reviews))
-}
+func missing(r store.Request) string { return approvals(r.Missing()) }
 
 func approvals(n int) string {
 	if n == 1 {

@@ -25,7 +25,7 @@ var (
 	}
 	happenings = []string{
 		"admitted", "refused", "planned", "unplanned", "approved", "rejected", "withdrawn", "expired", "reminded", "stale", "replanned",
-		"started", "step-begun", "step-ended", "step-failed", "undo", "undone", "gave-up",
+		"started", "step-begun", "step-ended", "step-failed", "undo", "undone", "gave-up", "break-glass", "reviewed",
 	}
 )
 
@@ -280,7 +280,7 @@ var steps = []step{
 }
 
 func TestWhatMayHappen(t *testing.T) {
-	for _, test := range slices.Concat(steps, decisions) {
+	for _, test := range slices.Concat(steps, decisions, emergencies) {
 		t.Run(test.name, func(t *testing.T) {
 			r := in(test.from)
 			if test.change != nil {
@@ -370,7 +370,7 @@ func TestPrivateWordsGoToTheAskerAlone(t *testing.T) {
 }
 
 func TestWhatMayNotHappen(t *testing.T) {
-	all := slices.Concat(steps, decisions)
+	all := slices.Concat(steps, decisions, emergencies)
 	for _, s := range states {
 		for _, kind := range happenings {
 			if slices.ContainsFunc(all, func(test step) bool { return test.from == s && test.h.Kind == kind }) {

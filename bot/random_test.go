@@ -36,7 +36,7 @@ func life(t *rapid.T, check func(before, after store.Request, h bot.Happening, t
 			h.Plan, h.Terms = planOf(4), terms
 		case "replanned":
 			h.Plan = planOf(1)
-		case "approved", "rejected", "withdrawn", "undo":
+		case "approved", "rejected", "withdrawn", "undo", "break-glass", "reviewed":
 			if h.Review = review(rapid.SampledFrom([]string{"octocat", "hubot", "monalisa"}).Draw(t, "who"), planOf(1)); r.Plan != nil {
 				h.Review.Digest = r.Plan.Digest()
 			}
@@ -65,6 +65,12 @@ func TestALifeOfARequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		admitted, results := false, 0
 		life(t, func(before, after store.Request, h bot.Happening, told []string) {
+			if h.Kind == "reviewed" && before.State.Ended() {
+				if before.Glass == nil || after.State != before.State || after.EndedAt != before.EndedAt {
+					t.Fatalf("what had ended as %s was looked at and is %s", before.State, after.State)
+				}
+				return
+			}
 			if before.State.Ended() {
 				t.Fatalf("%s happened to a request that had ended as %s", h.Kind, before.State)
 			}
@@ -82,7 +88,7 @@ func TestALifeOfARequest(t *testing.T) {
 				t.Fatalf("running step %d of %+v", after.Step, after.Plan)
 			case running && after.Preview:
 				t.Fatal("a preview is running")
-			case running && len(after.Reviews) < after.Plan.Approval.Count:
+			case running && len(after.Reviews) < after.Plan.Approval.Count && (after.Glass == nil || after.Glass.Digest != after.Digest()):
 				t.Fatal("running without the approval that the plan demands")
 			case !after.State.Ended() && results > 0:
 				t.Fatal("a result before the end")

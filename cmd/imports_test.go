@@ -25,7 +25,9 @@ type room struct {
 // rooms is the plan of the house; the first pattern that matches holds. There is
 // ops/githubaccess beside
 // ops/awsaccess, because operations and bot/team must say the same of GitHub's errors,
-// and neither may import the other.
+// and neither may import the other; and ops/anchor, which is no operation, because
+// nothing under bot speaks to AWS. bot/team reads links from bot/store, and
+// bot/audit names sessions as ops/awsaccess does, for CloudTrail to be searched.
 var rooms = []room{
 	{"ops/opstest", []string{"ops"}, nil},
 	{"ops/*test", []string{}, nil},
@@ -33,14 +35,16 @@ var rooms = []room{
 	{"ops", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
 	{"ops/awsaccess", []string{"ops"}, []string{"github.com/google/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"ops/githubaccess", []string{"ops"}, []string{"github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"ops/anchor", []string{"ops", "ops/awsaccess"}, []string{"github.com/google/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"ops/catalog", []string{"ops", "ops/*"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"ops/*", []string{"ops", "ops/awsaccess", "ops/githubaccess"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"bot", []string{"ops", "bot/team", "bot/store"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*"}},
-	{"bot/team", []string{"ops", "ops/githubaccess"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*"}},
+	{"bot/team", []string{"ops", "ops/githubaccess", "bot/store"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*"}},
 	{"bot/store", []string{"ops"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
+	{"bot/audit", []string{"ops", "ops/awsaccess", "bot/store"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*", "github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
 	{"bot/chat", []string{"bot", "bot/team", "bot/store", "ops"}, []string{"github.com/aws/*", "github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/google/go-github/*/*"}},
-	{"cmd/internal/service", []string{"bot", "bot/chat", "bot/store", "bot/team", "ops", "ops/awsaccess", "ops/githubaccess", "ops/catalog"}, nil},
-	{"manifests", []string{"ops", "ops/awsaccess", "ops/catalog"}, nil},
+	{"cmd/internal/service", []string{"bot", "bot/audit", "bot/chat", "bot/store", "bot/team", "ops", "ops/awsaccess", "ops/githubaccess", "ops/anchor", "ops/catalog"}, nil},
+	{"manifests", []string{"ops", "ops/anchor", "ops/awsaccess", "ops/catalog"}, nil},
 	{"manifests/generate", []string{"manifests"}, nil},
 	{"cmd/*", []string{"*", "*/*", "*/*/*"}, nil},
 	{"cmd/*/*", []string{"*", "*/*", "*/*/*"}, nil},

@@ -102,7 +102,7 @@ func TestALongHistoryIsListedInWholeLines(t *testing.T) {
 		r.Plan = &ops.Plan{Target: fmt.Sprintf("person-%02d@example.com", i)}
 		r.Reason = strings.Repeat("It is <so> long. ", 20)
 		r = o.stored(o.desk.Store, r)
-		if err := o.desk.Store.Sent(t.Context(), time.Now(), r.ID, store.CardPlace, store.Post{Channel: o.place.ID, TS: "1700000000.000100"}); err != nil {
+		if err := o.desk.Store.Sent(t.Context(), time.Now(), store.Delivery{Thread: r.ID, Place: store.CardPlace, Post: store.Post{Channel: o.place.ID, TS: "1700000000.000100"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,8 +142,8 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 	}{
 		{guest, "Guests may not", nil},
 		{single, "Guests may not", nil},
-		{robot, "Only people may", nil},
-		{alien, "not of this workspace", nil},
+		{robot, "Bots may not", nil},
+		{alien, "not of the workspace", nil},
 		{gone, "", func() { o.AddUser(slacktest.User{ID: gone.ID, Name: gone.Name, Deleted: true}) }},
 		{outside, "Only members of #reliability-eng", func() { o.Kick(o.place.ID, outside.ID) }},
 	} {
@@ -189,7 +189,7 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 		t.Errorf("the card names nobody's login:\n%s", text)
 	}
 	contains(t, "what nemo may", o.asksAbout(o.nemo, ""), "you may ask for it")
-	contains(t, "what guests may", o.asksAbout(guest, "help"), "not for you: Guests may not")
+	contains(t, "what guests may", o.asksAbout(guest, "help"), "Guests may not", "not for you")
 	o.presses(o.nemo, choice, "approve")
 	contains(t, "nemo's answer", o.hears(o.nemo, 2), "don't know which GitHub login")
 	o.presses(o.nemo, choice, "withdraw")

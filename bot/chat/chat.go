@@ -40,6 +40,8 @@ type Chat struct {
 	settings Settings
 
 	workspace  string            // team ID
+	self       string            // the bot's user ID
+	botID      string            // its ID as a bot
 	home       string            // the workspace's address, ends in a slash
 	channel    string            // ID of the log channel
 	places     map[string]string // ID of the channel where an operation is asked for, by its name
@@ -47,6 +49,7 @@ type Chat struct {
 	handlers   chan struct{} // as many tokens as handlers may run at once
 	paces      paces
 	replies    replies
+	linking    linking
 	delivering sync.WaitGroup
 }
 
@@ -110,8 +113,8 @@ func (c *Chat) Open(ctx context.Context) error {
 		}
 		return fmt.Errorf("ask Slack at %s who the bot is: %w", c.settings.APIURL, err)
 	}
-	c.workspace, c.home = auth.TeamID, auth.URL
-	c.desk.Team.Workspace = auth.TeamID
+	c.workspace, c.home, c.self, c.botID = auth.TeamID, auth.URL, auth.UserID, auth.BotID
+	c.desk.Team.Workspace, c.desk.Team.People, c.desk.Present = auth.TeamID, c.Person, c.Present
 	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, auth.User); err != nil {
 		return err
 	}
@@ -248,8 +251,9 @@ func (r *replies) of(request string) string {
 
 // private tells somebody something that nobody else sees: through the address
 // that came with what they did, else where they did it, else, where the bot
-// isn't in that channel, by direct message.
-func (c *Chat) private(ctx context.Context, m store.Message, r store.Request, text string) error {
+// isn't in that channel, by direct message. It returns where that stands, as far
+// as Slack says: through an address it doesn't say when.
+func (c *Chat) private(ctx context.Context, m store.Message, r store.Request, text string) (store.Post, error) {
 	who, key := r.Asker, r.ID
 	if m.Body.For != nil {
 		who, key = *m.Body.For, m.Thread
@@ -257,16 +261,18 @@ func (c *Chat) private(ctx context.Context, m store.Message, r store.Request, te
 	if url := c.replies.of(key); url != "" {
 		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, &slack.WebhookMessage{Text: text, ResponseType: slack.ResponseTypeEphemeral})
 		if err == nil {
-			return nil
+			return store.Post{Channel: who.Channel}, nil
 		}
 		c.log.Warn("answer through response_url", "request", r.ID, "error", redactURL(err))
 	}
-	_, err := c.api.PostEphemeralContext(ctx, who.Channel, who.User, slack.MsgOptionText(text, false))
+	at := store.Post{Channel: who.Channel}
+	var err error
+	at.TS, err = c.api.PostEphemeralContext(ctx, who.Channel, who.User, slack.MsgOptionText(text, false))
 	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && explain(err, "") == nil {
 		c.log.Info("answer by direct message", "request", r.ID, "because", answer.Err)
-		_, _, err = c.api.PostMessageContext(ctx, who.User, slack.MsgOptionText(text, false))
+		at.Channel, at.TS, err = c.api.PostMessageContext(ctx, who.User, slack.MsgOptionText(text, false))
 	}
-	return err
+	return at, err
 }
 
 // redactURL takes the address out of an error: a response_url is a key.

@@ -312,13 +312,9 @@ func TestSomebodyWhoCantBeToldDoesntHoldUpTheThread(t *testing.T) {
 	o := start(t, tidy(work))
 	for range 200 {
 		o.Fail("response_url", slacktest.Fault{Status: 500})
-		o.Fail("chat.postEphemeral", slacktest.Fault{Error: "user_not_in_channel"})
+		o.Fail("chat.postEphemeral", slacktest.Fault{Status: 500})
 	}
-	// The account is closed between the question and the answer.
-	o.gh.SetDelay(300 * time.Millisecond)
 	o.types(o.ada, o.general, "")
-	o.AddUser(slacktest.User{ID: o.ada.ID, RealName: "Ada", Deleted: true})
-	o.gh.SetDelay(0)
 	o.waitFor("told in the thread what came of it", 8*time.Second, func() bool {
 		return len(o.cards()) == 1 && strings.Contains(o.cards()[0].PlainText(), "Done") && slices.Contains(o.replies(o.cards()[0]), "Result")
 	})

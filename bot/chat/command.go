@@ -3,6 +3,8 @@ package chat
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -22,6 +25,9 @@ const (
 	noDatabase = "The bot can't write to its database, so nothing was done. Try again in a minute, and tell whoever runs the bot if it goes on."
 	noForm     = "Slack didn't open the form, so nothing was done. Try again."
 )
+
+// mostTyped is how many bytes behind a command are read.
+const mostTyped = 20_000
 
 // command takes a slash command. It returns the ack's payload: an answer at
 // once, or nil when the request was stored and will be answered, or a form opens.
@@ -31,9 +37,14 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	}
 	i := slices.IndexFunc(c.desk.Operations, func(o ops.Operation) bool { return o.Command == typed.Command })
 	if i < 0 {
-		return ephemeral("This bot doesn't offer `" + escape(typed.Command) + "`. Nothing was done.")
+		return ephemeral("This bot doesn't offer `" + escape(cut(typed.Command, 100)) + "`. Nothing was done.")
 	}
 	o := c.desk.Operations[i]
+	if len(typed.Text) > mostTyped {
+		const said = "That is more than anybody types. Nothing was done."
+		c.turnAway(ctx, c.asker(typed.TeamID, typed.UserID, typed.ChannelID), o.Command, said)
+		return ephemeral(said)
+	}
 	words := strings.FieldsFunc(typed.Text, separates)
 	preview := false
 	switch {
@@ -44,22 +55,72 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	case len(words) > 0 && words[0] == "plan" && !o.Asks():
 		preview, words = true, words[1:]
 	}
+	who := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
+	from := origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)
 	if o.Asks() {
-		c.openForm(ctx, o, typed, words)
+		if !c.again(ctx, who, o.Command, from) {
+			c.openForm(ctx, o, typed, words)
+		}
 		return nil
 	}
 	inputs, err := o.Words(words)
 	if err != nil {
-		return ephemeral(escape(ops.Words(err, "")) + " Nothing was done. Type `" + o.Command + " help` for what can be typed.")
+		c.turnAway(ctx, who, o.Command, "What was typed behind the command was wrong.")
+		// Slack drops an ack of 20 kB, and what was typed may be that long when it is escaped.
+		return ephemeral(escape(cut(ops.Words(err, ""), 300)) + " Nothing was done. Type `" + o.Command + " help` for what can be typed.")
 	}
 	r, err := c.request(ctx, bot.Asking{
-		Operation: o.Name, Inputs: inputs, Preview: preview, Asker: c.asker(typed.TeamID, typed.UserID, typed.ChannelID),
+		Operation: o.Name, Inputs: inputs, Preview: preview, Asker: who, Origin: from,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrTaken):
+		c.turnAway(ctx, who, o.Command, twice)
+		return nil
+	case err != nil:
 		return ephemeral(refusal(err))
 	}
 	c.replies.keep(r.ID, typed.ResponseURL)
 	return nil
+}
+
+// twice is why what arrives once more is left alone: whoever did it was
+// answered the first time.
+const twice = "It arrived twice; the first counts."
+
+// origin tells one thing that somebody did from every other. Slack gives each a
+// trigger of its own; without one nothing can be told.
+// https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses
+func origin(trigger string, parts ...string) string {
+	if trigger == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join(append(parts, trigger), "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// again tells whether something arrived before that is stored nowhere else, and
+// records that it did. What can't be told apart is done rather twice than never.
+func (c *Chat) again(ctx context.Context, who store.Asker, tried, origin string) bool {
+	stored, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	err := c.store.Take(stored, origin)
+	if errors.Is(err, store.ErrTaken) {
+		c.turnAway(ctx, who, tried, twice)
+		return true
+	}
+	if err != nil {
+		c.log.Error("remember what arrived", "tried", tried, "error", err)
+	}
+	return false
+}
+
+// turnAway records what somebody tried that came to nothing.
+func (c *Chat) turnAway(ctx context.Context, who store.Asker, tried, why string) {
+	stored, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	if err := c.desk.Refuse(stored, who, tried, why); err != nil {
+		c.log.Error("record a refusal", "tried", tried, "error", err)
+	}
 }
 
 // separates tells what stands between the values of a list.
@@ -70,7 +131,7 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error)
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	r, err := c.desk.Ask(stored, a)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrTaken) {
 		c.log.Error("store a request", "operation", a.Operation, "error", err)
 	}
 	return r, err
@@ -96,46 +157,6 @@ func refusal(err error) string {
 	return noDatabase
 }
 
-// Present tells whether somebody is a full member of the workspace and is in
-// an operation's channel; an *ops.Error says why not.
-// https://docs.slack.dev/reference/objects/user-object
-func (c *Chat) Present(ctx context.Context, who store.Asker, place string) error {
-	no := func(what string) error {
-		return &ops.Error{Kind: ops.Refused, What: what + " Nothing was done."}
-	}
-	unknown := func(err error) error {
-		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this, so nothing was done.", Next: "Try again in a minute."}
-	}
-	user, err := c.api.GetUserInfoContext(ctx, who.User)
-	switch {
-	case err != nil:
-		return unknown(err)
-	case who.Workspace != c.workspace || user.TeamID != c.workspace || user.IsStranger:
-		return no("You are not of this workspace.")
-	case user.Deleted || user.IsBot:
-		return no("Only people may ask for this.")
-	case user.IsRestricted || user.IsUltraRestricted:
-		return no("Guests may not ask for this.")
-	}
-	channel, err := c.find(ctx, strings.TrimPrefix(place, "#"))
-	if err != nil || channel == nil {
-		return unknown(err)
-	}
-	params := &slack.GetUsersInConversationParameters{ChannelID: channel.ID, Limit: 1000}
-	for {
-		members, next, err := c.api.GetUsersInConversationContext(ctx, params)
-		switch {
-		case err != nil:
-			return unknown(err)
-		case slices.Contains(members, who.User):
-			return nil
-		case next == "":
-			return no(fmt.Sprintf("Only members of #%s may ask for this.", channel.Name))
-		}
-		params.Cursor = next
-	}
-}
-
 // about answers /rootbot: what there is, what is open, what was, and who one is.
 func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 	words := strings.Fields(typed.Text)
@@ -146,20 +167,34 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 	asker := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
 	switch {
 	case topic == "" || topic == "help":
-	case slices.Contains([]string{"requests", "whoami"}, topic) && len(words) == 1, topic == "history" && len(words) <= 2:
+	case slices.Contains([]string{"requests", "whoami", "link", "unlink"}, topic) && len(words) == 1, topic == "history" && len(words) <= 2:
 	default:
-		return ephemeral("There is no `/rootbot " + escape(cut(typed.Text, 100)) + "`; there are `/rootbot`, `/rootbot requests`, `/rootbot history [operation|person]` and `/rootbot whoami`.")
+		return ephemeral("There is no `/rootbot " + escape(cut(typed.Text, 100)) + "`; there are `/rootbot`, `/rootbot requests`, `/rootbot history [operation|person]`, `/rootbot whoami`, `/rootbot link` and `/rootbot unlink`.")
+	}
+	switch topic {
+	case "link":
+		if c.again(ctx, asker, "/rootbot link", origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)) {
+			return nil
+		}
+		c.prove(ctx, asker, typed.ResponseURL)
+		return nil
+	case "unlink":
+		c.later(ctx, typed.ResponseURL, func(ctx context.Context) string { return c.unlink(ctx, asker) })
+		return nil
 	}
 	c.later(ctx, typed.ResponseURL, func(ctx context.Context) string {
-		login, err := c.desk.Member(ctx, asker)
+		identity, err := c.desk.Identify(ctx, asker)
+		if err == nil {
+			err = c.desk.Team.Shows(ctx, identity.Login)
+		}
 		switch topic {
 		case "", "help":
-			return c.overview(ctx, asker)
+			return c.overview(ctx, asker, err)
 		case "whoami":
-			return c.whoami(login, err)
+			return c.whoami(identity, err)
 		}
 		if err != nil {
-			return escape(ops.Words(err, ""))
+			return c.refuse(ctx, asker, identity, "/rootbot "+topic, err)
 		}
 		var list []store.Request
 		title := "Open requests"
@@ -186,9 +221,12 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 func (c *Chat) later(ctx context.Context, url string, text func(context.Context) string) {
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
+		// What is found out slowly must still be told.
+		asking, asked := context.WithTimeout(ctx, 30*time.Second)
+		message := &slack.WebhookMessage{Text: cut(text(asking), sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
+		asked()
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
-		message := &slack.WebhookMessage{Text: cut(text(ctx), sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
 		_, err := backoff.Retry(ctx, func() (struct{}, error) {
 			return struct{}{}, slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
 		}, backoff.WithMaxTries(5))
@@ -198,13 +236,36 @@ func (c *Chat) later(ctx context.Context, url string, text func(context.Context)
 	})
 }
 
-// overview is what somebody may do here.
-func (c *Chat) overview(ctx context.Context, who store.Asker) string {
+// refuse records what somebody tried who may not, and says why not.
+func (c *Chat) refuse(ctx context.Context, who store.Asker, identity team.Identity, tried string, no error) string {
+	who.Login = identity.Login
+	words := noDatabase
+	if _, ok := errors.AsType[*ops.Error](no); ok {
+		words = ops.Words(no, "")
+	} else {
+		c.log.Error("answer a command", "tried", tried, "error", no)
+	}
+	c.turnAway(ctx, who, tried, words)
+	return escape(words)
+}
+
+// overview is what somebody may do here, by what they are in the team; no says
+// why they are nothing in it.
+func (c *Chat) overview(ctx context.Context, who store.Asker, no error) string {
 	var b strings.Builder
+	if no != nil {
+		fmt.Fprintf(&b, "%s\n", escape(ops.Words(no, "")))
+	}
 	for _, o := range c.desk.Operations {
-		may := "you may ask for it"
-		if _, err := c.desk.MayAsk(ctx, o.Name, who); err != nil {
-			may = "not for you: " + escape(ops.Words(err, ""))
+		may, err := "you may ask for it", no
+		if c.desk.TermsOf(o.Name).Requesters == bot.ByPlace {
+			_, err = c.desk.MayAsk(ctx, o.Name, who)
+		}
+		if err != nil {
+			may = "not for you"
+			if words := ops.Words(err, ""); no == nil || words != ops.Words(no, "") {
+				may += ": " + escape(words)
+			}
 		}
 		fmt.Fprintf(&b, "*`%s`* — %s\n     %s", o.Command, escape(o.Title()), may)
 		if place := c.places[o.Name]; place != "" {
@@ -212,18 +273,21 @@ func (c *Chat) overview(ctx context.Context, who store.Asker) string {
 		}
 		fmt.Fprintf(&b, "; `%s help` says more\n", o.Command)
 	}
-	b.WriteString("`/rootbot requests` — what is open\n`/rootbot history [operation|person]` — what was\n`/rootbot whoami` — who I think you are")
+	b.WriteString("`/rootbot requests` — what is open\n`/rootbot history [operation|person]` — what was\n`/rootbot whoami` — who I think you are\n" +
+		"`/rootbot link` — prove which GitHub account is yours\n`/rootbot unlink` — forget it")
 	return b.String()
 }
 
-func (c *Chat) whoami(login string, err error) string {
+func (c *Chat) whoami(who team.Identity, no error) string {
 	switch {
-	case login == "":
-		return escape(ops.Words(err, ""))
-	case err != nil:
-		return fmt.Sprintf("You are %s on GitHub, by the identities in the bot's settings. %s", escape(login), escape(ops.Words(err, "")))
+	case who.Login == "":
+		return escape(ops.Words(no, ""))
+	case no != nil:
+		// Nothing was to be done.
+		words := strings.NewReplacer(" Nothing was done.", "", ", so nothing was done.", ".").Replace(ops.Words(no, ""))
+		return fmt.Sprintf("You are %s on GitHub, %s. %s", escape(who.Login), escape(who.How), escape(words))
 	}
-	return fmt.Sprintf("You are %s on GitHub, by the identities in the bot's settings, and a member of the team %s.", escape(login), escape(c.desk.Team.Name()))
+	return fmt.Sprintf("You are %s on GitHub, %s, and a member of the team %s.", escape(who.Login), escape(who.How), escape(c.desk.Team.Name()))
 }
 
 func (c *Chat) listing(ctx context.Context, title string, list []store.Request) string {

@@ -95,7 +95,7 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 				break
 			}
 		}
-	} else if personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct}, first.Kind); personal && first.Tries >= enough {
+	} else if personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, first.Kind); personal && first.Tries >= enough {
 		log.Error("somebody can't be told; giving up", "error", redactURL(err))
 		err = c.store.Dead(ctx, first.ID, redactURL(err))
 	} else {
@@ -108,6 +108,9 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 	}
 }
 
+// receipt records that a message was delivered, and where it stands.
+type receipt func(place string, at store.Post, events ...store.Event) error
+
 // enough is how often somebody is tried to be told privately: for a quarter of an hour.
 const enough = 36
 
@@ -118,17 +121,27 @@ var hopeless = []string{"invalid_blocks", "invalid_blocks_format", "msg_too_long
 func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, error) {
 	first := waiting[0]
 	with := []int64{first.ID}
-	r, err := c.store.Request(ctx, first.Request)
-	if err != nil {
-		return with, err
+	var r store.Request
+	var err error
+	if first.Request != "" {
+		if r, err = c.store.Request(ctx, first.Request); err != nil {
+			return with, err
+		}
 	}
-	sent := func(place string, post store.Post) error {
-		return c.store.Sent(ctx, time.Now(), first.Thread, place, post, with...)
+	sent := func(place string, post store.Post, events ...store.Event) error {
+		return c.store.Sent(ctx, time.Now(), store.Delivery{
+			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...),
+		})
 	}
-	if r.Asker.Front != "slack" {
-		return with, sent("", store.Post{})
+	switch {
+	case first.Request == "":
+		return with, c.notice(ctx, first, sent)
+	case r.Asker.Front != "slack":
+		return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
 	}
 	switch first.Kind {
+	case store.Glass:
+		return with, c.glass(ctx, first, r, sent)
 	case store.Card:
 		// It shows the request as it is now, so it stands for all that wait.
 		for _, m := range waiting[1:] {
@@ -138,21 +151,27 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		}
 		return with, c.cards(ctx, first, r, sent)
 	case store.Private:
-		if err := c.private(ctx, first, r, escape(first.Body.Text)); err != nil {
+		at, err := c.private(ctx, first, r, escape(first.Body.Text))
+		if err != nil {
 			return with, err
 		}
-		return with, sent("", store.Post{})
+		return with, sent("", at)
 	case store.Pointer:
+		if first.Body.Other == r.ID && r.Asker.Channel == c.channelOf(r.Operation) {
+			// Who is looking at the card is told nothing, and nothing is recorded as told.
+			return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
+		}
 		return with, c.point(ctx, first, r, sent)
 	case store.Direct:
 		direct, _, _, err := c.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{r.Asker.User}})
 		if err != nil {
 			return with, err
 		}
-		if _, err := c.post(ctx, first, store.Post{Channel: direct.ID}, drawDirect(c.operationOf(r).Command, r, c.where(ctx, r.Card))); err != nil {
+		p, err := c.post(ctx, first, store.Post{Channel: direct.ID}, drawDirect(c.operationOf(r).Command, r, c.where(ctx, r.Card)))
+		if err != nil {
 			return with, err
 		}
-		return with, sent("", store.Post{})
+		return with, sent("", p.Post)
 	}
 	// All others stand in a card's thread: decisions where the operation is
 	// asked for, log and result in the log channel.
@@ -222,12 +241,12 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 			}
 		}
 	}
-	return with, c.store.Sent(ctx, time.Now(), first.Thread, "", card, with...)
+	return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
 }
 
 // cards makes the card, or brings it up to date: where the operation is asked
 // for, and in the log channel where that is another.
-func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent func(string, store.Post) error) error {
+func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
 	all, err := c.store.OnCard(ctx, r.Card)
 	if err != nil {
 		return err
@@ -238,20 +257,33 @@ func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent
 		return sent("", store.Post{})
 	}
 	drawn := drawCard(c.operationOf(r), shown)
-	err = c.placeCards(ctx, m, r, drawn)
+	head, err := c.anchor(ctx, shown)
+	if err != nil {
+		return err
+	}
+	if head.Seq > 0 {
+		drawn.anchor = head.String()
+		drawn.blocks = append(drawn.blocks, small("Audit `"+drawn.anchor+"`"))
+	}
+	logged, err := c.placeCards(ctx, m, r, drawn)
 	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
 		// Without a card nothing could be told at all.
 		c.log.Error("Slack refuses a card; making a plain one", "request", r.ID, "error", answer.Err, "details", answer.ResponseMetadata.Messages)
-		err = c.placeCards(ctx, m, r, drawNote(drawn.text))
+		logged, err = c.placeCards(ctx, m, r, drawNote(drawn.text))
+		head = store.Head{}
 	}
 	if err != nil {
 		return err
 	}
+	if head.Seq > 0 {
+		return sent("", store.Post{}, anchored(head, logged))
+	}
 	return sent("", store.Post{})
 }
 
-// placeCards puts a drawing where the cards of a request belong.
-func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request, drawn drawing) error {
+// placeCards puts a drawing where the cards of a request belong, and returns
+// where the one in the log channel stands.
+func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request, drawn drawing) (logged store.Post, err error) {
 	places := map[string]string{store.CardPlace: c.channelOf(r.Operation)}
 	if c.channelOf(r.Operation) != c.channel {
 		places[store.LogPlace] = c.channel
@@ -263,7 +295,7 @@ func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request,
 		}
 		at, posted, err := c.store.Posted(ctx, r.Card, place)
 		if err != nil {
-			return err
+			return logged, err
 		}
 		found := posted
 		if !posted {
@@ -271,26 +303,29 @@ func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request,
 			keyed.Body.Other = place
 			var p posting
 			if p, err = c.post(ctx, keyed, store.Post{Channel: channel}, drawn); err != nil {
-				return err
+				return logged, err
 			}
-			if err := c.store.Sent(ctx, time.Now(), r.Card, place, p.Post); err != nil {
-				return err
+			if err := c.store.Sent(ctx, time.Now(), store.Delivery{Thread: r.Card, Place: place, Post: p.Post}); err != nil {
+				return logged, err
 			}
 			at, found = p.Post, p.found
 		}
 		// One that stands already, also by a try whose answer was lost, is behind the times.
 		if found {
 			if err := c.update(ctx, at, drawn); err != nil {
-				return err
+				return logged, err
 			}
 		}
+		if channel == c.channel {
+			logged = at
+		}
 	}
-	return nil
+	return logged, nil
 }
 
 // ask makes or brings up to date who must decide. The buttons of an earlier
 // plan go.
-func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent func(string, store.Post) error) error {
+func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent receipt) error {
 	if r.Plan == nil {
 		return sent("", card)
 	}
@@ -311,16 +346,17 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 	if o, ok := c.desk.Operation(r.Operation); ok {
 		label = o.UndoLabel
 	}
+	alone := len(c.desk.BreakGlass) > 0
 	at, posted := places[place]
 	if !posted {
-		p, err := c.post(ctx, m, card, drawAsk(r, label))
+		p, err := c.post(ctx, m, card, drawAsk(r, label, alone))
 		if err != nil {
 			return err
 		}
 		at, posted = p.Post, p.found
 	}
 	if posted {
-		if err := c.update(ctx, at, drawAsk(r, label)); err != nil {
+		if err := c.update(ctx, at, drawAsk(r, label, alone)); err != nil {
 			return err
 		}
 	}
@@ -336,9 +372,8 @@ func (c *Chat) where(ctx context.Context, card string) string {
 	return c.link(at)
 }
 
-// point tells the asker where a card is, unless they are looking at it.
-func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent func(string, store.Post) error) error {
-	there := m.Body.Other == r.ID && r.Asker.Channel == c.channelOf(r.Operation)
+// point tells the asker where a card is.
+func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
 	other, err := c.store.Request(ctx, m.Body.Other)
 	if err != nil {
 		return err
@@ -347,14 +382,13 @@ func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent
 	switch {
 	case err != nil:
 		return err
-	case there:
-		return sent("", store.Post{})
 	case !posted && other.Asker.Front != "slack":
 		// It was asked for elsewhere, so there is nothing to point to.
-		if err := c.private(ctx, m, r, escape(m.Body.Text)); err != nil {
+		at, err := c.private(ctx, m, r, escape(m.Body.Text))
+		if err != nil {
 			return err
 		}
-		return sent("", store.Post{})
+		return sent("", at)
 	case !posted:
 		return fmt.Errorf("the card of request %s isn't posted yet", m.Body.Other)
 	}
@@ -364,15 +398,17 @@ func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent
 	} else {
 		text += fmt.Sprintf(" <%s|Here it is>, in <#%s>.", c.link(card), card.Channel)
 	}
-	if err := c.private(ctx, m, r, text); err != nil {
+	at, err := c.private(ctx, m, r, text)
+	if err != nil {
 		return err
 	}
-	return sent("", store.Post{})
+	return sent("", at)
 }
 
 // postLong posts a drawing in a thread, and what doesn't fit in it as a file.
-func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post, d drawing, sent func(string, store.Post) error) error {
-	if _, err := c.post(ctx, m, thread, d); err != nil {
+func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post, d drawing, sent receipt) error {
+	p, err := c.post(ctx, m, thread, d)
+	if err != nil {
 		return err
 	}
 	if d.file.name != "" {
@@ -380,113 +416,5 @@ func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post,
 			return err
 		}
 	}
-	return sent("", thread)
-}
-
-const eventType = "rootbot_message"
-
-// posting is a message that stands.
-type posting struct {
-	store.Post
-	to    int64 // up to which line of the log it goes
-	found bool  // it stood already
-}
-
-// post posts a message, in the thread of at if that has a TS. A message that
-// was tried before is looked for first: only the answer may have been lost.
-func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawing) (posting, error) {
-	key := fmt.Sprintf("%s/%d/%s", m.Request, m.ID, m.Body.Other)
-	if m.Tries > 0 {
-		to := m.Body.To
-		found, err := c.look(ctx, m, at, func(s slack.Message) bool {
-			payload := s.Metadata.EventPayload
-			if n, ok := payload["to"].(float64); ok {
-				to = int64(n)
-			}
-			return s.Metadata.EventType == eventType && payload["message"] == key
-		})
-		if err != nil || found.TS != "" {
-			return posting{found, to, true}, err
-		}
-	}
-	if err := c.paces.wait(ctx, at.Channel, false); err != nil {
-		return posting{}, err
-	}
-	options := []slack.MsgOption{
-		slack.MsgOptionText(cut(d.text, sectionLimit), false), slack.MsgOptionBlocks(d.blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
-		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"message": key, "to": m.Body.To}}),
-	}
-	if at.TS != "" {
-		options = append(options, slack.MsgOptionTS(at.TS))
-	}
-	channel, ts, err := c.api.PostMessageContext(ctx, at.Channel, options...)
-	return posting{Post: store.Post{Channel: channel, TS: ts}, to: m.Body.To}, c.paces.heed(at.Channel, err)
-}
-
-// span is the first of several log messages, going up to the end of the last.
-func span(first, last store.Message) store.Message {
-	first.Body.To = last.Body.To
-	return first
-}
-
-func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
-	if err := c.paces.wait(ctx, at.Channel, true); err != nil {
-		return err
-	}
-	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, slack.MsgOptionText(cut(d.text, sectionLimit), false), slack.MsgOptionBlocks(d.blocks...))
-	return c.paces.heed(at.Channel, err)
-}
-
-// upload puts a file into a thread.
-func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f file) error {
-	if m.Tries > 0 {
-		found, err := c.look(ctx, m, thread, func(s slack.Message) bool {
-			return slices.ContainsFunc(s.Files, func(there slack.File) bool { return there.Name == f.name })
-		})
-		if err != nil || found.TS != "" {
-			return err
-		}
-	}
-	if err := c.paces.wait(ctx, thread.Channel, false); err != nil {
-		return err
-	}
-	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
-		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, Channel: thread.Channel, ThreadTimestamp: thread.TS,
-	})
-	return c.paces.heed(thread.Channel, err)
-}
-
-// look finds a message of the bot's own since m was written; the zero Post if
-// there is none.
-func (c *Chat) look(ctx context.Context, m store.Message, at store.Post, is func(slack.Message) bool) (store.Post, error) {
-	oldest := fmt.Sprintf("%d.000000", m.At.Add(-time.Minute).Unix())
-	cursor := ""
-	for {
-		var messages []slack.Message
-		var err error
-		if at.TS != "" {
-			messages, _, cursor, err = c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-				ChannelID: at.Channel, Timestamp: at.TS, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
-			})
-		} else {
-			var page *slack.GetConversationHistoryResponse
-			page, err = c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-				ChannelID: at.Channel, Oldest: oldest, Limit: 200, Cursor: cursor, IncludeAllMetadata: true,
-			})
-			if page != nil {
-				messages, cursor = page.Messages, page.ResponseMetaData.NextCursor
-			}
-		}
-		if err != nil {
-			return store.Post{}, fmt.Errorf("look for a message that may have been posted: %w", err)
-		}
-		for _, s := range messages {
-			if is(s) {
-				return store.Post{Channel: at.Channel, TS: s.Timestamp}, nil
-			}
-		}
-		if cursor == "" {
-			return store.Post{}, nil
-		}
-	}
+	return sent("", p.Post)
 }

@@ -25,6 +25,13 @@ const ann, bob = "ann@example.com", "bob@example.com"
 func meeting(t *testing.T, c *crew, changes ...func(*ops.Operation, *bot.Terms)) *office {
 	t.Helper()
 	o := build(t, slacktest.Options{})
+	o.meet(c, changes...)
+	return o
+}
+
+// meet begins a meeting.
+func (o *office) meet(c *crew, changes ...func(*ops.Operation, *bot.Terms)) {
+	o.t.Helper()
 	operation, terms := c.letGo(), bot.DefaultTerms()
 	terms.Place, terms.Approval = "reliability-eng", ops.Rule{Count: 1}
 	for _, change := range changes {
@@ -32,7 +39,6 @@ func meeting(t *testing.T, c *crew, changes ...func(*ops.Operation, *bot.Terms))
 	}
 	o.terms = map[string]bot.Terms{"let-go": terms}
 	o.begin(operation)
-	return o
 }
 
 // form waits for the form that somebody has open.

@@ -34,7 +34,8 @@ const (
 type drawing struct {
 	text   string
 	blocks []slack.Block
-	file   file // the zero file: none
+	file   file   // the zero file: none
+	anchor string // the head of the audit that it shows; empty: none
 }
 
 type file struct{ name, title, text string }
@@ -56,7 +57,7 @@ func state(r store.Request) string {
 		}
 		return "🔎 *Looking* at what would be done"
 	case store.Waiting:
-		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Need-len(r.Reviews)), moment(r.ExpiresAt))
+		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Missing()), moment(r.ExpiresAt))
 	case store.Approved:
 		return "▶️ *About to run*"
 	case store.Running:
@@ -182,6 +183,16 @@ func decisions(r store.Request) []string {
 	for _, review := range r.Reviews {
 		lines = append(lines, fmt.Sprintf("Approved by %s at %s", person(review), moment(review.At)))
 	}
+	if r.Glass != nil {
+		what := "🚨 Run alone, without its approvals,"
+		if r.Glass.Digest != r.Digest() {
+			what = "🚨 Break glass for an earlier plan"
+		}
+		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", what, person(*r.Glass), moment(r.Glass.At), escape(cut(r.Glass.Reason, lineLimit))))
+	}
+	if r.Looked != nil {
+		lines = append(lines, fmt.Sprintf("Looked at afterwards by %s at %s", person(*r.Looked), moment(r.Looked.At)))
+	}
 	// While it is being taken back, its state says by whom.
 	if r.Decided != nil && r.State != store.Undoing {
 		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undone: "Taken back"}[r.State]
@@ -201,8 +212,8 @@ func person(r store.Review) string {
 }
 
 // drawAsk draws who must decide, with the buttons for that; and what was
-// decided, without them.
-func drawAsk(r store.Request, undo string) drawing {
+// decided, without them. alone: there is somebody who may have it run alone.
+func drawAsk(r store.Request, undo string, alone bool) drawing {
 	var b sheet
 	value := r.ID + ":" + r.Digest()
 	button := func(action, label string, style slack.Style) slack.BlockElement {
@@ -215,12 +226,15 @@ func drawAsk(r store.Request, undo string) drawing {
 	}
 	switch {
 	case r.State == store.Waiting:
-		b.add(fmt.Sprintf("*To decide*%s: %s needed, by a member of the team other than <@%s>.", target, approvals(r.Need-len(r.Reviews)), r.Asker.User))
+		b.add(fmt.Sprintf("*To decide*%s: %s needed, by a member of the team other than <@%s>.", target, approvals(r.Missing()), r.Asker.User))
 		if r.Why != "" {
 			b.add(escape(r.Why))
 		}
 		buttons = []slack.BlockElement{
 			button(bot.Approve, "Approve", slack.StylePrimary), button(bot.Reject, "Reject", slack.StyleDanger), button(bot.Withdraw, "Withdraw", slack.StyleDefault),
+		}
+		if alone {
+			buttons = append(buttons, button(bot.BreakGlass, "Break glass…", slack.StyleDefault))
 		}
 	case !r.UndoUntil.IsZero():
 		b.add(fmt.Sprintf("*%s*%s: possible for any member of the team, until %s.", escape(undo), target, moment(r.UndoUntil)))

@@ -46,7 +46,7 @@ func drawn(t *testing.T, drawings ...drawing) (*office, []slacktest.Message) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Sent(t.Context(), time.Now(), r.ID, store.CardPlace, store.Post{Channel: o.home.ID, TS: card.TS}); err != nil {
+			if err := s.Sent(t.Context(), time.Now(), store.Delivery{Thread: r.ID, Place: store.CardPlace, Post: store.Post{Channel: o.home.ID, TS: card.TS}}); err != nil {
 				t.Fatal(err)
 			}
 		}

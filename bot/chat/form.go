@@ -3,9 +3,7 @@ package chat
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -97,7 +95,7 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 		return nil
 	}
 	values := ops.Inputs{}
-	for block, actions := range sent.View.State.Values {
+	for block, actions := range typed(sent) {
 		for _, action := range actions {
 			switch i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.Name == block }); {
 			case len(action.SelectedOptions) > 0:
@@ -113,16 +111,28 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	}
 	inputs, wrong := o.Fill(values)
 	if len(wrong) > 0 {
+		c.turnAway(ctx, c.presser(sent, sent.View.PrivateMetadata), o.Command, reasons(wrong))
 		return slack.NewErrorsViewSubmissionResponse(cutAll(wrong))
 	}
 	channel := sent.View.PrivateMetadata
 	if place := c.places[o.Name]; place != "" {
 		channel = place
 	}
-	if _, err := c.request(ctx, bot.Asking{Operation: o.Name, Inputs: inputs, Asker: c.presser(sent, channel)}); err != nil {
+	_, err := c.request(ctx, bot.Asking{
+		Operation: o.Name, Inputs: inputs, Asker: c.presser(sent, channel), Origin: origin(sent.TriggerID, sent.User.ID, sent.View.ID, sent.View.Hash),
+	})
+	switch {
+	case errors.Is(err, store.ErrTaken):
+		c.turnAway(ctx, c.presser(sent, channel), o.Command, twice)
+	case err != nil:
 		return slack.NewErrorsViewSubmissionResponse(map[string]string{o.Form[0].Name: noDatabase})
 	}
 	return nil
+}
+
+// reasons says what is wrong with a form, without what was typed.
+func reasons(wrong map[string]string) string {
+	return "The form was wrong at: " + strings.Join(slices.Sorted(maps.Keys(wrong)), ", ") + "."
 }
 
 // cutAll shortens messages to what a form shows.
@@ -136,6 +146,9 @@ func cutAll(wrong map[string]string) map[string]string {
 // The button that asks for the same thing again.
 const actionRetry = "retry"
 
+// verbs are the buttons that there are.
+var verbs = []string{actionRetry, bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed}
+
 // interaction takes clicks and forms. It returns the ack's payload.
 func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) any {
 	switch did.Type {
@@ -143,8 +156,12 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 		return c.submit(ctx, did)
 	case slack.InteractionTypeBlockActions:
 		for _, action := range did.ActionCallback.BlockActions {
-			if slices.Contains([]string{actionRetry, bot.Approve, bot.Reject, bot.Withdraw, bot.Undo}, action.ActionID) {
-				c.click(ctx, did, action.ActionID, action.Value)
+			who, button := c.presser(did, did.Channel.ID), "button "+cut(action.ActionID, 100)
+			if slices.Contains(verbs, action.ActionID) {
+				c.click(ctx, did, action)
+			} else if !c.again(ctx, who, button, origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)) {
+				c.turnAway(ctx, who, button, "There is no such button.")
+				c.later(ctx, did.ResponseURL, func(context.Context) string { return "I don't know that button. Nothing was done." })
 			}
 		}
 	}
@@ -152,12 +169,19 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 }
 
 // click takes a button. Whatever becomes of it, whoever pressed is answered.
-func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, verb, value string) {
+func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action *slack.BlockAction) {
 	no := func(text string) { c.later(ctx, did.ResponseURL, func(context.Context) string { return text }) }
+	verb, value := action.ActionID, action.Value
 	id, digest, _ := strings.Cut(value, ":")
+	from := origin(did.TriggerID, did.User.ID, verb, value, action.ActionTs)
+	who := c.presser(did, did.Channel.ID)
 	r, err := c.store.Request(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		if c.again(ctx, who, "button "+verb, from) {
+			return
+		}
+		c.turnAway(ctx, who, "button "+verb, "There is no request "+cut(id, 100)+".")
 		no("I don't know the request that this button belongs to. Nothing was done.")
 		return
 	case err != nil:
@@ -165,15 +189,17 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, verb, v
 		no("The bot can't read its database, so nothing was done. Try again in a minute.")
 		return
 	}
-	who := c.presser(did, did.Channel.ID)
 	o, _ := c.desk.Operation(r.Operation)
 	switch {
 	case verb == actionRetry:
-		c.retry(ctx, did, who, r, digest, no)
-	case verb == bot.Reject && r.State == store.Waiting, verb == bot.Undo && r.State == store.Running, verb == bot.Approve && o.Dangerous && r.State == store.Waiting:
-		c.open(ctx, did.TriggerID, did.ResponseURL, reasonForm(verb, value, did.Channel.ID, r, o))
+		c.retry(ctx, did, who, r, digest, from, no)
+	case slices.Contains([]string{bot.Reject, bot.BreakGlass}, verb) && r.State == store.Waiting, verb == bot.Undo && r.State == store.Running,
+		verb == bot.Approve && o.Dangerous && r.State == store.Waiting, verb == bot.Reviewed && r.Glass != nil && r.Looked == nil:
+		if !c.again(ctx, who, verb, from) {
+			c.open(ctx, did.TriggerID, did.ResponseURL, reasonForm(verb, value, did.Channel.ID, r, o, c.desk.Team.Channel))
+		}
 	default:
-		if err := c.decide(ctx, store.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest}, did.ResponseURL); err != nil {
+		if err := c.decide(ctx, store.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest, Origin: from}, did.ResponseURL); err != nil {
 			no(noDatabase)
 		}
 	}
@@ -183,7 +209,12 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, verb, v
 func (c *Chat) decide(ctx context.Context, click store.Click, answer string) error {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	if err := c.desk.Click(stored, &click); err != nil {
+	err := c.desk.Click(stored, &click)
+	if errors.Is(err, store.ErrTaken) {
+		c.turnAway(ctx, click.Asker, click.Verb, twice)
+		return nil
+	}
+	if err != nil {
 		c.log.Error("store a click", "request", click.Request, "error", err)
 		return err
 	}
@@ -192,76 +223,22 @@ func (c *Chat) decide(ctx context.Context, click store.Click, answer string) err
 }
 
 // retry asks once more for what a request asked for, in the name of whoever clicked.
-func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who store.Asker, before store.Request, digest string, no func(string)) {
+func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who store.Asker, before store.Request, digest, from string, no func(string)) {
 	if digest != before.Digest() || !retryable(before) {
+		c.turnAway(ctx, who, "button "+actionRetry, "It doesn't apply any more.")
 		no("This button doesn't apply any more. Nothing was done; type the command again.")
 		return
 	}
-	r, err := c.request(ctx, bot.Asking{Again: before.ID, Asker: who})
-	if err != nil {
+	r, err := c.request(ctx, bot.Asking{Again: before.ID, Asker: who, Origin: from})
+	switch {
+	case errors.Is(err, store.ErrTaken):
+		c.turnAway(ctx, who, actionRetry, twice)
+		return
+	case err != nil:
 		no(refusal(err))
 		return
 	}
 	c.replies.keep(r.ID, did.ResponseURL)
-}
-
-// decision is what a form of a decision carries with it, out of people's reach.
-type decision struct {
-	Value   string `json:"value"` // of the button: request and digest
-	Channel string `json:"channel"`
-}
-
-// reasonForm asks for what a decision must come with.
-func reasonForm(verb, value, channel string, r store.Request, o ops.Operation) slack.ModalViewRequest {
-	kept, _ := json.Marshal(decision{Value: value, Channel: channel})
-	view := slack.ModalViewRequest{Type: slack.VTModal, CallbackID: decideForm + verb, PrivateMetadata: string(kept), Close: plain("Cancel")}
-	target := r.Plan.Target
-	if target == "" {
-		target = o.Command
-	}
-	field := slack.NewPlainTextInputBlockElement(nil, "reason")
-	block := slack.NewInputBlock("reason", plain("Reason"), nil, field)
-	switch verb {
-	case bot.Reject:
-		view.Title, view.Submit = plain("Reject"), plain("Reject")
-		block.Hint = plain("Everybody in the thread can read it.")
-	case bot.Undo:
-		view.Title, view.Submit = plain(cut(o.UndoLabel, titleLimit)), plain(cut(o.UndoLabel, titleLimit))
-		block.Hint = plain("Everybody in the thread can read it.")
-	default:
-		view.Title, view.Submit = plain("Approve"), plain("Approve")
-		block = slack.NewInputBlock("name", plain("Type the name to approve"), nil, slack.NewPlainTextInputBlockElement(nil, "name"))
-		block.Hint = plain(cut("Exactly: "+target, 150))
-	}
-	view.Blocks.BlockSet = []slack.Block{section(fmt.Sprintf("`%s` — %s", o.Command, escape(cut(target, 200)))), block}
-	return view
-}
-
-// submitDecision takes the form of a decision.
-func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallback, verb string) any {
-	var kept decision
-	block := "reason"
-	if verb == bot.Approve {
-		block = "name"
-	}
-	text := ""
-	for _, action := range sent.View.State.Values[block] {
-		text = action.Value
-	}
-	if verb != bot.Approve {
-		text = oneLine(text)
-	}
-	if err := json.Unmarshal([]byte(sent.View.PrivateMetadata), &kept); err != nil || text == "" {
-		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: "Please fill this in."})
-	}
-	id, digest, _ := strings.Cut(kept.Value, ":")
-	err := c.decide(ctx, store.Click{
-		Request: id, Verb: verb, Asker: c.presser(sent, kept.Channel), Digest: digest, Text: text,
-	}, "")
-	if err != nil {
-		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: noDatabase})
-	}
-	return nil
 }
 
 // retryable tells whether a request may be asked for once more.

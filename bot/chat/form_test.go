@@ -147,12 +147,45 @@ func TestAFormThatWasMadeUp(t *testing.T) {
 	}
 }
 
+func TestWhatNobodyCanReadIsRefused(t *testing.T) {
+	t.Parallel()
+	o := meeting(t, &crew{})
+	for _, test := range []struct{ name, text, says string }{
+		{"a hundred kilobytes", strings.Repeat("<!here> long ", 8000), "longer than 3000 characters"},
+		{"control characters", "bell \a null \x00 escape \x1b[31m", "can't be seen"},
+		{"what turns the direction of writing", "back \u202e forth \u2066", "can't be seen"},
+	} {
+		for _, field := range []string{"emails", "reason", "ticket"} {
+			t.Run(test.name+" in "+field, func(t *testing.T) {
+				values := map[string]string{"emails": ann, "reason": "has left", "ticket": "T-1", "confirmed": "yes"}
+				values[field] = test.text
+				ack, err := o.sent(o.ada, "ask:let-go", values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				contains(t, "the ack", string(ack.Payload), "errors", field, test.says)
+			})
+		}
+	}
+	card := o.proposes(o.ada, ann)
+	value := o.choice(card, ann)
+	o.presses(o.grace, value, "reject")
+	view := o.form(o.grace)
+	ack, err := o.Submit(t.Context(), o.grace.ID, view.ID, map[string]slacktest.Value{"reason": slacktest.Text("bell \a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "the answer to a rejection", string(ack.Payload), "can't be seen")
+	if n := len(o.requests()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 func TestWhateverIsTypedIsHarmless(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, reason string }{
 		{"mentions and links", "<!channel> <@U0GRACE> <https://evil.example|good> <#C0GENERAL>"},
-		{"a hundred kilobytes", strings.Repeat("<!here> long ", 8000)},
-		{"control characters", "bell \a null \x00 escape \x1b[31m back \u202e forth \u2066"},
+		{"as much as a field takes", strings.Repeat("<!here> long ", 230)},
 		{"lines that look like the bot's own", "has left\n✅ *Done*\nApproved by grace at 2 Mar 13:00 UTC"},
 		{"code", "```\nhas left\n``` `x`"},
 	} {

@@ -39,7 +39,9 @@ var (
 // detector is much work.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", abreast)
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		flag.Set("test.parallel", abreast)
+	}
 	os.Exit(m.Run())
 }
 
@@ -84,7 +86,9 @@ type office struct {
 	desk  *bot.Desk
 	chat  *chat.Chat
 	terms map[string]bot.Terms
-	ahead atomic.Int64 // how far the desk's clock is ahead of the real one
+	setUp func(*bot.Desk) // what is particular about this desk; nil: nothing
+	log   *slog.Logger    // the operator's
+	ahead atomic.Int64    // how far the desk's clock is ahead of the real one
 
 	ada, grace, hedy, mallory, nemo slacktest.User
 
@@ -99,7 +103,7 @@ type office struct {
 
 func build(t *testing.T, options slacktest.Options) *office {
 	t.Helper()
-	o := &office{t: t, Workspace: slacktest.New(options), path: file(t)}
+	o := &office{t: t, Workspace: slacktest.New(options), path: file(t), log: quiet}
 	t.Cleanup(o.Close)
 	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})
 	o.grace = o.AddUser(slacktest.User{ID: "U0GRACE", RealName: "Grace"})
@@ -111,15 +115,20 @@ func build(t *testing.T, options slacktest.Options) *office {
 	o.place = o.AddChannel(slacktest.Channel{ID: "C0PLACE01", Name: "reliability-eng", Members: append(slices.Clone(people), o.BotUserID)})
 	o.lobby = o.AddChannel(slacktest.Channel{ID: "C0LOBBY01", Name: "lobby", Members: append(slices.Clone(people), o.BotUserID)})
 	o.general = o.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: people})
-	o.gh = githubtest.New(githubtest.Options{})
-	t.Cleanup(o.gh.Close)
+	o.onGitHub(githubtest.Options{})
+	return o
+}
+
+// onGitHub gives the office's people a GitHub.
+func (o *office) onGitHub(options githubtest.Options) {
+	o.gh = githubtest.New(options)
+	o.t.Cleanup(o.gh.Close)
 	o.gh.AddTeam(admins)
 	for _, login := range []string{"ada", "grace", "hedy"} {
 		o.gh.AddMember(admins, login)
 	}
 	o.gh.AddToOrganization("mallory")
 	o.gh.AddToken("ghp_reader", "reader")
-	return o
 }
 
 func (o *office) settings() chat.Settings {
@@ -132,7 +141,7 @@ func (o *office) apiURL() string { return strings.TrimSuffix(o.URL(), "/") + "/"
 // begin starts the bot's process; leave ends it.
 func (o *office) begin(operations ...ops.Operation) {
 	o.t.Helper()
-	s, err := store.Open(o.t.Context(), "sqlite:"+o.path, quiet)
+	s, err := store.Open(o.t.Context(), "sqlite:"+o.path, o.log)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -142,14 +151,17 @@ func (o *office) begin(operations ...ops.Operation) {
 		o.t.Fatal(err)
 	}
 	o.desk = &bot.Desk{
-		Store: s, Operations: operations, Terms: o.terms, Log: quiet,
+		Store: s, Operations: operations, Terms: o.terms, Log: o.log,
 		Now: func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) },
 		Team: &team.Team{
 			GitHub: client, Organization: o.gh.Organization(), Slug: admins, Channel: "#aws-root-account",
 			Identities: map[string]string{o.ada.ID: "ada", o.grace.ID: "grace", o.hedy.ID: "hedy", o.mallory.ID: "mallory", "U0ALIEN": "ada"},
 		},
 	}
-	o.chat = chat.New(o.desk, o.settings(), quiet)
+	if o.setUp != nil {
+		o.setUp(o.desk)
+	}
+	o.chat = chat.New(o.desk, o.settings(), o.log)
 	o.desk.Present = o.chat.Present
 	if err := o.chat.Open(o.t.Context()); err != nil {
 		o.t.Fatal(err)

@@ -22,6 +22,7 @@ const (
 func (c *Chat) Listen(ending context.Context) error {
 	ctx, cancel := context.WithCancelCause(ending)
 	defer cancel(nil)
+	defer c.linking.stop()
 	var wait sync.WaitGroup
 	for range connections {
 		wait.Go(func() {

@@ -19,19 +19,25 @@ type Click struct {
 	Verb    string    `json:"-"` // "approve", "reject", …
 	At      time.Time `json:"-"`
 	Done    bool      `json:"-"` // answered
+	Origin  string    `json:"-"` // what tells it from every other click; empty: nothing does
 
 	Asker  Asker  `json:"asker"`          // who pressed, and where
 	Digest string `json:"digest"`         // of the plan that the button was shown with
-	Text   string `json:"text,omitempty"` // a reason, or the name that had to be typed
+	Text   string `json:"text,omitempty"` // a reason
+	Name   string `json:"name,omitempty"` // what had to be typed in full
 }
 
-// InsertClick stores a click and wakes who answers it. It sets c.ID.
+// InsertClick stores a click and wakes who answers it. It sets c.ID. One with
+// an origin that was taken before isn't stored, and ErrTaken returned.
 func (s *Store) InsertClick(ctx context.Context, c *Click) error {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode click: %w", err)
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := takeOrigin(ctx, tx, c.Origin); err != nil {
+			return err
+		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, at) VALUES ($1, $2, $3, $4) RETURNING id`,
 			c.Request, c.Verb, string(body), c.At.UnixMicro()).Scan(&c.ID); err != nil {
 			return fmt.Errorf("insert click: %w", err)

@@ -143,7 +143,7 @@ func TestRequestsUnderOneCard(t *testing.T) {
 	s := open(t, file(t))
 	first, second, other := asked(), asked(), asked()
 	second.Card = first.ID
-	if err := s.InsertAll(t.Context(), []store.Request{first, second, other}, make([]store.Change, 3)); err != nil {
+	if err := s.InsertAll(t.Context(), "", []store.Request{first, second, other}, make([]store.Change, 3)); err != nil {
 		t.Fatal(err)
 	}
 	list, err := s.OnCard(t.Context(), first.ID)
@@ -166,7 +166,7 @@ func TestRequestsUnderOneCard(t *testing.T) {
 	bad := asked()
 	bad.ID = first.ID
 	third := asked()
-	if err := s.InsertAll(t.Context(), []store.Request{third, bad}, make([]store.Change, 2)); err == nil {
+	if err := s.InsertAll(t.Context(), "", []store.Request{third, bad}, make([]store.Change, 2)); err == nil {
 		t.Error("a request was stored twice")
 	}
 	if _, err := s.Request(t.Context(), third.ID); !errors.Is(err, store.ErrNotFound) {

@@ -2,54 +2,207 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Event is one entry of the audit: what happened to which request, and by whom.
+// Event is one entry of the audit: what happened, to which request, and by
+// whom. Events are only ever added, each chained to the one before it by its hash.
 type Event struct {
-	Seq     int64 // order; set by the store
+	Seq     int64 // from 1, without gaps; set by the store
 	At      time.Time
-	Request string
+	Request string         // empty: about no request
 	Kind    string         // "asked", "refused", "planned", "started", …
 	By      string         // GitHub login, or "slack:<workspace>/<user>" while that isn't known; empty: the bot
-	Data    map[string]any // no secrets, no texts of messages
+	Data    map[string]any // no texts of messages; secrets are taken out when it is written
+	Hash    string         // hex; set by the store
 }
 
-func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
-	data, err := json.Marshal(e.Data)
-	if err != nil {
-		return fmt.Errorf("encode event %s: %w", e.Kind, err)
+// stored is an event as its row has it.
+type stored struct {
+	Event
+	data string
+}
+
+// Head is the newest event: what stands for the whole audit up to it. The zero
+// value is that of an empty one.
+type Head struct {
+	Seq  int64
+	Hash string
+}
+
+func (h Head) String() string { return fmt.Sprintf("%d:%s", h.Seq, h.Hash) }
+
+// ParseHead reads what Head.String has written.
+func ParseHead(text string) (Head, error) {
+	number, hash, _ := strings.Cut(text, ":")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if _, notHex := hex.DecodeString(hash); err != nil || notHex != nil || seq < 1 || len(hash) != 2*sha256.Size {
+		return Head{}, fmt.Errorf("%q is not an anchor: that is an event's number, a colon and 64 hexadecimal digits", text)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO events (at, request, kind, by, data) VALUES ($1, $2, $3, $4, $5)`,
-		e.At.UnixMicro(), e.Request, e.Kind, e.By, string(data)); err != nil {
-		return fmt.Errorf("insert event %s: %w", e.Kind, err)
+	return Head{Seq: seq, Hash: strings.ToLower(hash)}, nil
+}
+
+// chain is the hash of an event: SHA-256 over the hash before it (64 hexadecimal
+// digits, nothing for the first event) and seq, microseconds since 1970,
+// request, kind, by and data as they are stored, each as a netstring: its length
+// in bytes, a colon, its bytes and a comma. https://cr.yp.to/proto/netstrings.txt
+func (e stored) chain(before string, micros int64) string {
+	var form []byte
+	form = append(form, before...)
+	for _, field := range []string{strconv.FormatInt(e.Seq, 10), strconv.FormatInt(micros, 10), e.Request, e.Kind, e.By, e.data} {
+		form = strconv.AppendInt(form, int64(len(field)), 10)
+		form = append(form, ':')
+		form = append(form, field...)
+		form = append(form, ',')
+	}
+	sum := sha256.Sum256(form)
+	return hex.EncodeToString(sum[:])
+}
+
+// errUnreadable is of an event that isn't what an event is.
+var errUnreadable = errors.New("an event can't be read")
+
+// queryer is a database or a transaction.
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func head(ctx context.Context, q queryer) (Head, error) {
+	var h Head
+	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Head{}, nil
+	}
+	if err != nil {
+		return h, fmt.Errorf("read the newest event: %w", err)
+	}
+	return h, nil
+}
+
+// Head reads the newest event.
+func (s *Store) Head(ctx context.Context) (Head, error) { return head(ctx, s.db) }
+
+// insertEvents adds events to the end of the chain. Transactions that write
+// follow one another, so nobody else adds one meanwhile.
+func insertEvents(ctx context.Context, tx *sql.Tx, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	last, err := head(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		e := stored{Event: event}
+		clean, err := ops.RedactJSON(e.Data)
+		if err != nil {
+			return fmt.Errorf("encode event %s: %w", e.Kind, err)
+		}
+		data, err := json.Marshal(clean)
+		if err != nil {
+			return fmt.Errorf("encode event %s: %w", e.Kind, err)
+		}
+		e.Seq, e.data = last.Seq+1, string(data)
+		e.Request, e.By = strings.ToValidUTF8(e.Request, "\ufffd"), strings.ToValidUTF8(ops.Redact(e.By), "\ufffd")
+		micros := e.At.UnixMicro()
+		e.Hash = e.chain(last.Hash, micros)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO events (seq, at, request, kind, by, data, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			e.Seq, micros, e.Request, e.Kind, e.By, e.data, e.Hash); err != nil {
+			return fmt.Errorf("insert event %s: %w", e.Kind, err)
+		}
+		last = Head{e.Seq, e.Hash}
 	}
 	return nil
 }
 
+// Record adds events that come with no change of a request.
+func (s *Store) Record(ctx context.Context, events ...Event) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return insertEvents(ctx, tx, events...) })
+}
+
 // Events reads the events of one request, or of all with an empty ID, in order.
 func (s *Store) Events(ctx context.Context, request string) ([]Event, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT seq, at, request, kind, by, data FROM events WHERE $1 = '' OR request = $1 ORDER BY seq`, request)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	defer rows.Close()
 	var events []Event
-	for rows.Next() {
-		var e Event
-		var at sql.NullInt64
-		var data string
-		if err := rows.Scan(&e.Seq, &at, &e.Request, &e.Kind, &e.By, &data); err != nil {
-			return nil, fmt.Errorf("read events: %w", err)
+	for e, err := range s.events(ctx, `WHERE $1 = '' OR request = $1`, request) {
+		if err != nil {
+			return nil, err
 		}
-		if err := json.Unmarshal([]byte(data), &e.Data); err != nil {
-			return nil, fmt.Errorf("decode event %d: %w", e.Seq, err)
-		}
-		e.At = moment(at)
 		events = append(events, e)
 	}
-	return events, rows.Err()
+	return events, nil
+}
+
+// EventsSince reads all events from a time on, in order, one by one. The
+// database can't be used for anything else meanwhile.
+func (s *Store) EventsSince(ctx context.Context, since time.Time) iter.Seq2[Event, error] {
+	return s.events(ctx, `WHERE at >= $1`, since.UnixMicro())
+}
+
+// LastEvent reads the newest event of a kind; ErrNotFound if there is none.
+func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
+	for e, err := range s.events(ctx, `WHERE seq = (SELECT MAX(seq) FROM events WHERE kind = $1)`, kind) {
+		return e, err
+	}
+	return Event{}, ErrNotFound
+}
+
+// FirstEvent reads the oldest event; ErrNotFound if there is none.
+func (s *Store) FirstEvent(ctx context.Context) (Event, error) {
+	for e, err := range s.events(ctx, `WHERE seq = (SELECT MIN(seq) FROM events)`) {
+		return e, err
+	}
+	return Event{}, ErrNotFound
+}
+
+func (s *Store) events(ctx context.Context, where string, args ...any) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for e, err := range s.rawEvents(ctx, where, args...) {
+			if err == nil {
+				if err = json.Unmarshal([]byte(e.data), &e.Data); err != nil {
+					err = fmt.Errorf("decode event %d: %w", e.Seq, err)
+				}
+			}
+			if !yield(e.Event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// rawEvents reads events without decoding their data.
+func (s *Store) rawEvents(ctx context.Context, where string, args ...any) iter.Seq2[stored, error] {
+	return func(yield func(stored, error) bool) {
+		rows, err := s.db.QueryContext(ctx, `SELECT seq, at, request, kind, by, data, hash FROM events `+where+` ORDER BY seq`, args...)
+		if err != nil {
+			yield(stored{}, fmt.Errorf("read events: %w", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e stored
+			var micros int64
+			if err := rows.Scan(&e.Seq, &micros, &e.Request, &e.Kind, &e.By, &e.data, &e.Hash); err != nil {
+				yield(e, fmt.Errorf("%w: %w", errUnreadable, err))
+				return
+			}
+			e.At = time.UnixMicro(micros).UTC()
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(stored{}, fmt.Errorf("read events: %w", err))
+		}
+	}
 }

@@ -26,6 +26,12 @@ const (
 	Direct  = "direct"  // how it ended, to the asker, by themselves
 	Private = "private" // Body.Text, for one person's eyes only
 	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for one person's eyes only
+
+	// Of no request, or beside it:
+	Announce = "announce" // Body.Text about Body.For, in the log channel
+	Letter   = "letter"   // Body.Text to Body.For by themselves, about Body.About if that is set
+	Anchor   = "anchor"   // Body.Text is a Head; in the log channel
+	Glass    = "glass"    // that a request runs without its approvals, in the log channel, made or brought up to date
 )
 
 // Body is what a message says beyond what its request says.
@@ -34,7 +40,8 @@ type Body struct {
 	From  int64  `json:"from,omitempty"`
 	To    int64  `json:"to,omitempty"`
 	Other string `json:"other,omitempty"` // another request
-	For   *Asker `json:"for,omitempty"`   // who is meant by Private and Pointer; nil: who asked
+	For   *Asker `json:"for,omitempty"`   // who is meant by Private, Pointer, Announce and Letter; nil: who asked
+	About *Asker `json:"about,omitempty"` // whom a Letter is about
 }
 
 // Message is a message that is to be delivered, in the order of its thread.
@@ -53,13 +60,18 @@ type Message struct {
 // can't be reached must not hold up what everybody reads.
 func (m Message) thread(r Request) string {
 	switch m.Kind {
-	case Private, Pointer, Direct:
+	case Private, Pointer, Direct, Glass:
 		return m.Kind + "/" + r.ID
+	case Announce, Anchor:
+		return m.Kind
+	case Letter:
+		return m.Kind + "/" + m.Body.For.User
 	}
 	return r.Card
 }
 
 func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) error {
+	m.Body.Text = ops.Redact(m.Body.Text)
 	body, err := json.Marshal(m.Body)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
@@ -95,7 +107,7 @@ func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Li
 			line.Key = uuid.NewString()
 		}
 		result, err := tx.ExecContext(ctx, `INSERT INTO lines (request, seq, key, at, level, text) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (request, key) DO NOTHING`, request, last+1, line.Key, line.At.UnixMicro(), line.Level, line.Text)
+			ON CONFLICT (request, key) DO NOTHING`, request, last+1, line.Key, line.At.UnixMicro(), line.Level, ops.Redact(line.Text))
 		if err != nil {
 			return nil, fmt.Errorf("insert line: %w", err)
 		}
@@ -182,20 +194,32 @@ const (
 	AskPlace  = "ask/" // who must decide; the request's ID and the plan's digest follow
 )
 
-// Sent records that messages were delivered, and, with a place, where the
-// message stands that has that place.
-func (s *Store) Sent(ctx context.Context, now time.Time, thread, place string, post Post, ids ...int64) error {
+// Delivery is what became of messages.
+type Delivery struct {
+	Messages []int64 // that were delivered
+	Thread   string
+	Place    string // which the message has from now on; empty: none
+	Post     Post   // where it stands
+	Events   []Event
+}
+
+// Sent records that messages were delivered, and where the message stands that
+// has a place.
+func (s *Store) Sent(ctx context.Context, now time.Time, d Delivery) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		for _, id := range ids {
+		if err := insertEvents(ctx, tx, d.Events...); err != nil {
+			return err
+		}
+		for _, id := range d.Messages {
 			if _, err := tx.ExecContext(ctx, `UPDATE messages SET sent_at = $1 WHERE id = $2`, now.UnixMicro(), id); err != nil {
 				return fmt.Errorf("record delivery: %w", err)
 			}
 		}
-		if place == "" {
+		if d.Place == "" {
 			return nil
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO posts (thread, place, channel, ts) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (thread, place) DO UPDATE SET channel = excluded.channel, ts = excluded.ts`, thread, place, post.Channel, post.TS); err != nil {
+			ON CONFLICT (thread, place) DO UPDATE SET channel = excluded.channel, ts = excluded.ts`, d.Thread, d.Place, d.Post.Channel, d.Post.TS); err != nil {
 			return fmt.Errorf("record place: %w", err)
 		}
 		return nil

@@ -138,10 +138,10 @@ func TestOutbox(t *testing.T) {
 	if err := s.Dead(t.Context(), list[3].ID, "invalid_blocks"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Sent(t.Context(), noon, a.ID, store.CardPlace, store.Post{Channel: "C", TS: "1.0"}, list[0].ID); err != nil {
+	if err := s.Sent(t.Context(), noon, store.Delivery{Messages: []int64{list[0].ID}, Thread: a.ID, Place: store.CardPlace, Post: store.Post{Channel: "C", TS: "1.0"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Sent(t.Context(), noon, a.ID, "", store.Post{}, list[4].ID, list[5].ID); err != nil {
+	if err := s.Sent(t.Context(), noon, store.Delivery{Messages: []int64{list[4].ID, list[5].ID}}); err != nil {
 		t.Fatal(err)
 	}
 	rest := unsent(t, s)
@@ -164,7 +164,7 @@ func TestOutbox(t *testing.T) {
 			t.Errorf("%s: %v, %v, %v", test.name, got, there, err)
 		}
 	}
-	if err := s.Sent(t.Context(), noon, a.ID, store.CardPlace, store.Post{Channel: "C", TS: "2.0"}); err != nil {
+	if err := s.Sent(t.Context(), noon, store.Delivery{Thread: a.ID, Place: store.CardPlace, Post: store.Post{Channel: "C", TS: "2.0"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, _ := s.Posted(t.Context(), a.ID, store.CardPlace); got.TS != "2.0" {

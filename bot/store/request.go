@@ -84,6 +84,8 @@ type Request struct {
 	RemindAt   time.Time   `json:"remind_at,omitzero"`  // when to remind next
 	Reminders  int         `json:"reminders,omitempty"` // that were sent
 	UndoUntil  time.Time   `json:"undo_until,omitzero"` // people may take it back until then
+	Glass      *Review     `json:"glass,omitempty"`     // who had it run alone, in an emergency, in place of its approvals
+	Looked     *Review     `json:"looked,omitempty"`    // who looked at that afterwards
 	Report     *ops.Report `json:"report,omitempty"`
 }
 
@@ -93,6 +95,14 @@ func (r Request) Digest() string {
 		return r.Shown
 	}
 	return r.Plan.Digest()
+}
+
+// Missing is how many approvals the plan as it is still needs.
+func (r Request) Missing() int {
+	if r.Glass != nil && r.Glass.Digest == r.Digest() {
+		return 0
+	}
+	return max(0, r.Need-len(r.Reviews))
 }
 
 // Review is what one person decided, and when.
@@ -119,6 +129,38 @@ type Change struct {
 	Done     int64 // the click that was answered with this change; 0: none
 }
 
+// ErrTaken is what is returned for what was taken before: it arrived twice.
+var ErrTaken = errors.New("this was taken before")
+
+// keepOrigins is how long what was taken is remembered.
+const keepOrigins = 48 * time.Hour
+
+// takeOrigin remembers where something came from; ErrTaken if it came before.
+// An empty origin is nowhere in particular.
+func takeOrigin(ctx context.Context, tx *sql.Tx, origin string) error {
+	if origin == "" {
+		return nil
+	}
+	now := time.Now()
+	if _, err := tx.ExecContext(ctx, `DELETE FROM taken WHERE at < $1`, now.Add(-keepOrigins).UnixMicro()); err != nil {
+		return fmt.Errorf("forget old origins: %w", err)
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO taken (origin, at) VALUES ($1, $2) ON CONFLICT (origin) DO NOTHING`, origin, now.UnixMicro())
+	if err != nil {
+		return fmt.Errorf("remember an origin: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, ErrTaken)
+	}
+	return nil
+}
+
+// Take remembers where something came from that is stored nowhere else;
+// ErrTaken if it came before.
+func (s *Store) Take(ctx context.Context, origin string) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return takeOrigin(ctx, tx, origin) })
+}
+
 // HeldError says that another unfinished request holds what this one needs.
 type HeldError struct{ By string } // the other's ID
 
@@ -129,12 +171,16 @@ var ErrStale = errors.New("the request was changed meanwhile")
 
 // Insert stores a new request.
 func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
-	return s.InsertAll(ctx, []Request{r}, []Change{c})
+	return s.InsertAll(ctx, "", []Request{r}, []Change{c})
 }
 
-// InsertAll stores several new requests, all or none.
-func (s *Store) InsertAll(ctx context.Context, requests []Request, changes []Change) error {
+// InsertAll stores several new requests, all or none. With an origin that was
+// taken before, it stores nothing and returns ErrTaken.
+func (s *Store) InsertAll(ctx context.Context, origin string, requests []Request, changes []Change) error {
 	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+		if err := takeOrigin(ctx, tx, origin); err != nil {
+			return err
+		}
 		for i, r := range requests {
 			body, err := json.Marshal(r)
 			if err != nil {
@@ -228,10 +274,8 @@ func (s *Store) notify() {
 
 func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) error {
 	now := time.Now()
-	for _, e := range c.Events {
-		if err := insertEvent(ctx, tx, e); err != nil {
-			return err
-		}
+	if err := insertEvents(ctx, tx, c.Events...); err != nil {
+		return err
 	}
 	for key, v := range c.Memory {
 		value, err := json.Marshal(v)
@@ -268,6 +312,11 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 	return nil
 }
 
+// Tell writes what is recorded and told about no request.
+func (s *Store) Tell(ctx context.Context, c Change) error {
+	return s.writeAndWake(ctx, func(tx *sql.Tx) error { return s.apply(ctx, tx, Request{}, c) })
+}
+
 const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at FROM requests`
 
 func read(row interface{ Scan(...any) error }) (Request, error) {
@@ -298,6 +347,19 @@ func read(row interface{ Scan(...any) error }) (Request, error) {
 // Request reads one request; ErrNotFound if there is none.
 func (s *Store) Request(ctx context.Context, id string) (Request, error) {
 	return read(s.db.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id))
+}
+
+// Find reads the request that an ID, or the end of one, names; ErrNotFound if
+// none or several do.
+func (s *Store) Find(ctx context.Context, end string) (Request, error) {
+	found, err := s.list(ctx, ` WHERE substr(id, -length($1)) = $1 LIMIT 2`, end)
+	if err != nil {
+		return Request{}, err
+	}
+	if len(found) != 1 || end == "" {
+		return Request{}, ErrNotFound
+	}
+	return found[0], nil
 }
 
 // Unfinished reads the requests that haven't ended, the oldest first.

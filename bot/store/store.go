@@ -85,7 +85,8 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.db, files, goose.WithSlog(s.log))
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.db, files, goose.WithSlog(s.log),
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: chainEvents}, nil)))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

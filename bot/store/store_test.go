@@ -426,6 +426,6 @@ func TestEventsAreInOrder(t *testing.T) {
 	}
 	same(t, "all events", want, got)
 	same(t, "one request's", []string{"asked", "one", "two"}, events(t, s, ids[1]))
-	same(t, "the first event", store.Event{Seq: all[0].Seq, At: noon, Request: ids[0], Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": 0.0}}, all[0])
+	same(t, "the first event", store.Event{Seq: all[0].Seq, At: noon, Request: ids[0], Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": 0.0}, Hash: all[0].Hash}, all[0])
 	same(t, "nobody's", []string(nil), events(t, s, "nobody"))
 }

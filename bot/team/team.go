@@ -1,6 +1,6 @@
 // Package team answers who may: which GitHub login a person of the chat is, by
-// the map in the settings, and whether that login is an active member of the
-// team, by asking GitHub each time. What isn't known is refused.
+// a proof, and whether that login is an active member of the team, by asking
+// GitHub each time. What isn't known, or known in two ways, is refused.
 package team
 
 import (
@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 
+	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
@@ -21,34 +24,88 @@ type Team struct {
 	Organization string
 	Slug         string
 
-	// Workspace is the one that Identities' people are of. Empty: not known yet,
-	// and nobody of the chat is let in.
+	// Workspace is the one that all people are of. Empty: not known yet, and
+	// nobody of the chat is let in.
 	Workspace string
 
+	// People tells what the chat says of somebody, as of now. Nil: nobody of the
+	// chat is let in.
+	People func(ctx context.Context, user string) (Person, error)
+
 	// Identities is the GitHub login by the person's ID in the chat. It is
-	// reviewed by whoever reviews the settings.
+	// reviewed by whoever reviews the settings, and wins over all else.
 	Identities map[string]string
+
+	// Links are what people have proved. Nil: nothing.
+	Links *store.Store
+
+	// Device is how people prove which GitHub account is theirs; its zero value:
+	// they can't.
+	Device Device
+
+	// SAML is how the organisation knows people; its zero value: it doesn't.
+	SAML SAML
 
 	// Channel is where people are sent who are refused: its name, with #.
 	Channel string
+
+	lately lately
 }
 
 // Name is the team's full name: organization/slug.
 func (t *Team) Name() string { return t.Organization + "/" + t.Slug }
 
-// Login tells which GitHub login the person with this ID in a workspace is.
-func (t *Team) Login(workspace, user string) (string, error) {
-	if workspace == "" || workspace != t.Workspace {
-		return "", &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", t.Name())}
+// Identity is which GitHub login a person of the chat is, and how that is known.
+type Identity struct {
+	Login string
+	How   string // in words: "by the bot's settings"
+}
+
+// Identify tells which GitHub login the person with this ID in a workspace is.
+// They must be a full member of the bot's workspace. The settings say it, or
+// else a link that they have proved, or else the organisation's SAML identity.
+func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, error) {
+	person, err := t.Person(ctx, workspace, user)
+	if err != nil {
+		return Identity{}, err
 	}
-	if login := t.Identities[user]; login != "" && user != "" {
-		return login, nil
+	if login := t.Identities[user]; login != "" {
+		return Identity{Login: login, How: "by the bot's settings"}, nil
 	}
-	return "", &ops.Error{
-		Kind: ops.Refused,
-		What: fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", t.Name()),
-		Next: "Ask in " + t.Channel + " to be added to the bot's identities.",
+	for _, know := range []func(context.Context, string, Person) (Identity, error){t.linked, t.external} {
+		identity, err := know(ctx, user, person)
+		if err != nil {
+			return Identity{}, err
+		}
+		if identity.Login == "" {
+			continue
+		}
+		if owner := t.named(identity.Login); owner != "" {
+			return Identity{}, refused(
+				fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else, so I can't tell who you are. Nothing was done.", identity.Login),
+				"Ask in "+t.Channel+" to have the bot's identities corrected.")
+		}
+		return identity, nil
 	}
+	next := "Ask in " + t.Channel + " to be added to the bot's identities."
+	if t.Device.ClientID != "" {
+		next = "Type `/rootbot link` to prove it, or ask in " + t.Channel + " to be added to the bot's identities."
+	}
+	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", t.Name()), next)
+}
+
+// named tells whom the settings give a login; empty: nobody.
+func (t *Team) named(login string) string {
+	for user, named := range t.Identities {
+		if user != "" && strings.EqualFold(named, login) {
+			return user
+		}
+	}
+	return ""
+}
+
+func refused(what, next string) error {
+	return &ops.Error{Kind: ops.Refused, What: what, Next: next}
 }
 
 var loginPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
@@ -106,4 +163,45 @@ func (t *Team) unknown(err error, login string) error {
 		What: fmt.Sprintf("I can't check whether %s is a member of the team %s, so nothing was done.", login, t.Name()),
 		Next: strings.TrimSpace(ops.Words(explained, "")),
 	}
+}
+
+// showFor is how old an answer may be that only shows something.
+const showFor = 30 * time.Second
+
+// lately are the newest answers of Member.
+type lately struct {
+	mu      sync.Mutex
+	answers map[string]answer // by login
+}
+
+type answer struct {
+	err error
+	at  time.Time
+}
+
+// Shows is Member for showing things: its answer may be 30 seconds old. Nothing
+// may be done on the strength of it.
+func (t *Team) Shows(ctx context.Context, login string) error {
+	t.lately.mu.Lock()
+	known, ok := t.lately.answers[login]
+	t.lately.mu.Unlock()
+	if ok && time.Since(known.at) < showFor {
+		return known.err
+	}
+	fresh := answer{at: time.Now()}
+	if fresh.err = t.Member(ctx, login); ops.KindOf(fresh.err) == ops.Unavailable {
+		return fresh.err
+	}
+	t.lately.mu.Lock()
+	defer t.lately.mu.Unlock()
+	for old, a := range t.lately.answers {
+		if time.Since(a.at) > showFor {
+			delete(t.lately.answers, old)
+		}
+	}
+	if t.lately.answers == nil {
+		t.lately.answers = map[string]answer{}
+	}
+	t.lately.answers[login] = fresh
+	return fresh.err
 }

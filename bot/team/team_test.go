@@ -25,7 +25,13 @@ const (
 // in a child team, and one in the organisation only.
 func world(t *testing.T) *githubtest.Server {
 	t.Helper()
-	gh := githubtest.New(githubtest.Options{Organization: organization})
+	return worldOf(t, githubtest.Options{})
+}
+
+func worldOf(t *testing.T, options githubtest.Options) *githubtest.Server {
+	t.Helper()
+	options.Organization = organization
+	gh := githubtest.New(options)
 	t.Cleanup(gh.Close)
 	gh.AddTeam(slug)
 	gh.AddTeam("night-watch", slug)
@@ -36,6 +42,11 @@ func world(t *testing.T) *githubtest.Server {
 	gh.AddUser("stranger")
 	gh.AddToken(token, "reader", "read:org")
 	return gh
+}
+
+// full says of everybody that they are a full member of workspace T1.
+func full(context.Context, string) (team.Person, error) {
+	return team.Person{Workspaces: []string{"T1"}}, nil
 }
 
 func members(t *testing.T, gh *githubtest.Server, token string) *team.Team {
@@ -49,10 +60,11 @@ func members(t *testing.T, gh *githubtest.Server, token string) *team.Team {
 	return &team.Team{
 		GitHub: client, Organization: organization, Slug: slug, Channel: "#aws-root-account", Workspace: "T1",
 		Identities: map[string]string{"U1": "ada-lovelace", "U2": "ADA-LOVELACE", "U9": "", "": "ada-lovelace"},
+		People:     full,
 	}
 }
 
-func TestLogin(t *testing.T) {
+func TestIdentifyByTheSettings(t *testing.T) {
 	for _, test := range []struct {
 		name, user, login string
 	}{
@@ -65,21 +77,21 @@ func TestLogin(t *testing.T) {
 		{"an ID of another workspace", "T2/U1", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := members(t, world(t), token).Login("T1", test.user)
+			got, err := members(t, world(t), token).Identify(t.Context(), "T1", test.user)
 			if test.login != "" {
-				if got != test.login || err != nil {
-					t.Errorf("Login: %q, %v", got, err)
+				if got.Login != test.login || err != nil {
+					t.Errorf("Identify: %q, %v", got, err)
 				}
 				return
 			}
-			says(t, err, ops.Refused, slug, "#aws-root-account", "Nothing was done")
-			if got != "" {
-				t.Errorf("Login: %q beside an error", got)
+			says(t, err, ops.Refused, slug, "Nothing was done")
+			if got != (team.Identity{}) {
+				t.Errorf("Identify: %q beside an error", got)
 			}
 		})
 	}
 	t.Run("no identities at all", func(t *testing.T) {
-		_, err := (&team.Team{Organization: organization, Slug: slug, Workspace: "T1"}).Login("T1", "U1")
+		_, err := (&team.Team{Organization: organization, Slug: slug, Workspace: "T1", People: full}).Identify(t.Context(), "T1", "U1")
 		says(t, err, ops.Refused, slug)
 	})
 	for _, test := range []struct{ name, serves, workspace string }{
@@ -92,10 +104,10 @@ func TestLogin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := members(t, world(t), token)
 			m.Workspace = test.serves
-			login, err := m.Login(test.workspace, "U1")
+			identity, err := m.Identify(t.Context(), test.workspace, "U1")
 			says(t, err, ops.Refused, "not of the workspace", "Nothing was done")
-			if login != "" {
-				t.Errorf("Login: %q beside an error", login)
+			if identity != (team.Identity{}) {
+				t.Errorf("Identify: %q beside an error", identity)
 			}
 		})
 	}

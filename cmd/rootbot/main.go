@@ -15,9 +15,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
+	"time"
 
+	"github.com/aws-root-account/rootbot/bot/audit"
+	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
 )
 
@@ -30,6 +35,7 @@ type command struct {
 var commands = []command{
 	{"serve", "", "answer commands in Slack until SIGTERM", (*call).serve},
 	{"run", "<operation> [words…]", "run an operation from this terminal; who asks is the owner of GITHUB_TOKEN", (*call).operation},
+	{"audit", "verify | show <request> | export", "look at the record of what was done; not while the bot runs on a SQLite file", (*call).audit},
 	{"version", "", "print the version", (*call).version},
 }
 
@@ -43,6 +49,11 @@ type call struct {
 	config string
 	plan   bool
 	words  []string
+
+	anchors []string
+	offline bool
+	since   string
+	format  string
 }
 
 func (c *call) serve() error {
@@ -53,7 +64,7 @@ func (c *call) serve() error {
 	if err != nil {
 		return err
 	}
-	return service.Serve(c.ctx, config, service.ReadEnvironment(c.get), slog.New(slog.NewJSONHandler(c.stderr, nil)))
+	return service.Serve(c.ctx, config, service.ReadEnvironment(c.get), service.Log(c.stderr))
 }
 
 func (c *call) operation() error {
@@ -68,18 +79,61 @@ func (c *call) operation() error {
 	return service.Run(c.ctx, config, service.ReadEnvironment(c.get), log, c.words[0], c.plan, c.words[1:], c.stdout)
 }
 
-func (c *call) version() error {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return errors.New("the binary has no build information")
+func (c *call) audit() error {
+	if len(c.words) == 0 {
+		return usageError{"audit needs to be told what: verify, show or export"}
 	}
-	revision := ""
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = " " + s.Value
+	what, words := c.words[0], c.words[1:]
+	env := service.ReadEnvironment(c.get)
+	switch {
+	case what == "show" && len(words) == 1:
+		return service.AuditShow(c.ctx, env, words[0], c.stdout)
+	case what == "show":
+		return usageError{"audit show needs the ID of one request, as the bot's cards show it"}
+	case what != "verify" && what != "export":
+		return usageError{fmt.Sprintf("there is no audit %s: there are verify, show and export", what)}
+	case len(words) > 0:
+		return usageError{fmt.Sprintf("audit %s takes no %q", what, words[0])}
+	case what == "export":
+		since, err := day(c.since)
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		return service.AuditExport(c.ctx, env, since, c.format, c.stdout)
+	}
+	v := service.Verification{Env: env, Offline: c.offline}
+	for _, text := range c.anchors {
+		head, err := store.ParseHead(text)
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		v.Anchors = append(v.Anchors, head)
+	}
+	if !c.offline {
+		config, err := service.ReadConfig(c.config)
+		if err != nil {
+			return fmt.Errorf("%w\nWithout settings, use --offline and --anchor", err)
+		}
+		v.Config = config
+	}
+	return v.Run(c.ctx, c.stdout)
+}
+
+// day reads a date or a time; an empty text is the beginning.
+func day(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
 		}
 	}
-	fmt.Fprintf(c.stdout, "rootbot %s%s %s\n", info.Main.Version, revision, info.GoVersion)
+	return time.Time{}, fmt.Errorf("--since: %q is neither a date, such as 2026-01-31, nor a time, such as 2026-01-31T12:00:00Z", text)
+}
+
+func (c *call) version() error {
+	fmt.Fprintf(c.stdout, "rootbot %s %s\n", service.Version(), runtime.Version())
 	return nil
 }
 
@@ -139,6 +193,15 @@ func (c *call) parse(known command, args []string) error {
 	}
 	if known.name == "run" {
 		c.flags.BoolVar(&c.plan, "plan", false, "only say what would be done")
+	}
+	if known.name == "audit" {
+		c.flags.Func("anchor", "verify: compare with this `anchor` too, number:hash; may be given several times", func(text string) error {
+			c.anchors = append(c.anchors, text)
+			return nil
+		})
+		c.flags.BoolVar(&c.offline, "offline", false, "verify: don't read the anchors in Slack and S3")
+		c.flags.StringVar(&c.since, "since", "", "export: from this `time` on, 2026-01-31 or 2026-01-31T12:00:00Z")
+		c.flags.StringVar(&c.format, "format", "jsonl", "export: "+strings.Join(audit.Formats, ", "))
 	}
 	for {
 		if err := c.flags.Parse(args); err != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,15 @@ func (s *scene) events() []event {
 		s.Fatal(err)
 	}
 	return all
+}
+
+// lives are the events of requests' lives, without those of what AWS was asked
+// and people were told: they come beside.
+func (s *scene) lives() []event {
+	s.Helper()
+	return slices.DeleteFunc(s.events(), func(e event) bool {
+		return e.Request == "" || slices.Contains([]string{"shown", "told", "calling", "called"}, e.Kind)
+	})
 }
 
 // gate holds the function in the middle of its work.

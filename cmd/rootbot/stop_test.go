@@ -92,7 +92,7 @@ func TestATerminalsRunGoesOnWhenTheBotIsStarted(t *testing.T) {
 	s.bot.terminate()
 	s.invoked(1)
 	ended := 0
-	for _, e := range s.events() {
+	for _, e := range s.lives() {
 		if e.By != "otter" && e.By != "terminal:" {
 			t.Errorf("an event is by %q", e.By)
 		}

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,12 +103,29 @@ func TestAMembersSyncInvokesOnceAndTellsByName(t *testing.T) {
 	sessions(t, s)
 	secretive(t, s)
 	var kinds []string
-	for _, e := range s.events() {
+	for _, e := range s.lives() {
 		kinds = append(kinds, e.Kind)
 	}
 	wantKinds := []string{"asked", "admitted", "planned", "started", "step-begun", "step-ended", "step-begun", "step-ended", "step-begun", "step-ended"}
 	if diff := cmp.Diff(wantKinds, kinds); diff != "" {
 		t.Errorf("the events are (- wanted, + there):\n%s", diff)
+	}
+	var others []string
+	for _, e := range s.events() {
+		switch e.Kind {
+		case "calling", "called":
+			others = append(others, fmt.Sprint(e.Kind, " ", e.By, " ", e.Data["service"], " ", e.Data["action"], " ", e.Data["target"], " ", e.Data["outcome"], " ", e.Data["aws_request"] != nil))
+		case "shown", "told", "anchored", "process-started", "process-stopped":
+			others = append(others, fmt.Sprint(e.Kind, " ", e.Data["message"], " ", e.Data["ts"] != nil))
+		}
+	}
+	slices.Sort(others)
+	wantOthers := []string{
+		"anchored <nil> false", "called otter lambda Invoke FunctionName=" + world.Function + " done true", "calling otter lambda Invoke FunctionName=" + world.Function + " <nil> false",
+		"process-started <nil> false", "process-stopped <nil> false", "shown <nil> true", "told pointer false", "told result true",
+	}
+	if diff := cmp.Diff(wantOthers, others); diff != "" {
+		t.Errorf("what else is recorded (- wanted, + there):\n%s", diff)
 	}
 }
 

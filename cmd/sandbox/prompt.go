@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/cmd/internal/world"
 	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
 const usage = `Type as in Slack, or:
@@ -27,6 +29,7 @@ const usage = `Type as in Slack, or:
   join <login> <team>    somebody joins a team on GitHub
   leave <login> <team>   somebody leaves a team on GitHub
   teams                  GitHub's teams
+  code <code> [login]    type a code of /rootbot link at GitHub, signed in as that login or as yourself
   merge                  merge the newest pull request, which Terraform then applies
   misbehave <how>        from now on the sync function is as bad as the real one can be: silent, undefined,
                          rejection, empty, throttled, timeout, no-report; "none" mends it
@@ -169,6 +172,12 @@ func (s *seat) do(ctx context.Context, line string) error {
 		return s.form(ctx, word == "submit")
 	case word == "merge":
 		return s.merge()
+	case word == "code" && (len(words) == 1 || len(words) == 2):
+		login := s.user.Name
+		if len(words) == 2 {
+			login = words[1]
+		}
+		return s.code(words[0], login)
 	case word == "teams":
 		var lines []string
 		for slug, members := range s.w.GitHub.Teams() {
@@ -206,6 +215,14 @@ func (s *seat) form(ctx context.Context, send bool) error {
 		clear(s.values)
 	}
 	return err
+}
+
+// code types a code at GitHub.
+func (s *seat) code(code, login string) error {
+	if !slices.ContainsFunc(s.w.GitHub.Codes(), func(c githubtest.Code) bool { return c.UserCode == code }) {
+		return fmt.Errorf("GitHub waits for no code %s", code)
+	}
+	return s.w.GitHub.Authorize(code, login)
 }
 
 // merge merges the newest open pull request.

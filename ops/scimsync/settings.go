@@ -89,8 +89,8 @@ func (s *Settings) Check() []ops.Fault {
 	if s.MaxDeletions < 0 {
 		add("max_deletions", "%d is below 0", s.MaxDeletions)
 	}
-	if s.CallsPerSecond < 0 {
-		add("calls_per_second", "%v is below 0", s.CallsPerSecond)
+	if !(s.CallsPerSecond >= 0) { // NaN is neither above nor below
+		add("calls_per_second", "%v is not a number from 0 on", s.CallsPerSecond)
 	}
 	if s.Settle < 0 || s.Settle > time.Minute {
 		add("settle", "%v is not between 0s and 1m", s.Settle)

@@ -2,17 +2,18 @@ package service
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the image has no time zones of its own
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -25,12 +26,24 @@ import (
 type Config struct {
 	GitHub struct {
 		Organization string `yaml:"organization"`
-		Team         string `yaml:"team"` // slug
+		Team         string `yaml:"team"`      // slug
+		ClientID     string `yaml:"client_id"` // of the GitHub App; empty: nobody can link
+		SAML         struct {
+			Domains []string `yaml:"domains"` // of addresses that single sign-on is trusted for; none: it isn't used
+		} `yaml:"saml"`
 	} `yaml:"github"`
 	Slack struct {
 		LogChannel string `yaml:"log_channel"` // name or ID
 	} `yaml:"slack"`
 	Identities []Identity `yaml:"identities"`
+	BreakGlass []string   `yaml:"break_glass"` // GitHub logins who may have something run alone in an emergency
+	Audit      struct {
+		Bucket string        `yaml:"bucket"` // with Object Lock; empty: none
+		Prefix string        `yaml:"prefix"`
+		Region string        `yaml:"region"`
+		Role   string        `yaml:"role"`
+		Retain time.Duration `yaml:"retain"`
+	} `yaml:"audit"`
 
 	WorkingHours struct {
 		From string `yaml:"from"` // "09:00"
@@ -39,6 +52,7 @@ type Config struct {
 	} `yaml:"working_hours"` // when reminders are due, Monday to Friday
 
 	Operations []OperationConfig `yaml:"-"` // those that have settings
+	Hash       string            `yaml:"-"` // SHA-256 of the file
 }
 
 // OperationConfig is what the file says of one operation.
@@ -97,9 +111,9 @@ func ReadConfig(path string) (*Config, error) {
 
 // unknownField is how the YAML decoder names a key that a struct doesn't have.
 var (
-	faultLine    = regexp.MustCompile(`^line (\d+): (.*)$`)
-	unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
-	wrongType    = regexp.MustCompile("^cannot unmarshal !!\\S+ (?:`(.*)` )?into (.*)$")
+	faultLine    = regexp.MustCompile(`(?s)^line (\d+): (.*)$`)
+	unknownField = regexp.MustCompile(`(?s)^field (.*) not found in type .*$`)
+	wrongType    = regexp.MustCompile("(?s)^cannot unmarshal !!\\S+ (?:`(.*)` )?into (.*)$")
 )
 
 // kindOf says in words what a setting of a Go type takes.
@@ -142,11 +156,40 @@ func keyAt(node *yaml.Node, line int) []string {
 	return nil
 }
 
+// doubled is the first key that a mapping has twice, and the line of the other.
+// The YAML package would find it as well, by holding each key against each.
+func doubled(node *yaml.Node) (again *yaml.Node, first int) {
+	lines := map[string]int{}
+	for i, child := range node.Content {
+		if again, first := doubled(child); again != nil {
+			return again, first
+		}
+		if node.Kind != yaml.MappingNode || i%2 == 1 || child.Kind != yaml.ScalarNode {
+			continue
+		}
+		if line := lines[child.Value]; line > 0 {
+			return child, line
+		}
+		lines[child.Value] = child.Line
+	}
+	return nil, 0
+}
+
+// oneLine keeps what stands in the file from ending a line of the error.
+func oneLine(problem string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, problem)
+}
+
 // ParseConfig is ReadConfig for a text; path is for its errors only.
 func ParseConfig(path string, text []byte) (*Config, error) {
 	faulty := &ConfigError{File: path}
 	add := func(line int, format string, args ...any) {
-		faulty.Faults = append(faulty.Faults, LineFault{line, fmt.Sprintf(format, args...)})
+		faulty.Faults = append(faulty.Faults, LineFault{line, oneLine(fmt.Sprintf(format, args...))})
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
@@ -154,7 +197,11 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 		add(line, "%s", problem)
 		return nil, faulty
 	}
-	config := &Config{}
+	if again, first := doubled(&root); again != nil {
+		add(again.Line, "mapping key %q already defined at line %d", again.Value, first)
+		return nil, faulty // what a mapping with the same key twice means, nobody knows
+	}
+	config := &Config{Hash: fmt.Sprintf("%x", sha256.Sum256(text))}
 	settings := catalog.All()
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
@@ -183,14 +230,25 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 				problem = fmt.Sprintf("%s: %q is not %s", strings.Join(keyAt(&root, line), "."), m[1], kindOf(m[2]))
 			}
 			add(line, "%s", problem)
-			if strings.Contains(problem, "already defined") {
-				return nil, faulty // what a mapping with the same key twice means, nobody knows
-			}
 		}
 	}
 	var more yaml.Node
 	if err := decoder.Decode(&more); err == nil {
 		add(more.Line, "a second document: there must be one")
+	} else if !errors.Is(err, io.EOF) {
+		line, problem := splitLine(strings.TrimPrefix(err.Error(), "yaml: "))
+		add(line, "%s", problem)
+	}
+	// What is offered is read off the keys of these two, as they stand there.
+	for _, mapping := range []*yaml.Node{top(&root), child(top(&root), "operations")} {
+		for i := 0; mapping != nil && i < len(mapping.Content); i += 2 {
+			if key := mapping.Content[i]; mapping.Kind == yaml.MappingNode && (key.Kind == yaml.AliasNode || key.Tag == "!!merge") {
+				add(key.Line, "an alias or << can't stand for a key here: write it out")
+			}
+		}
+		if mapping != nil && mapping.Kind == yaml.AliasNode {
+			add(mapping.Line, "an alias can't stand for the operations: write them out")
+		}
 	}
 	at := func(keys ...string) int { return lineOf(&root, keys...) }
 	if config.GitHub.Organization == "" {
@@ -202,23 +260,9 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	if config.Slack.LogChannel == "" {
 		add(at("slack"), "slack.log_channel is missing: a channel's name or ID")
 	}
-	seen := map[string]bool{}
-	for i, identity := range config.Identities {
-		line := at("identities", strconv.Itoa(i))
-		switch {
-		case !slackUser.MatchString(identity.Slack):
-			add(line, "identities: %q is not a Slack user ID, such as U0123ABCD", identity.Slack)
-		case identity.GitHub == "":
-			add(line, "identities: %s has no GitHub login", identity.Slack)
-		case seen[identity.Slack]:
-			add(line, "identities: %s stands here twice", identity.Slack)
-		case seen[strings.ToLower(identity.GitHub)]:
-			add(line, "identities: two Slack users claim the GitHub login %s", identity.GitHub)
-		}
-		seen[identity.Slack], seen[strings.ToLower(identity.GitHub)] = true, true
-	}
-	hours, err := config.hours()
-	if err != nil {
+	config.whoFaults(at, add)
+	hours, faults := config.hours()
+	for _, err := range faults {
 		add(at("working_hours"), "working_hours: %v", err)
 	}
 	for i, s := range settings {
@@ -244,8 +288,6 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	}
 	return config, nil
 }
-
-var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
 
 func splitLine(text string) (int, string) {
 	m := faultLine.FindStringSubmatch(text)
@@ -292,7 +334,7 @@ func (c termsConfig) terms(o ops.Operation, hours bot.Hours) (bot.Terms, []ops.F
 }
 
 // hours reads the working hours; office hours where nothing is set.
-func (c *Config) hours() (bot.Hours, error) {
+func (c *Config) hours() (bot.Hours, []error) {
 	hours := bot.OfficeHours()
 	var faults []error
 	for _, w := range []struct {
@@ -319,80 +361,7 @@ func (c *Config) hours() (bot.Hours, error) {
 	if len(faults) == 0 && hours.End <= hours.Begin {
 		faults = append(faults, errors.New("the end is not after the beginning"))
 	}
-	return hours, errors.Join(faults...)
-}
-
-// document makes a struct to decode the whole file into: Config and, under
-// operations, a field for each operation's settings and terms. The YAML package
-// checks for unknown keys only in one decoding from the text, and what
-// operations there are is the catalog's to say; so the struct's type is made here.
-func document(config *Config, settings []catalog.Settings, terms []*termsConfig) reflect.Value {
-	var fields []reflect.StructField
-	for i, s := range settings {
-		both := reflect.StructOf([]reflect.StructField{
-			{Name: "Terms", Type: reflect.TypeOf(terms[i]), Tag: `yaml:",inline"`},
-			{Name: "Settings", Type: reflect.TypeOf(s), Tag: `yaml:",inline"`},
-		})
-		fields = append(fields, reflect.StructField{
-			Name: "Operation" + strconv.Itoa(i), Type: both, Tag: reflect.StructTag(fmt.Sprintf(`yaml:"%s"`, s.Name())),
-		})
-	}
-	whole := reflect.New(reflect.StructOf([]reflect.StructField{
-		{Name: "Config", Type: reflect.TypeOf(config), Tag: `yaml:",inline"`},
-		{Name: "Operations", Type: reflect.StructOf(fields), Tag: `yaml:"operations"`},
-	}))
-	whole.Elem().Field(0).Set(reflect.ValueOf(config))
-	for i, s := range settings {
-		both := whole.Elem().Field(1).Field(i)
-		both.Field(0).Set(reflect.ValueOf(terms[i]))
-		both.Field(1).Set(reflect.ValueOf(s))
-	}
-	return whole
-}
-
-func top(root *yaml.Node) *yaml.Node {
-	if root == nil || len(root.Content) == 0 {
-		return nil
-	}
-	return root.Content[0]
-}
-
-// child is the value under a key of a mapping, or with an index of a sequence.
-func child(node *yaml.Node, key string) *yaml.Node {
-	if node == nil {
-		return nil
-	}
-	switch node.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if node.Content[i].Value == key {
-				return node.Content[i+1]
-			}
-		}
-	case yaml.SequenceNode:
-		if i, err := strconv.Atoi(key); err == nil && i < len(node.Content) {
-			return node.Content[i]
-		}
-	}
-	return nil
-}
-
-// lineOf is the line of the deepest key of a path that the file has.
-func lineOf(root *yaml.Node, keys ...string) int {
-	node, line := top(root), 1
-	for _, key := range keys {
-		next := child(node, key)
-		if next == nil {
-			break
-		}
-		node = next
-		line = node.Line
-		// A mapping begins below its key; people look for the key.
-		if node.Kind == yaml.MappingNode && node.Style&yaml.FlowStyle == 0 && line > 1 {
-			line--
-		}
-	}
-	return line
+	return hours, faults
 }
 
 func operationNames(list []ops.Operation) []string {

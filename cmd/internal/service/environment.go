@@ -34,6 +34,8 @@ type Environment struct {
 	GitHubInstallation string // GITHUB_APP_INSTALLATION_ID
 	GitHubKey          string // GITHUB_APP_PRIVATE_KEY: PEM or a file's path
 	GitHubAPIURL       string // GITHUB_API_URL
+	GitHubGraphQLURL   string // GITHUB_GRAPHQL_URL
+	GitHubURL          string // GITHUB_URL: where people sign in
 
 	DatabaseURL string // DATABASE_URL
 	Listen      string // ROOTBOT_LISTEN
@@ -57,6 +59,8 @@ func ReadEnvironment(get func(string) string) Environment {
 		GitHubInstallation: get("GITHUB_APP_INSTALLATION_ID"),
 		GitHubKey:          get("GITHUB_APP_PRIVATE_KEY"),
 		GitHubAPIURL:       or("GITHUB_API_URL", githubaccess.DefaultURL),
+		GitHubGraphQLURL:   or("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
+		GitHubURL:          strings.TrimSuffix(or("GITHUB_URL", "https://github.com/"), "/") + "/",
 		DatabaseURL:        or("DATABASE_URL", "sqlite:rootbot.db"),
 		Listen:             or("ROOTBOT_LISTEN", "127.0.0.1:9090"),
 	}

@@ -98,7 +98,7 @@ func (s *Service) watch(ctx context.Context, id string, out io.Writer) error {
 			if err := s.print(finish, out, r, m); err != nil {
 				return err
 			}
-			if err := s.Store.Sent(finish, time.Now(), m.Thread, "", store.Post{}, m.ID); err != nil {
+			if err := s.Store.Sent(finish, time.Now(), store.Delivery{Messages: []int64{m.ID}, Events: s.Desk.Receipt(m, r, store.Post{})}); err != nil {
 				return err
 			}
 		}

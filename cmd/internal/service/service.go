@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/anchor"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
 
@@ -42,6 +45,8 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		return nil, err
 	}
 	broker := awsaccess.New(base)
+	desk := &bot.Desk{Log: log, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
+	broker.Record = desk.Called
 	var operations []ops.Operation
 	terms := map[string]bot.Terms{}
 	for _, o := range config.Operations {
@@ -60,16 +65,65 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{
-		Store: db, config: config, env: env, log: log,
-		Desk: &bot.Desk{
-			Store: db, Operations: operations, Terms: terms, Log: log,
-			Team: &team.Team{
-				GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
-				Identities: identities, Channel: "#" + strings.TrimPrefix(config.Slack.LogChannel, "#"),
-			},
-		},
-	}, nil
+	desk.Store, desk.Operations, desk.Terms = db, operations, terms
+	desk.Team = &team.Team{
+		GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
+		Identities: identities, Links: db, Channel: "#" + strings.TrimPrefix(config.Slack.LogChannel, "#"),
+		Device: team.Device{ClientID: config.GitHub.ClientID, URL: env.GitHubURL},
+		SAML:   team.SAML{URL: env.GitHubGraphQLURL, Domains: config.GitHub.SAML.Domains},
+	}
+	if kept := config.vault(broker); kept.Name != "" {
+		desk.Vault = func(ctx context.Context, head store.Head) (string, error) {
+			return kept.Put(ctx, anchor.Anchor{Seq: head.Seq, Hash: head.Hash}, time.Now())
+		}
+	}
+	return &Service{Store: db, Desk: desk, config: config, env: env, log: log}, nil
+}
+
+// vault is where the settings have the audit anchored; the zero value: nowhere.
+func (c *Config) vault(broker *awsaccess.Broker) anchor.Bucket {
+	if c.Audit.Bucket == "" {
+		return anchor.Bucket{}
+	}
+	return anchor.Bucket{
+		Broker: broker, Role: c.Audit.Role, Region: c.Audit.Region, Name: c.Audit.Bucket, Prefix: c.Audit.Prefix, Retain: c.Audit.Retain,
+	}
+}
+
+// Version is that of this binary, with its commit.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			text += " " + s.Value
+		}
+	}
+	return text
+}
+
+// Log is the operator's log, to a writer, as JSON. No secret that can be told by
+// its shape gets through it.
+func Log(to io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: redact}))
+}
+
+func redact(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(ops.Redact(v))
+	case error:
+		a.Value = slog.StringValue(ops.Redact(v.Error()))
+	case time.Time, time.Duration, bool, int64, uint64, float64, slog.Level, *slog.Source:
+	default:
+		if clean, err := ops.RedactJSON(v); err == nil {
+			a.Value = slog.AnyValue(clean)
+		}
+	}
+	return a
 }
 
 // Close closes the database.
@@ -99,7 +153,6 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
-	s.Desk.Present = face.Present
 	listener, err := net.Listen("tcp", env.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for health checks (ROOTBOT_LISTEN): %w", err)

@@ -62,6 +62,7 @@ type World struct {
 	Desk    slacktest.Channel // where users are asked to be removed
 	General slacktest.Channel // the bot is not in it
 	options Options
+	client  string // ID of the GitHub App
 
 	open     context.Context // until Close
 	close    context.CancelFunc
@@ -84,7 +85,7 @@ func New(o Options) *World {
 		o.Users = "terraform"
 	}
 	w := &World{
-		GitHub: githubtest.New(githubtest.Options{Organization: Organization}),
+		GitHub: githubtest.New(githubtest.Options{Organization: Organization, DeviceInterval: time.Second}),
 		AWS:    awstest.New(awstest.Options{Region: Region, LogLag: o.LogLag}),
 		Joiner: "quick-heron", options: o,
 	}
@@ -159,6 +160,9 @@ func (w *World) organisation(o Options) {
 	// An App would be installed for real; a token serves rootbot run as well.
 	w.GitHub.AddFineGrainedToken(githubToken, "otter", map[string]string{"members": "read", "contents": "write", "pull_requests": "write"}, UsersRepo)
 	w.GitHub.AddCollaborator(UsersRepo, "otter", "write")
+	// Who types a code for this App proves to be who they are. The fox is on GitHub, and nobody knows it.
+	w.client = w.GitHub.AddApp(githubtest.App{Permissions: map[string]string{"members": "read"}}).ClientID
+	w.GitHub.AddUser("fox")
 
 	// The drift. On GitHub: somebody is new, in two teams; a team is new;
 	// somebody has changed teams; somebody has left altogether.
@@ -208,7 +212,7 @@ func (w *World) roles() {
 
 // Config is the world's settings file.
 func (w *World) Config() string {
-	return fmt.Sprintf(`github: {organization: %s, team: %s}
+	return fmt.Sprintf(`github: {organization: %s, team: %s, client_id: %s}
 slack: {log_channel: %s}
 identities:
   - {slack: %s, github: otter}
@@ -236,7 +240,7 @@ operations:
     ignore_teams: [all-org-members, business-units]
     ignore_groups: ["azure-aws-sso-*"]
     max_deletions: 20
-`, Organization, Team, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID,
+`, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID,
 		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo,
 		LookRole, ActRole, Region, Function, Store, Suffix)
 }
@@ -249,6 +253,9 @@ func (w *World) Env() map[string]string {
 		"SLACK_API_URL":   w.Slack.URL(),
 		"GITHUB_TOKEN":    githubToken, // for rootbot run; the bot itself is the App
 		"GITHUB_API_URL":  w.GitHub.URL(),
+		"GITHUB_URL":      w.GitHub.URL(),
+
+		"GITHUB_GRAPHQL_URL": w.GitHub.URL() + "graphql",
 		// Nothing of the machine's own AWS configuration may get in.
 		"AWS_CONFIG_FILE":             os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,

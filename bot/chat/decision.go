@@ -1,0 +1,137 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// decision is what a form of a decision carries with it, out of people's reach.
+type decision struct {
+	Value   string `json:"value"` // of the button: request and digest
+	Channel string `json:"channel"`
+}
+
+// Blocks of a decision's form.
+const (
+	reasonBlock = "reason"
+	nameBlock   = "name"
+)
+
+// named tells whether a decision takes the target's name typed in full.
+func named(verb string, o ops.Operation) bool {
+	return o.Dangerous && (verb == bot.Approve || verb == bot.BreakGlass)
+}
+
+// reasonForm asks for what a decision must come with.
+func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, logChannel string) slack.ModalViewRequest {
+	kept, _ := json.Marshal(decision{Value: value, Channel: channel})
+	view := slack.ModalViewRequest{Type: slack.VTModal, CallbackID: decideForm + verb, PrivateMetadata: string(kept), Close: plain("Cancel")}
+	target := r.Plan.Target
+	if target == "" {
+		target = o.Command
+	}
+	about := fmt.Sprintf("`%s` — %s", o.Command, escape(cut(target, 200)))
+	title, hint := "Approve", "Everybody in the thread can read it."
+	switch verb {
+	case bot.Reject:
+		title = "Reject"
+	case bot.Undo:
+		title = cut(o.UndoLabel, titleLimit)
+	case bot.Reviewed:
+		title, hint = "Looked at", "Was it needed, and did it do what it should? Everybody can read it."
+	case bot.BreakGlass:
+		title, hint = "Break glass", "Why it can't wait. Everybody can read it."
+		about += fmt.Sprintf("\n🚨 It will run *without the %s that it needs*. Everybody in %s is told at once, and somebody else must look at it afterwards.",
+			approvals(r.Missing()), escape(logChannel))
+	}
+	view.Title, view.Submit = plain(title), plain(title)
+	view.Blocks.BlockSet = []slack.Block{section(about)}
+	if named(verb, o) {
+		label := "Type the name to approve"
+		if verb == bot.BreakGlass {
+			label = "Type the name to have it run alone"
+		}
+		block := slack.NewInputBlock(nameBlock, plain(label), nil, slack.NewPlainTextInputBlockElement(nil, nameBlock))
+		block.Hint = plain(cut("Exactly: "+target, 150))
+		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
+	}
+	if verb != bot.Approve {
+		field := slack.NewPlainTextInputBlockElement(nil, reasonBlock)
+		field.Multiline = verb == bot.BreakGlass || verb == bot.Reviewed
+		label := "Reason"
+		if verb == bot.Reviewed {
+			label = "Remark"
+		}
+		block := slack.NewInputBlock(reasonBlock, plain(label), nil, field)
+		block.Hint = plain(hint)
+		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
+	}
+	return view
+}
+
+// submitDecision takes the form of a decision.
+func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallback, verb string) any {
+	var kept decision
+	if err := json.Unmarshal([]byte(sent.View.PrivateMetadata), &kept); err != nil {
+		c.turnAway(ctx, c.presser(sent, ""), verb, "It came from a form that the bot didn't make.")
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{reasonBlock: "This form isn't one of mine. Nothing was done."})
+	}
+	id, digest, _ := strings.Cut(kept.Value, ":")
+	who := c.presser(sent, kept.Channel)
+	click := store.Click{
+		Request: id, Verb: verb, Asker: who, Digest: digest,
+		Text: oneLine(typedIn(sent, reasonBlock)), Name: typedIn(sent, nameBlock),
+		Origin: origin(sent.TriggerID, sent.User.ID, sent.View.ID, sent.View.Hash),
+	}
+	wrong := map[string]string{}
+	switch {
+	case !slices.Contains(verbs, verb):
+		wrong[reasonBlock] = "This form isn't one of mine. Nothing was done."
+	case verb == bot.Approve && click.Name == "":
+		wrong[nameBlock] = "Please fill this in."
+	case verb != bot.Approve && click.Text == "":
+		wrong[reasonBlock] = "Please fill this in."
+	}
+	for block, text := range map[string]string{reasonBlock: click.Text, nameBlock: click.Name} {
+		if err := ops.CheckText(text); err != nil {
+			wrong[block] = err.Error()
+		}
+	}
+	if len(wrong) > 0 {
+		c.turnAway(ctx, who, verb, reasons(wrong))
+		return slack.NewErrorsViewSubmissionResponse(wrong)
+	}
+	if err := c.decide(ctx, click, ""); err != nil {
+		block := reasonBlock
+		if verb == bot.Approve {
+			block = nameBlock
+		}
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: noDatabase})
+	}
+	return nil
+}
+
+// typed is what stands in the fields of a form.
+func typed(sent slack.InteractionCallback) map[string]map[string]slack.BlockAction {
+	if sent.View.State == nil {
+		return nil
+	}
+	return sent.View.State.Values
+}
+
+// typedIn is the text of a form's field.
+func typedIn(sent slack.InteractionCallback, block string) string {
+	for _, action := range typed(sent)[block] {
+		return action.Value
+	}
+	return ""
+}

@@ -1,0 +1,24 @@
+package chat
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/slack-go/slack"
+)
+
+// Through has a transport carry all that is said to Slack.
+func (c *Chat) Through(transport http.RoundTripper) { c.http.Transport = transport }
+
+// Command takes a slash command and returns the ack's payload.
+func (c *Chat) Command(ctx context.Context, typed slack.SlashCommand) any {
+	return c.command(ctx, typed)
+}
+
+// Interaction takes a click or a form and returns the ack's payload.
+func (c *Chat) Interaction(ctx context.Context, did slack.InteractionCallback) any {
+	return c.interaction(ctx, did)
+}
+
+// Settle waits until all is said that comes after an ack.
+func (c *Chat) Settle() { c.delivering.Wait() }

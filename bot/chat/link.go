@@ -1,0 +1,119 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// linking are those who have been given a code. It is in memory alone, for a
+// code is a key; who has one when the bot stops is told.
+type linking struct {
+	mu      sync.Mutex
+	cancels map[string]context.CancelCauseFunc // by the person's ID
+	stopped bool
+}
+
+// mostLinking is how many may have a code at once.
+const mostLinking = 100
+
+// reasons why a code isn't waited for any more.
+var (
+	errStopped  = &ops.Error{Kind: ops.Unavailable, What: "The bot was restarted meanwhile, so nothing was linked.", Next: "Type `/rootbot link` for a new code."}
+	errReplaced = &ops.Error{Kind: ops.Refused, What: "You were given a newer code, so this one doesn't count any more."}
+)
+
+// begin makes room for one more code; one that the person has already is void.
+func (l *linking) begin(ctx context.Context, user string) (context.Context, func(), error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return nil, nil, errStopped
+	}
+	if old := l.cancels[user]; old != nil {
+		old(errReplaced)
+		delete(l.cancels, user)
+	}
+	if len(l.cancels) >= mostLinking {
+		return nil, nil, &ops.Error{Kind: ops.Busy, What: "Too many people are linking their accounts just now. Nothing was linked.", Next: "Try again in a quarter of an hour."}
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	if l.cancels == nil {
+		l.cancels = map[string]context.CancelCauseFunc{}
+	}
+	l.cancels[user] = cancel
+	return ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if context.Cause(ctx) != errReplaced {
+			delete(l.cancels, user)
+		}
+		cancel(nil)
+	}, nil
+}
+
+func (l *linking) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	for _, cancel := range l.cancels {
+		cancel(errStopped)
+	}
+}
+
+// prove has somebody prove which GitHub account is theirs: it shows them a code,
+// waits until it was typed at GitHub, and tells them what came of it.
+func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
+	ctx = context.WithoutCancel(ctx)
+	c.delivering.Go(func() {
+		var account team.Account
+		code, err := c.code(ctx, who)
+		if err == nil {
+			var waiting context.Context
+			var end func()
+			if waiting, end, err = c.linking.begin(ctx, who.User); err == nil {
+				c.later(ctx, answer, func(context.Context) string {
+					return fmt.Sprintf("Open %s, sign in as yourself and type the code `%s`: it is for you alone and good until %s UTC. "+
+						"GitHub will name the app that you let know who you are; it gets to see nothing else, and the bot forgets its key at once.", escape(code.Where), escape(code.User), code.Expires.UTC().Format("15:04"))
+				})
+				account, err = code.Proof(waiting, c.desk.Team.GitHub)
+				if waiting.Err() != nil {
+					err = context.Cause(waiting)
+				}
+				end()
+			}
+		}
+		if err == nil {
+			err = c.desk.Link(ctx, who, account)
+		}
+		c.later(ctx, answer, func(ctx context.Context) string {
+			if err != nil {
+				c.log.Warn("link", "by", who.User, "error", err)
+				return c.refuse(ctx, who, team.Identity{}, "/rootbot link", err)
+			}
+			identity := team.Identity{Login: account.Login, How: "by the link that you have just proved"}
+			return c.whoami(identity, c.desk.Team.Member(ctx, account.Login))
+		})
+	})
+}
+
+// code asks GitHub for a code, if somebody may have one.
+func (c *Chat) code(ctx context.Context, who store.Asker) (*team.Code, error) {
+	if err := c.desk.MayBegin(ctx, who); err != nil {
+		return nil, err
+	}
+	return c.desk.Team.Device.Begin(ctx)
+}
+
+// unlink forgets which GitHub account somebody has proved to be theirs.
+func (c *Chat) unlink(ctx context.Context, who store.Asker) string {
+	login, err := c.desk.Unlink(ctx, who)
+	if err != nil {
+		return c.refuse(ctx, who, team.Identity{}, "/rootbot unlink", err)
+	}
+	return fmt.Sprintf("I have forgotten that you are %s on GitHub. The record keeps that you were, from when to when.", escape(login))
+}

@@ -1,0 +1,124 @@
+package bot_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// written tells whether a text stands in the database's file, in any table, or
+// in what is still to be moved there.
+func (h *house) written(text string) bool {
+	h.t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(h.path + suffix)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			h.t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(text)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hides checks that what must not be kept isn't, neither while the desk is at
+// work nor once it is closed; then it is.
+func (h *house) hides(t *testing.T, what string, secrets ...string) {
+	t.Helper()
+	look := func(when string) {
+		if !h.written("process-started") {
+			t.Fatal("nothing is where it is looked for")
+		}
+		for _, secret := range secrets {
+			if h.written(secret) {
+				t.Errorf("%s is in the database %s: %.6s…", what, when, secret)
+			}
+		}
+	}
+	look("while the desk is at work")
+	h.end()
+	look("afterwards")
+}
+
+// pasted are what people paste where it doesn't belong, put together here so
+// that no scanner takes them for real ones: a text, and the part that is secret.
+func pasted() (texts, secrets []string) {
+	add := func(text, secret string) { texts, secrets = append(texts, text), append(secrets, secret) }
+	for _, whole := range []string{
+		"xoxb-" + "210987654321-AbCdEfGhIjKlMnOpQrStUvWx",
+		"ghp_" + "9876543210zyxwvutsrqZYXWVUTSRQ543210",
+		"AKIA" + "IOSFODNN7TYPEDIN",
+		"eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0eXBlZCJ9.dHlwZWQtaW4",
+	} {
+		add(whole, whole)
+	}
+	add("the login is password=tr0ub4dor-typed, sorry", "tr0ub4dor-typed")
+	add("postgres://rootbot:hunter2typed@db.example/rootbot", "hunter2typed")
+	add("Authorization: Bearer bGV0bWVpbi10eXBlZA", "bGV0bWVpbi10eXBlZA")
+	add("-----BEGIN RSA "+"PRIVATE KEY-----\nMIIEtypedINkeyMATERIAL\n-----END RSA "+"PRIVATE KEY-----", "MIIEtypedINkeyMATERIAL")
+	add("-----BEGIN "+"PRIVATE KEY-----\nMIIEhalfOFtypedMATERIAL", "MIIEhalfOFtypedMATERIAL") // last: its end is the text's
+	return texts, secrets
+}
+
+func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
+	t.Parallel()
+	operation := tidy(func(ctx context.Context, run ops.Run) error {
+		people := strings.Join(run.Request().Inputs["people"], " ")
+		if err := run.Remember(ctx, "people", people); err != nil {
+			return err
+		}
+		if err := run.Log(ctx, ops.Line{Text: "tidied up for " + people}); err != nil {
+			return err
+		}
+		return run.Report(ctx, ops.Report{Summary: "tidied up for " + people})
+	})
+	operation.Plan = func(_ context.Context, r ops.Request, _ ops.Progress) (ops.Plan, error) {
+		plan := *planOf(1)
+		plan.Summary = "tidy up for " + strings.Join(r.Inputs["people"], " ")
+		return plan, nil
+	}
+	h := build(t)
+	h.stand(noon)
+	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"hubot"} }
+	h.begin(operation)
+
+	texts, secrets := pasted()
+	all := "mind the step. " + strings.Join(texts, " ")
+	ask := func() store.Request {
+		return h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"people": append([]string{"mind the gap"}, texts...)}}).ID, store.Waiting)
+	}
+	run := ask()
+	h.answer(h.clicked(store.Click{Request: run.ID, Verb: bot.BreakGlass, Asker: by("U4"), Digest: run.Digest(), Text: all})) // may not
+	h.press("U2", bot.BreakGlass, run, all)
+	if run = h.ended(run.ID); run.State != store.Succeeded || !strings.Contains(run.Glass.Reason, "mind the step") {
+		t.Fatalf("it ended as %s: %+v", run.State, run.Glass)
+	}
+	h.press("U4", bot.Reviewed, run, all)
+	rejected := ask()
+	h.press("U2", bot.Reject, rejected, all)
+	h.press("U4", bot.Reject, rejected, all) // too late
+	h.ended(rejected.ID)
+	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U3"), Inputs: ops.Inputs{"people": texts}}).ID) // turned away
+	if err := h.Refuse(t.Context(), by("U3"), all, all); err != nil {
+		t.Error(err)
+	}
+	if err := h.Called(t.Context(), run.For(), ops.Call{Service: "iam", Action: "DeleteUser", Target: all, Outcome: "failed", Fault: all}); err != nil {
+		t.Error(err)
+	}
+	for _, kept := range []string{"mind the gap", "mind the step"} {
+		if !h.written(kept) {
+			t.Errorf("%q isn't where it is looked for", kept)
+		}
+	}
+	h.hides(t, "a secret", secrets...)
+}

@@ -1,0 +1,218 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+// eleventhHour is what happens when a plan is made again before its run: after
+// the approval, and after those who asked and approved were looked up once.
+type eleventhHour struct {
+	mu     sync.Mutex
+	happen func()
+}
+
+func (e *eleventhHour) set(happen func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.happen = happen
+}
+
+// operation is o, at the planning of which that happens.
+func (e *eleventhHour) operation(o ops.Operation) ops.Operation {
+	look := o.Plan
+	o.Plan = func(ctx context.Context, r ops.Request, p ops.Progress) (ops.Plan, error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if r.Shown != nil && e.happen != nil {
+			e.happen()
+		}
+		return look(ctx, r, p)
+	}
+	return o
+}
+
+// roles are those who must still be who they were when a request is run.
+var roles = map[string]func(r *store.Request, them store.Review){
+	"who asked": func(r *store.Request, them store.Review) { r.By, r.Asker = them.By, by(them.User) },
+	"who approved": func(r *store.Request, them store.Review) {
+		r.Reviews = []store.Review{{By: "hubot", User: "U2"}, them}
+	},
+	"who had it run alone": func(r *store.Request, them store.Review) { r.Glass = &them },
+	"who approved what somebody else had run alone": func(r *store.Request, them store.Review) {
+		r.Reviews, r.Glass = []store.Review{them}, &store.Review{By: "hubot", User: "U2"}
+	},
+}
+
+func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
+	t.Parallel()
+	unlink := func(h *house) {
+		if _, err := h.Unlink(h.t.Context(), by("U7")); err != nil {
+			h.t.Error(err)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*house) // U7 is owl, and only the link says so
+		kind   ops.Kind     // Internal: it is run
+		says   string
+	}{
+		{name: "nothing has changed", change: func(*house) {}},
+		{name: "their login has another case by now", change: func(h *house) { h.gh.RenameUser("owl", "OWL") }},
+		{"they have left the team", func(h *house) { h.gh.RemoveMember(admins, "owl") }, ops.Refused, "owl is not a member"},
+		{"they are only invited by now", func(h *house) { h.gh.AddPending(admins, "owl") }, ops.Refused, "pending"},
+		{"their account in the chat is deactivated", func(h *house) {
+			h.becomes("U7", team.Person{Workspaces: []string{"T1"}, Deleted: true})
+		}, ops.Refused, "deactivated"},
+		{"they are a guest by now", func(h *house) { h.becomes("U7", team.Person{Workspaces: []string{"T1"}, Guest: true}) }, ops.Refused, "Guests may not"},
+		{"they have left the workspace", func(h *house) { h.becomes("U7", team.Person{Workspaces: []string{"T2"}}) }, ops.Refused, "not of the workspace"},
+		{"the chat says nothing of them", func(h *house) { h.becomes("U7", team.Person{}) }, ops.Unavailable, "Slack didn't say"},
+		{"they have another login", func(h *house) { h.gh.RenameUser("owl", "barn-owl") }, ops.Refused, "was owl on GitHub then and is barn-owl now"},
+		{"they have another login, and somebody else has theirs", func(h *house) {
+			h.gh.RenameUser("owl", "barn-owl")
+			h.gh.AddMember(admins, "owl")
+		}, ops.Refused, "was owl on GitHub then and is barn-owl now"},
+		{"they have unlinked their account", unlink, ops.Refused, "don't know which GitHub login"},
+		{"they have linked another account", func(h *house) {
+			h.gh.AddMember(admins, "crow")
+			unlink(h)
+			h.links("U7", "crow")
+		}, ops.Refused, "was owl on GitHub then and is crow now"},
+		{"somebody else has linked their account", func(h *house) {
+			unlink(h)
+			h.links("U8", "owl")
+		}, ops.Refused, "don't know which GitHub login"},
+		{"the settings give them another login", func(h *house) { h.Team.Identities["U7"] = "monalisa" }, ops.Refused, "was owl on GitHub then and is monalisa now"},
+		{"the settings give their login to somebody else", func(h *house) { h.Team.Identities["U8"] = "owl" }, ops.Refused, "is somebody else"},
+		{"GitHub shows nobody's account", func(h *house) { h.gh.Fail("/user", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},
+		{"GitHub shows nobody's membership", func(h *house) { h.gh.Fail("/orgs", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := idle(t)
+			h.gh.AddMember(admins, "owl")
+			h.links("U7", "owl")
+			requests := map[string]store.Request{}
+			for role, plays := range roles {
+				r := in(store.Approved)
+				plays(&r, store.Review{By: "owl", User: "U7"})
+				requests[role] = r
+				if err := h.Still(t.Context(), r); err != nil {
+					t.Fatalf("%s, before it: %v", role, err)
+				}
+			}
+			test.change(h)
+			for role, r := range requests {
+				err := h.Still(t.Context(), r)
+				if test.kind == ops.Internal {
+					if err != nil {
+						t.Errorf("%s: %v", role, err)
+					}
+					continue
+				}
+				fault(t, err, test.kind, test.says)
+			}
+		})
+	}
+	t.Run("who asked at a terminal has their token's login for good", func(t *testing.T) {
+		t.Parallel()
+		h := idle(t)
+		r := in(store.Approved)
+		r.Asker = store.Asker{Front: "terminal", Login: "octocat"}
+		if err := h.Still(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+		h.gh.RemoveMember(admins, "octocat")
+		fault(t, h.Still(t.Context(), r), ops.Refused, "not a member")
+	})
+}
+
+func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {
+	t.Parallel()
+	var hour eleventhHour
+	s := &shelf{plan: *planOf(1)}
+	h := build(t)
+	h.stand(noon)
+	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"owl-2", "owl-3"} }
+	h.begin(hour.operation(s.operation()))
+	for i, test := range []struct{ name, asker, presser, verb, text string }{
+		{"who asked", "U70", "U2", bot.Approve, ""},
+		{"who approved", "U1", "U71", bot.Approve, ""},
+		{"who had it run alone", "U1", "U72", bot.BreakGlass, "The roof burns."},
+		{"who asked for it and had it run alone", "U73", "U73", bot.BreakGlass, "The roof burns."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			login := fmt.Sprintf("owl-%d", i)
+			h.gh.AddMember(admins, login)
+			h.links(fmt.Sprintf("U7%d", i), login)
+			hour.set(func() { h.gh.RemoveMember(admins, login) })
+			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by(test.asker)}).ID, store.Waiting)
+			h.forward(2 * time.Minute) // it is planned again
+			if got := h.press(test.presser, test.verb, r, test.text); got != "" {
+				t.Errorf("who pressed is told %q", got)
+			}
+			r = h.ended(r.ID)
+			if r.State != store.Refused || len(s.runs()) > 0 || !r.StartedAt.IsZero() {
+				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
+			}
+			says(t, r.Reason, login+" is not a member", "Nothing was done")
+			if e := h.last(r.ID, "refused"); e.By != r.By || e.Data["reason"] != r.Reason {
+				t.Errorf("the record: %+v", e)
+			}
+		})
+	}
+}
+
+func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
+	t.Parallel()
+	s := &shelf{plan: *planOf(1)}
+	h := build(t)
+	h.stand(noon)
+	h.terms = map[string]bot.Terms{"tidy-up": demands(2)}
+	h.begin(s.operation())
+	h.gh.AddMember(admins, "owl")
+	h.links("U7", "owl")
+
+	// An approver who is renamed.
+	r := h.waiting()
+	h.press("U7", bot.Approve, r, "")
+	h.gh.RenameUser("owl", "barn-owl")
+	says(t, h.press("U7", bot.Approve, r, ""), "one person counts once")
+	same(t, "the approvals", 1, len(h.request(r.ID).Reviews))
+	h.press("U1", bot.Withdraw, r, "")
+
+	// An asker who is renamed.
+	r = h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U7")}).ID, store.Waiting)
+	same(t, "who asked", "barn-owl", r.By)
+	h.gh.RenameUser("barn-owl", "snowy-owl")
+	says(t, h.press("U7", bot.Approve, r, ""), "asked for themselves")
+	if got := h.press("U7", bot.Withdraw, r, ""); got != "" {
+		t.Errorf("who asked and withdraws is told %q", got)
+	}
+	h.reach(r.ID, store.Withdrawn)
+
+	// An account that goes from one place in the chat to another.
+	r = h.waiting()
+	h.press("U7", bot.Approve, r, "")
+	if _, err := h.Unlink(t.Context(), by("U7")); err != nil {
+		t.Fatal(err)
+	}
+	h.links("U8", "snowy-owl")
+	says(t, h.press("U8", bot.Approve, r, ""), "one person counts once")
+	h.gh.RenameUser("snowy-owl", "owl")
+	h.press("U8", bot.Approve, r, "")
+	if r = h.ended(r.ID); r.State != store.Refused || len(s.runs()) > 0 {
+		t.Errorf("approved by one person from two places and under two logins it ended as %s", r.State)
+	}
+	says(t, r.Reason, "don't know which GitHub login")
+}

@@ -1,0 +1,51 @@
+package team
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Person is what the chat says of somebody.
+type Person struct {
+	Workspaces []string // that they are a member of
+	Stranger   bool     // of another organisation, met in a shared channel
+	Guest      bool
+	Bot        bool
+	Deleted    bool   // deactivated
+	Email      string // that the chat has confirmed; empty: none, or the bot may not read it
+}
+
+// Person asks the chat about somebody, and returns nil if they are a full
+// member of the bot's workspace now.
+func (t *Team) Person(ctx context.Context, workspace, user string) (Person, error) {
+	if workspace == "" || workspace != t.Workspace || user == "" {
+		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+". Nothing was done.", "")
+	}
+	unknown := func(err error) error {
+		return &ops.Error{
+			Kind: ops.Unavailable, Err: err,
+			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ". Nothing was done.",
+			Next: "Try again in a minute.",
+		}
+	}
+	if t.People == nil {
+		return Person{}, unknown(errors.New("there is nobody to ask"))
+	}
+	p, err := t.People(ctx, user)
+	switch {
+	case err != nil:
+		return Person{}, unknown(err)
+	case p.Stranger, !slices.Contains(p.Workspaces, workspace):
+		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only. Nothing was done.", "")
+	case p.Bot:
+		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+". Nothing was done.", "")
+	case p.Deleted:
+		return Person{}, refused("Your Slack account is deactivated, so nothing was done for the GitHub team "+t.Name()+".", "")
+	case p.Guest:
+		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+". Nothing was done.", "")
+	}
+	return p, nil
+}

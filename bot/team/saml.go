@@ -1,0 +1,134 @@
+package team
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// SAML is how the organisation's single sign-on ties GitHub accounts to e-mail
+// addresses.
+type SAML struct {
+	URL     string   // of GitHub's GraphQL API
+	Domains []string // of the addresses that are trusted: the workspace's own
+}
+
+// identityQuery finds the members who sign in by a name. Two are enough to know
+// that it is not one. An App needs the permission "members: read".
+// https://docs.github.com/en/graphql/reference/objects#externalidentity
+const identityQuery = `query($organization: String!, $name: String!) {
+  organization(login: $organization) {
+    samlIdentityProvider {
+      externalIdentities(first: 2, userName: $name, membersOnly: true) {
+        nodes {
+          samlIdentity { nameId username }
+          user { login databaseId }
+        }
+      }
+    }
+  }
+}`
+
+type identityAnswer struct {
+	Data struct {
+		Organization *struct {
+			Provider *struct {
+				Identities struct {
+					Nodes []externalIdentity `json:"nodes"`
+				} `json:"externalIdentities"`
+			} `json:"samlIdentityProvider"`
+		} `json:"organization"`
+	} `json:"data"`
+	Errors []struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+type externalIdentity struct {
+	SAML *struct {
+		NameID   string `json:"nameId"`
+		UserName string `json:"username"`
+	} `json:"samlIdentity"`
+	User *struct {
+		Login string `json:"login"`
+		ID    int64  `json:"databaseId"`
+	} `json:"user"`
+}
+
+// external is who the organisation's single sign-on says that somebody is: by
+// the address that the chat has confirmed, of the workspace's own domains, and
+// by nothing like it.
+func (t *Team) external(ctx context.Context, user string, person Person) (Identity, error) {
+	address := strings.ToLower(person.Email)
+	name, domain, _ := strings.Cut(address, "@")
+	if name == "" || !slices.Contains(t.SAML.Domains, domain) || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return Identity{}, nil
+	}
+	answer, err := t.identities(ctx, address)
+	if err != nil {
+		return Identity{}, &ops.Error{
+			Kind: ops.Unavailable, Err: err,
+			What: fmt.Sprintf("GitHub didn't say which login signs in as %s, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", address, t.Name()),
+			Next: "Try again in a minute.",
+		}
+	}
+	var found []externalIdentity
+	for _, i := range answer {
+		if i.SAML != nil && (strings.ToLower(i.SAML.NameID) == address || strings.ToLower(i.SAML.UserName) == address) {
+			found = append(found, i)
+		}
+	}
+	if len(found) > 1 {
+		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours. Nothing was done.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
+	}
+	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !loginPattern.MatchString(found[0].User.Login) {
+		return Identity{}, nil
+	}
+	if t.Links != nil {
+		link, err := t.Links.LinkTo(ctx, found[0].User.ID)
+		if err == nil && link.User != user {
+			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are. Nothing was done.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are. Nothing was done.", Next: "Try again in a minute."}
+		}
+	}
+	return Identity{Login: found[0].User.Login, How: "by the organisation's single sign-on, as " + address}, nil
+}
+
+// identities asks GitHub who signs in by a name.
+func (t *Team) identities(ctx context.Context, name string) ([]externalIdentity, error) {
+	address, err := url.Parse(t.SAML.URL)
+	if err != nil {
+		return nil, fmt.Errorf("GitHub's GraphQL address: %w", err)
+	}
+	request, err := t.GitHub.NewRequest(http.MethodPost, address.String(), map[string]any{
+		"query": identityQuery, "variables": map[string]string{"organization": t.Organization, "name": name},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for external identities: %w", err)
+	}
+	var answer identityAnswer
+	if _, err := t.GitHub.Do(ctx, request, &answer); err != nil {
+		return nil, fmt.Errorf("ask for external identities: %w", err)
+	}
+	// GraphQL says what is wrong with status 200.
+	if len(answer.Errors) > 0 {
+		return nil, fmt.Errorf("ask for external identities: GitHub answers %s: %s", answer.Errors[0].Type, answer.Errors[0].Message)
+	}
+	switch {
+	case answer.Data.Organization == nil:
+		return nil, errors.New("ask for external identities: GitHub shows no such organisation")
+	case answer.Data.Organization.Provider == nil:
+		return nil, errors.New("ask for external identities: the organisation has no SAML of its own, or the bot may not read it")
+	}
+	return answer.Data.Organization.Provider.Identities.Nodes, nil
+}

@@ -1,0 +1,221 @@
+package team_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
+)
+
+// at says of everybody that the chat has confirmed one address of theirs.
+func at(address string) func(context.Context, string) (team.Person, error) {
+	return func(context.Context, string) (team.Person, error) {
+		return team.Person{Workspaces: []string{"T1"}, Email: address}, nil
+	}
+}
+
+const (
+	address = "ada.byron@" + domain
+	bySAML  = "by the organisation's single sign-on, as " + address
+)
+
+func TestSingleSignOnIsOnlyAskedAboutConfirmedAddressesOfTheDomainsThatAreTrusted(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		address string
+		domains []string
+	}{
+		{"no domain is trusted", address, nil},
+		{"no domain is trusted, and the address has none", "ada.byron", nil},
+		{"an empty domain trusts nobody without one", "ada.byron@", []string{domain}},
+		{"another domain is trusted", address, []string{"digital.example", "justice.test"}},
+		{"the address is of a sub-domain", "ada.byron@digital." + domain, []string{domain}},
+		{"the address is of the domain above", "ada.byron@example", []string{domain}},
+		{"the address is of a domain that ends alike", "ada.byron@in" + domain, []string{domain}},
+		{"the address is of a domain that begins alike", "ada.byron@" + domain + ".test", []string{domain}},
+		{"the domain ends with a dot", address + ".", []string{domain}},
+		{"no address is confirmed", "", []string{domain}},
+		{"the address has no name", "@" + domain, []string{domain}},
+		{"the address has no at sign", domain, []string{domain}},
+		{"the address has two at signs", "mallory@evil.test@" + domain, []string{domain}},
+		{"the address begins with the at sign of another", "@evil.test@" + domain, []string{domain}},
+		{"a letter of the name only looks like one", "\u0430da.byron@" + domain, []string{domain}},         // Cyrillic
+		{"a letter of the domain only looks like one", "ada.byron@justic\u0435.example", []string{domain}}, // Cyrillic
+		{"a letter of the name is wide", "\uff41da.byron@" + domain, []string{domain}},
+		{"a letter of the name has an accent of its own", "ada.byro\u0301n@" + domain, []string{domain}},
+		{"the at sign is wide", "ada.byron\uff20" + domain, []string{domain}},
+		{"something invisible stands in the name", "ada.\u200bbyron@" + domain, []string{domain}},
+		{"the name isn't UTF-8", "ada\xffbyron@" + domain, []string{domain}},
+		{"a space stands before it", " " + address, []string{domain}},
+		{"a space stands behind it", address + " ", []string{domain}},
+		{"a line ends in it", "ada\n.byron@" + domain, []string{domain}},
+		{"a NUL stands in it", "ada.byron\x00@" + domain, []string{domain}},
+		{"a DEL stands in it", "ada.byron\x7f@" + domain, []string{domain}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			gh := world(t)
+			gh.AddOwner("reader")
+			gh.AddToOrganization("ada-byron")
+			gh.AddExternalIdentity(address, "ada-byron")
+			m := members(t, gh, token)
+			m.SAML = team.SAML{URL: gh.URL() + "graphql", Domains: test.domains}
+			m.People = at(test.address)
+			isNobody(t, m, "U7", ops.Refused, "don't know which GitHub login")
+			if calls := gh.Calls(); len(calls) > 0 {
+				t.Errorf("GitHub was asked %v", calls)
+			}
+		})
+	}
+}
+
+func TestWhoSingleSignOnSaysThatSomebodyIs(t *testing.T) {
+	t.Parallel()
+	saml := func(name, login string, options ...githubtest.ExternalIdentityOptions) func(*githubtest.Server, *team.Team) {
+		return func(gh *githubtest.Server, _ *team.Team) {
+			if login != "" {
+				gh.AddToOrganization(login)
+			}
+			gh.AddExternalIdentity(name, login, options...)
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		address string // empty: the usual one
+		worlds  []func(*githubtest.Server, *team.Team)
+		login   string // empty: it isn't known
+		kind    ops.Kind
+		says    []string
+	}{
+		{name: "exactly one signs in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml("eve@"+domain, "eve")}, login: "ada-byron"},
+		{name: "the case of the address in the chat doesn't matter", address: "Ada.BYRON@Justice.Example", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron")}, login: "ada-byron"},
+		{name: "the case of the address at the provider doesn't matter once GitHub finds it", worlds: []func(*githubtest.Server, *team.Team){saml("Ada.Byron@"+domain, "ada-byron", githubtest.ExternalIdentityOptions{UserName: address})}, login: "ada-byron"},
+		{name: "the address is the name's attribute and the NameID is a number", worlds: []func(*githubtest.Server, *team.Team){saml("00u1a2b3c4", "ada-byron", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, login: "ada-byron"},
+		{name: "nobody signs in by the address", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve")}, kind: ops.Refused, says: []string{"don't know which"}},
+		{name: "nobody has claimed the address yet", worlds: []func(*githubtest.Server, *team.Team){saml(address, "")}, kind: ops.Refused, says: []string{"don't know which"}},
+		{name: "who has claimed the address isn't in the organisation", worlds: []func(*githubtest.Server, *team.Team){func(gh *githubtest.Server, _ *team.Team) {
+			gh.AddExternalIdentity(address, "gone")
+		}}, kind: ops.Refused, says: []string{"don't know which"}},
+		{name: "the address is only what somebody was provisioned under", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve", githubtest.ExternalIdentityOptions{UserName: address})}, kind: ops.Refused, says: []string{"don't know which"}},
+		{name: "the address is only one of somebody's addresses", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve", githubtest.ExternalIdentityOptions{Emails: []string{address}})}, kind: ops.Refused, says: []string{"don't know which"}},
+		{name: "two sign in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml(address, "eve")}, kind: ops.Refused, says: []string{"More than one GitHub login signs in as " + address, "#aws-root-account"}},
+		{name: "two sign in by the address, by its name and by its attribute", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml("00u1a2b3c4", "eve", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, kind: ops.Refused, says: []string{"More than one"}},
+		{name: "somebody else has proved that the account is theirs", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(gh *githubtest.Server, m *team.Team) {
+			link(t, m.Links, "U8", gh.ID("ada-byron"), "ada-byron")
+		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "ada-byron", "#aws-root-account"}},
+		{name: "somebody else has proved it and the login is another by now", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(gh *githubtest.Server, m *team.Team) {
+			link(t, m.Links, "U8", gh.ID("ada-byron"), "ada-byron")
+			gh.RenameUser("ada-byron", "countess")
+		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "countess"}},
+		{name: "the settings give the login to somebody else", worlds: []func(*githubtest.Server, *team.Team){saml(address, "Ada-Lovelace")}, kind: ops.Refused, says: []string{"settings say", "Ada-Lovelace", "somebody else", "#aws-root-account"}},
+		{name: "the database is gone", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(_ *githubtest.Server, m *team.Team) {
+			m.Links.Close()
+		}}, kind: ops.Unavailable, says: []string{"can't read its database"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			gh := world(t)
+			m := registry(t, gh)
+			m.People = at(test.address)
+			if test.address == "" {
+				m.People = at(address)
+			}
+			for _, change := range test.worlds {
+				change(gh, m)
+			}
+			if test.login != "" {
+				is(t, m, "U7", test.login, bySAML)
+			} else {
+				isNobody(t, m, "U7", test.kind, test.says...)
+			}
+			if problems := gh.Problems(); problems != nil {
+				t.Error(problems)
+			}
+		})
+	}
+}
+
+func TestASingleSignOnThatDoesntAnswerLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	answers := func(status int, body string) func(*githubtest.Server, *team.Team) {
+		return func(gh *githubtest.Server, _ *team.Team) {
+			gh.Fail("POST /graphql", githubtest.Fault{Status: status, Body: body})
+		}
+	}
+	whole := `{"organization":{"samlIdentityProvider":{"externalIdentities":{"nodes":[{"samlIdentity":{"nameId":"` + address + `"},"user":{"login":"ada-byron","databaseId":7}}]}}}}`
+	for _, test := range []struct {
+		name  string
+		world func(*githubtest.Server, *team.Team)
+		cause string
+	}{
+		{"the organisation has no single sign-on of its own", func(gh *githubtest.Server, _ *team.Team) { gh.DisableSAML() }, "no SAML of its own"},
+		{"the bot may not read it, for its token's owner isn't one of the organisation", func(gh *githubtest.Server, _ *team.Team) {
+			gh.AddToken(token, "plain-jane", "read:org")
+		}, "no SAML of its own"},
+		{"the bot may not read it with a fine-grained token", func(gh *githubtest.Server, _ *team.Team) { gh.AddToken(token, "reader") }, "FORBIDDEN"},
+		{"there is no such organisation", func(_ *githubtest.Server, m *team.Team) { m.Organization = "ministryofsound" }, "NOT_FOUND"},
+		{"the token is bad", func(gh *githubtest.Server, _ *team.Team) { gh.RevokeToken(token) }, "401"},
+		{"GitHub says that it is forbidden", answers(200, `{"data":null,"errors":[{"type":"FORBIDDEN","message":"Resource not accessible by integration"}]}`), "Resource not accessible"},
+		{"GitHub answers with an error beside the data", answers(200, `{"data":`+whole+`,"errors":[{"type":"INTERNAL","message":"Something went wrong"}]}`), "Something went wrong"},
+		{"GitHub answers with no data", answers(200, `{"data":null}`), "no such organisation"},
+		{"GitHub answers with nothing", answers(200, `{}`), "no such organisation"},
+		{"GitHub answers with null", answers(200, `null`), "no such organisation"},
+		{"GitHub answers with HTML", answers(200, "<html>proxy</html>"), "invalid character"},
+		{"GitHub is in trouble", answers(500, ""), "500"},
+		{"GitHub is in trouble and answers with the data all the same", answers(502, `{"data":`+whole+`}`), "502"},
+		{"GitHub refuses the bot", answers(403, ""), "403"},
+		{"the hourly limit is used up", func(gh *githubtest.Server, _ *team.Team) {
+			gh.Fail("/graphql", githubtest.Fault{RateLimited: true})
+		}, "RATE_LIMITED"},
+		{"half an answer comes", func(gh *githubtest.Server, _ *team.Team) { gh.Fail("/graphql", githubtest.Fault{Cut: true}) }, "EOF"},
+		{"GitHub is gone", func(gh *githubtest.Server, _ *team.Team) { gh.Close() }, ""},
+		{"its address isn't one", func(_ *githubtest.Server, m *team.Team) { m.SAML.URL = "http://[::1" }, "GraphQL address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			gh := world(t)
+			m := members(t, gh, token)
+			m.SAML = team.SAML{URL: gh.URL() + "graphql", Domains: []string{domain}}
+			m.People = at(address)
+			gh.AddToOrganization("ada-byron")
+			gh.AddExternalIdentity(address, "ada-byron")
+			gh.AddOwner("reader")
+			is(t, m, "U7", "ada-byron", bySAML)
+			test.world(gh, m)
+			got, err := m.Identify(t.Context(), "T1", "U7")
+			says(t, err, ops.Unavailable, "didn't say which login signs in as "+address, m.Name(), "Nothing was done", "Try again in a minute")
+			if got != (team.Identity{}) {
+				t.Errorf("beside the error: %+v", got)
+			}
+			if err != nil && !strings.Contains(err.Error(), test.cause) {
+				t.Errorf("the operator reads %q, which doesn't say %q", err, test.cause)
+			}
+		})
+	}
+}
+
+func TestAnIdentityWithoutAnAccountIsNobody(t *testing.T) {
+	t.Parallel()
+	for name, user := range map[string]string{
+		"no account":                      `null`,
+		"an account without a number":     `{"login":"ada-byron"}`,
+		"an account without a login":      `{"databaseId":7}`,
+		"a login that can't be one":       `{"login":"../memberships/ada-lovelace","databaseId":7}`,
+		"a login that isn't one, but two": `{"login":"ada-byron ada-lovelace","databaseId":7}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gh := world(t)
+			m := members(t, gh, token)
+			m.SAML = team.SAML{URL: gh.URL() + "graphql", Domains: []string{domain}}
+			m.People = at(address)
+			gh.Fail("/graphql", githubtest.Fault{Status: 200, Body: `{"data":{"organization":{"samlIdentityProvider":{"externalIdentities":{"nodes":[{"samlIdentity":{"nameId":"` +
+				address + `"},"user":` + user + `}]}}}}}`})
+			isNobody(t, m, "U7", ops.Refused, "don't know which")
+		})
+	}
+}

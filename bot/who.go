@@ -1,0 +1,113 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Identify tells who somebody is on GitHub: of the chat by what is known of
+// them, at a terminal by their token.
+func (d *Desk) Identify(ctx context.Context, a store.Asker) (team.Identity, error) {
+	if a.Login != "" {
+		return team.Identity{Login: a.Login, How: "by GITHUB_TOKEN"}, nil
+	}
+	return d.Team.Identify(ctx, a.Workspace, a.User)
+}
+
+// Member tells which login somebody is and returns nil if that is a member of
+// the team now.
+func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
+	identity, err := d.Identify(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	return identity.Login, d.Team.Member(ctx, identity.Login)
+}
+
+// MayAsk tells who the asker is and returns nil if they may ask for the operation.
+func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (string, error) {
+	terms := d.TermsOf(operation)
+	if terms.Requesters != ByPlace || a.Login != "" {
+		return d.Member(ctx, a)
+	}
+	if _, err := d.Team.Person(ctx, a.Workspace, a.User); err != nil {
+		return "", err
+	}
+	if d.Present == nil {
+		return "", &ops.Error{Kind: ops.Unavailable, What: "I can't tell who is in " + terms.Place + ", so nothing was done."}
+	}
+	if err := d.Present(ctx, a.User, terms.Place); err != nil {
+		return "", err
+	}
+	if identity, err := d.Identify(ctx, a); err == nil {
+		return identity.Login, nil
+	}
+	// CloudTrail names them as the chat does.
+	return unknownLogin + a.User, nil
+}
+
+// still returns nil if whoever asked and whoever approved a request still may,
+// and still are who they were.
+func (d *Desk) still(ctx context.Context, r store.Request) error {
+	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
+	if err != nil {
+		return of("who asked", r.By, err)
+	}
+	if !strings.EqualFold(login, r.By) {
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever asked was %s on GitHub then and is %s now, so nothing was run.", r.By, login)}
+	}
+	reviews := r.Reviews
+	if r.Glass != nil {
+		reviews = append(slices.Clone(reviews), *r.Glass)
+	}
+	for _, review := range reviews {
+		who := store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: review.User}
+		if review.User == "" {
+			who.Login = review.By
+		}
+		login, err := d.Member(ctx, who)
+		if err != nil {
+			return of("who approved it", review.By, err)
+		}
+		if !strings.EqualFold(login, review.By) {
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever approved it was %s on GitHub then and is %s now, so nothing was run.", review.By, login)}
+		}
+	}
+	return nil
+}
+
+// of says whom a refusal is about that others read: it is worded for whoever is refused.
+func of(what, login string, err error) error {
+	refused, ok := errors.AsType[*ops.Error](err)
+	if !ok {
+		return err
+	}
+	told := *refused
+	told.What = fmt.Sprintf("This is about %s: %s", what, refused.What)
+	if !strings.HasPrefix(login, unknownLogin) {
+		told.What = fmt.Sprintf("This is about %s, %s: %s", login, what, refused.What)
+	}
+	return &told
+}
+
+// nameOf names somebody in the audit whose login isn't known.
+func nameOf(a store.Asker) string {
+	return a.Front + ":" + strings.Trim(a.Workspace+"/"+a.User, "/")
+}
+
+// Refuse records that somebody was refused before there was a request: what
+// they tried, and why not.
+func (d *Desk) Refuse(ctx context.Context, a store.Asker, tried, why string) error {
+	by := a.Login
+	if by == "" {
+		by = nameOf(a)
+	}
+	return d.Store.Record(ctx, store.Event{At: d.now(), Kind: "refused", By: by, Data: map[string]any{"tried": tried, "reason": why}})
+}
