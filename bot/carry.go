@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -339,8 +340,9 @@ func (r *run) Approvers() []string {
 	for _, review := range r.request.Reviews {
 		logins = append(logins, review.By)
 	}
-	if r.request.Glass != nil {
-		logins = append(logins, r.request.Glass.By)
+	glass := r.request.Glass
+	if glass != nil && glass.Digest == r.request.Digest() && !slices.ContainsFunc(logins, func(login string) bool { return strings.EqualFold(login, glass.By) }) {
+		logins = append(logins, glass.By)
 	}
 	return logins
 }

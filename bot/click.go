@@ -27,7 +27,7 @@ const (
 // an error, the click will be answered.
 func (d *Desk) Click(ctx context.Context, c *store.Click) error {
 	c.At = d.now()
-	c.Text = ops.Redact(c.Text)
+	c.Text, c.Name = ops.Redact(c.Text), ops.Redact(c.Name)
 	return d.Store.InsertClick(ctx, c)
 }
 

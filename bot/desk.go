@@ -111,6 +111,7 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := d.recordStart(ctx); err != nil {
 		return err
 	}
+	d.anchoring.ended = make(chan struct{}, 1) // before anything can end
 	if err := d.Store.Start(ctx, 16, d.carry, d.answer); err != nil {
 		return err
 	}

@@ -22,6 +22,13 @@ func broken(r *store.Request) {
 	r.Glass = decided(emergency)
 }
 
+// fallen is what is left of it once the plan has grown.
+func fallen(r *store.Request) {
+	waitsAnew(2)(r)
+	r.Plan, r.Glass = fortnight, decided(emergency)
+	r.Glass.Digest = ""
+}
+
 // emergencies are what can happen to a request that somebody has run alone.
 var emergencies = []step{
 	{
@@ -46,14 +53,14 @@ var emergencies = []step{
 	{
 		name: "what was to be run alone waits again once its plan has grown",
 		from: store.Approved, change: broken, h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: store.Waiting,
-		after: func(r *store.Request) { waitsAnew(2)(r); r.Plan = fortnight },
+		after: fallen,
 		tells: []string{store.Note, store.Plan, store.Glass, store.Ask, store.Card},
 	},
 	{
 		name: "what is being run alone waits again once its plan has grown",
 		from: store.Running, change: func(r *store.Request) { broken(r); r.Step, r.StepBegun = 1, time.Time{} },
 		h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: store.Waiting,
-		after: func(r *store.Request) { waitsAnew(2)(r); r.Plan = fortnight },
+		after: fallen,
 		tells: []string{store.Note, store.Plan, store.Glass, store.Ask, store.Card},
 	},
 	{
@@ -113,6 +120,7 @@ func TestALookThatDoesntCount(t *testing.T) {
 		{"of who had it run alone, under another login", nil, store.Review{By: "hubot-too", User: "U2"}, "neither who asked"},
 		{"of who asked", nil, store.Review{By: "octocat", User: "U1"}, "neither who asked"},
 		{"of who asked, in another case and from another place", nil, store.Review{By: "OctoCat", User: "U6"}, "neither who asked"},
+		{"of who asked, under another login", nil, store.Review{By: "octocat-too", User: "U1"}, "neither who asked"},
 		{"a second one", func(r *store.Request) { r.Looked = decided(review("mallory", planOf(2))) }, store.Review{By: "monalisa", User: "U4"}, "mallory has looked at it already"},
 		{"of what had its approvals", func(r *store.Request) { r.Glass = nil }, store.Review{By: "monalisa", User: "U4"}, "with its approvals"},
 	} {
@@ -342,6 +350,65 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 	same(t, "events", []string{
 		"asked", "admitted", "planned", "break-glass", "stale", "too-late", "break-glass", "started", "step-begun", "step-ended", "step-begun", "step-ended",
 	}, h.events(r.ID))
+}
+
+func TestWhatWasToBeRunAloneWaitsForAllApprovalsThoughItsPlanIsAgainWhatItWas(t *testing.T) {
+	was, other := planOf(2), planOf(1)
+	other.Steps[0].Effects = []string{"dust of the attic"}
+	r := in(store.Waiting)
+	waits(2)(&r)
+	for _, h := range []bot.Happening{
+		{Kind: "break-glass", Review: emergency},
+		{Kind: "stale", Plan: other, Terms: demands(2)},
+		{Kind: "approved", Review: review("hubot", other)},
+		{Kind: "approved", Review: review("monalisa", other)},
+		{Kind: "stale", Plan: was, Terms: demands(2)},
+	} {
+		next, _, err := bot.After(r, h, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = next
+	}
+	if r.State != store.Waiting || r.Missing() != 2 {
+		t.Errorf("it is %s, and of two approvals %d are missing", r.State, r.Missing())
+	}
+	r, _, err := bot.After(r, bot.Happening{Kind: "approved", Review: review("monalisa", was)}, noon)
+	if err != nil || r.State != store.Waiting || r.Missing() != 1 {
+		t.Errorf("after one of two approvals it is %s: %v", r.State, err)
+	}
+}
+
+func TestWhoHadAnEarlierPlanRunAloneHasApprovedNothing(t *testing.T) {
+	t.Parallel()
+	s := &shelf{plan: *planOf(1)}
+	h := fireHouse(t, s.operation())
+	r := h.waiting()
+	h.forward(2 * time.Minute)
+	s.put(*planOf(2))
+	h.press("U2", bot.BreakGlass, r, burns)
+	r = h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 2 })
+	h.gh.AddMember(admins, "owl")
+	h.links("U7", "owl")
+	h.press("U4", bot.Approve, r, "")
+	h.press("U7", bot.Approve, r, "")
+	if r = h.ended(r.ID); r.State != store.Succeeded {
+		t.Errorf("it ended as %s: %s", r.State, r.Reason)
+	}
+	same(t, "who a step is told approved", []string{"monalisa", "owl"}, s.approvers)
+}
+
+func TestWhoApprovesAndThenHasItRunAloneIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	s := &shelf{plan: *planOf(1)}
+	h := fireHouse(t, s.operation())
+	r := h.waiting()
+	h.press("U2", bot.Approve, r, "")
+	h.press("U2", bot.BreakGlass, r, burns)
+	if r = h.ended(r.ID); r.State != store.Succeeded {
+		t.Errorf("it ended as %s: %s", r.State, r.Reason)
+	}
+	same(t, "who a step is told approved", []string{"hubot"}, s.approvers)
 }
 
 func TestAPlanThatShrankIsRunAlone(t *testing.T) {

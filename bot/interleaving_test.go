@@ -20,7 +20,7 @@ import (
 
 // actions are what random interleavings are made of: what people, GitHub, AWS,
 // time and power cuts do, and "go on", with which the desk does its next thing.
-var actions = []string{"approve", "approve", "approve", "approve stale", "reject", "withdraw", "undo", "expire", "restart", "lose", "regain", "change", "later", "go on", "go on", "go on"}
+var actions = []string{"approve", "approve", "approve", "approve stale", "reject", "withdraw", "undo", "expire", "break glass", "restart", "lose", "regain", "change", "later", "go on", "go on", "go on"}
 
 // people are the logins by account; the first asks.
 var people = []struct{ user, login string }{{"U1", "octocat"}, {"U6", "OctoCat"}, {"U2", "hubot"}, {"U5", "HUBOT"}, {"U4", "monalisa"}}
@@ -44,6 +44,7 @@ type play struct {
 
 	shown *ops.Plan       // that people saw last
 	valid map[string]bool // who approved it, in lower case
+	alone string          // who had it run alone, in lower case; empty: nobody
 	runs  int             // since a plan was shown
 	click int64
 }
@@ -72,7 +73,7 @@ func (p *play) happen(h bot.Happening) bool {
 		p.t.Fatalf("it runs step %d of %d", next.Step, len(next.Plan.Steps))
 	}
 	if slices.Contains(told, store.Plan) {
-		p.shown, p.valid, p.runs = next.Plan, map[string]bool{}, 0
+		p.shown, p.valid, p.alone, p.runs = next.Plan, map[string]bool{}, "", 0
 	}
 	p.r = next
 	return true
@@ -102,12 +103,15 @@ func (p *play) goOn() {
 		for _, review := range p.r.Reviews {
 			may = may && p.members[strings.ToLower(review.By)]
 		}
+		if p.r.Glass != nil {
+			may = may && p.members[strings.ToLower(p.r.Glass.By)]
+		}
 		switch {
 		case !may:
 			p.happen(bot.Happening{Kind: "refused", Login: "octocat", Reason: "Not any more.", Fault: ops.Refused})
 		case p.now.Sub(p.r.PlannedAt) <= time.Minute:
 			p.start()
-		case len(p.world.Beyond(*p.r.Plan)) > 0 || len(p.world.Steps) > 0 && need > len(p.r.Reviews):
+		case len(p.world.Beyond(*p.r.Plan)) > 0 || len(p.world.Steps) > 0 && need > p.r.Need-p.r.Missing():
 			p.happen(bot.Happening{Kind: "stale", Plan: p.world, Terms: p.terms})
 		default:
 			p.happen(bot.Happening{Kind: "replanned", Plan: p.world})
@@ -137,11 +141,14 @@ func (p *play) start() {
 	}
 	need, _ := p.terms.Need(*p.shown)
 	more, _ := p.terms.Need(*p.r.Plan)
-	if n := len(p.valid); n < need || n < more {
+	if n := len(p.valid); p.alone == "" && (n < need || n < more) {
 		p.t.Fatalf("it runs with the approvals of %v; the plan that was shown needs %d, the one that runs %d", p.valid, need, more)
 	}
 	if beyond := p.r.Plan.Beyond(*p.shown); len(beyond) > 0 {
 		p.t.Fatalf("it runs with %q, which nobody was shown", beyond)
+	}
+	if p.alone != "" && !p.members[p.alone] {
+		p.t.Fatalf("%s, who isn't a member, has it run alone", p.alone)
 	}
 	for login := range p.valid {
 		if !p.members[login] {
@@ -204,6 +211,13 @@ func (p *play) do(action string) {
 		p.approve(i, p.r.Plan.Digest())
 	case "approve stale":
 		p.approve(i, rapid.SampledFrom(worlds()).Draw(p.t, "plan").Digest())
+	case "break glass":
+		if was := p.r; p.members[login] && p.happen(bot.Happening{Kind: "break-glass", Review: p.review(i), Click: p.click}) {
+			if was.State != store.Waiting || !p.now.Before(was.ExpiresAt) {
+				p.t.Fatalf("what is %s is run alone", was.State)
+			}
+			p.alone = login
+		}
 	case "reject", "withdraw", "undo":
 		if !p.members[login] {
 			return

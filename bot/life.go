@@ -256,6 +256,12 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
 		r.Reviews = nil
+		if r.Glass != nil {
+			// It has fallen for good, also if the plan is again what it was.
+			fallen := *r.Glass
+			fallen.Digest = ""
+			r.Glass = &fallen
+		}
 		since := "The plan has changed since it was made."
 		if r.Need > 0 {
 			since = "The plan has changed since it was approved, so it must be approved again."

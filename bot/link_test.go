@@ -168,6 +168,17 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 	}
 }
 
+func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing.T) {
+	t.Parallel()
+	h := idle(t)
+	h.gh.AddMember(admins, "owl")
+	h.gh.Fail("/orgs", githubtest.Fault{Status: 502, Times: 1})
+	fault(t, h.Link(t.Context(), by("U7"), h.account("owl")), ops.Unavailable, "can't check whether owl is a member", "502")
+	same(t, "what is recorded and told", []string(nil), append(kindsOf(h.told("")), h.events("")...))
+	h.links("U7", "owl")
+	same(t, "what is told", []string{store.Announce}, kindsOf(h.told("")))
+}
+
 func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -78,7 +78,6 @@ func (d *Desk) runEnded(r store.Request) {
 
 func (d *Desk) startAnchoring(ctx context.Context) {
 	ctx, d.anchoring.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	d.anchoring.ended = make(chan struct{}, 1)
 	d.anchoring.done.Go(func() {
 		tick := time.NewTicker(anchorLook)
 		defer tick.Stop()

@@ -115,6 +115,7 @@ func TestWhatWasDeliveredIsRecorded(t *testing.T) {
 		{"a result", store.Message{Kind: store.Result}, at, told(map[string]any{"message": "result", "channel": "C1", "ts": at.TS})},
 		{"a note", store.Message{Kind: store.Note, Body: store.Body{Text: "Hush."}}, at, told(map[string]any{"message": "note", "channel": "C1", "ts": at.TS})},
 		{"that something runs alone", store.Message{Kind: store.Glass}, at, told(map[string]any{"message": "glass", "channel": "C1", "ts": at.TS})},
+		{"an answer through an address that doesn't say when", store.Message{Kind: store.Private}, store.Post{Channel: "C1"}, told(map[string]any{"message": "private", "to": "slack:T1/U1", "channel": "C1"})},
 		{"what was printed at a terminal", store.Message{Kind: store.Result}, store.Post{}, told(map[string]any{"message": "result"})},
 		{"how it ended, to the asker", store.Message{Kind: store.Direct}, at, told(map[string]any{"message": "direct", "to": "slack:T1/U1", "channel": "C1", "ts": at.TS})},
 		{"something for somebody's eyes only", store.Message{Kind: store.Private, Body: store.Body{Text: "Hush.", For: &someone}}, store.Post{}, told(map[string]any{"message": "private", "to": "slack:T1/U7"})},

@@ -107,6 +107,9 @@ func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
 	rejected := ask()
 	h.press("U2", bot.Reject, rejected, all)
 	h.press("U4", bot.Reject, rejected, all) // too late
+	for _, text := range texts {
+		h.press("U4", bot.Approve, rejected, text) // as the name of what is to be approved
+	}
 	h.ended(rejected.ID)
 	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U3"), Inputs: ops.Inputs{"people": texts}}).ID) // turned away
 	if err := h.Refuse(t.Context(), by("U3"), all, all); err != nil {

@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -93,8 +94,10 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 		}, ops.Refused, "don't know which GitHub login"},
 		{"the settings give them another login", func(h *house) { h.Team.Identities["U7"] = "monalisa" }, ops.Refused, "was owl on GitHub then and is monalisa now"},
 		{"the settings give their login to somebody else", func(h *house) { h.Team.Identities["U8"] = "owl" }, ops.Refused, "is somebody else"},
-		{"GitHub shows nobody's account", func(h *house) { h.gh.Fail("/user", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},
-		{"GitHub shows nobody's membership", func(h *house) { h.gh.Fail("/orgs", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},
+		{"GitHub doesn't show their account", func(h *house) { h.gh.Fail("/user", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},
+		{"GitHub doesn't show their membership", func(h *house) {
+			h.gh.Fail("/orgs/*/teams/*/memberships/owl", githubtest.Fault{Status: 502})
+		}, ops.Unavailable, "502"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,6 +123,9 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 					continue
 				}
 				fault(t, err, test.kind, test.says)
+				if !strings.Contains(test.says, " now") { // it is worded for them, and others read it
+					fault(t, err, test.kind, "This is about owl, who a")
+				}
 			}
 		})
 	}
@@ -134,6 +140,33 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 		h.gh.RemoveMember(admins, "octocat")
 		fault(t, h.Still(t.Context(), r), ops.Refused, "not a member")
 	})
+}
+
+func TestWhoAsksFromAPlaceIsTakenForNobodyOnlyIfTheyAre(t *testing.T) {
+	t.Parallel()
+	h := idle(t)
+	terms := demands(1)
+	terms.Place, terms.Requesters = "#tidy", bot.ByPlace
+	h.Terms = map[string]bot.Terms{"tidy-up": terms}
+	h.Present = func(context.Context, string, string) error { return nil }
+	h.links("U7", "owl")
+	for user, want := range map[string]string{"U7": "owl", "U8": "slack.U8", "U1": "octocat"} {
+		if login, err := h.MayAsk(t.Context(), "tidy-up", by(user)); login != want || err != nil {
+			t.Errorf("%s is %q, %v; want %s", user, login, err, want)
+		}
+	}
+	r := in(store.Approved)
+	r.By, r.Asker = "owl", by("U7")
+	h.gh.Fail("/user", githubtest.Fault{Status: 502, Times: 2})
+	login, err := h.MayAsk(t.Context(), "tidy-up", by("U7"))
+	fault(t, err, ops.Unavailable, "502")
+	if login != "" {
+		t.Errorf("they are %q", login)
+	}
+	fault(t, h.Still(t.Context(), r), ops.Unavailable, "502")
+	if err := h.Still(t.Context(), r); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {

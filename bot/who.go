@@ -46,8 +46,12 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (str
 	if err := d.Present(ctx, a.User, terms.Place); err != nil {
 		return "", err
 	}
-	if identity, err := d.Identify(ctx, a); err == nil {
+	switch identity, err := d.Identify(ctx, a); {
+	case err == nil:
 		return identity.Login, nil
+	case ops.KindOf(err) != ops.Refused:
+		// Who they are isn't unknown, it can't be told just now.
+		return "", err
 	}
 	// CloudTrail names them as the chat does.
 	return unknownLogin + a.User, nil

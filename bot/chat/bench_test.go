@@ -10,9 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -60,21 +58,11 @@ var atBench struct {
 	*bench
 }
 
-// atFullSpeed undoes for fuzzing what TestMain does for tests that wait more
-// than they work: at the bench nobody waits. And it lets no time be spent on
-// making shorter what is merely new: what the database runs through differs from
-// turn to turn.
-func atFullSpeed() {
-	if flag.Lookup("test.fuzz").Value.String() == "" {
-		return
-	}
-	for name, value := range map[string]string{"test.parallel": strconv.Itoa(runtime.GOMAXPROCS(0)), "test.fuzzminimizetime": "1s"} {
-		for _, arg := range os.Args {
-			if asked, ok := strings.CutPrefix(arg, "-"+name+"="); ok {
-				value = asked
-			}
-		}
-		flag.Set(name, value)
+// shortly lets no time be spent on making shorter what is merely new to fuzzing:
+// what the database runs through differs from turn to turn.
+func shortly() {
+	if !slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzzminimizetime=") }) {
+		flag.Set("test.fuzzminimizetime", "1s")
 	}
 }
 

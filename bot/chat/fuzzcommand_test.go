@@ -38,7 +38,7 @@ func FuzzCommand(f *testing.F) {
 			f.Add(command, text, uint8(i), uint8(1))
 		}
 	}
-	atFullSpeed()
+	shortly()
 	f.Fuzz(func(t *testing.T, command, text string, who, where uint8) {
 		if len(command) > 200 || len(text) > 12000 {
 			t.Skip("longer than what Slack lets anybody type")

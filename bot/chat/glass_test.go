@@ -322,6 +322,79 @@ func TestAnEmergencyThatCantRunIsToldAsWell(t *testing.T) {
 	same(t, "its buttons", []string{"reviewed"}, labels(notice))
 }
 
+func TestTheNoticeOfAnEmergencyGoesWithTheRun(t *testing.T) {
+	t.Parallel()
+	c := &crew{busy: make(chan bool), grace: true}
+	o := emergency(t, c)
+	card := o.proposes(o.ada, ann)
+	o.presses(o.grace, o.sealed(card, ann), "break-glass")
+	o.fills(o.grace, reason("Now."))
+	o.notice("Running")
+	close(c.busy)
+	offer := o.buttons(card, "Restore", "undo")
+	o.presses(o.hedy, offer, "undo")
+	o.fills(o.hedy, reason("The wrong Ann."))
+	o.notice("Taken back")
+	o.fine()
+}
+
+func TestASecondEmergencyIsAsLoudAsTheFirst(t *testing.T) {
+	t.Parallel()
+	c := &crew{}
+	o := emergency(t, c)
+	card := o.proposes(o.ada, ann)
+	choice := o.sealed(card, ann)
+	c.with(func(c *crew) { c.keys = []string{"AKIA1"} })
+	o.ahead.Store(int64(5 * time.Minute))
+	o.presses(o.grace, choice, "break-glass")
+	o.fills(o.grace, reason("Now."))
+	o.says(choice, "replaced by a newer one")
+	newer := o.sealed(card, ann)
+	contains(t, "the notice", o.notice("Waiting").PlainText(), "has changed since", "doesn't count")
+	text := o.says(card, "Waiting").PlainText()
+	if strings.Contains(text, "Run alone") || c.runs(ann) > 0 {
+		t.Errorf("nothing was run, and the card says\n%s", text)
+	}
+	o.quietly()
+	o.presses(o.grace, newer, "break-glass")
+	o.fills(o.grace, reason("Still now."))
+	o.wait("two notices", func() bool { return len(o.notices()) == 2 })
+	second := o.says(o.notices()[1], "Done")
+	contains(t, "the second notice", second.PlainText(), "<!channel>", "Still now.")
+	o.quietly()
+	if first := o.notices()[0]; len(first.Buttons()) > 0 || strings.Contains(first.PlainText(), "<!channel>") || len(second.Buttons()) != 1 {
+		t.Errorf("in the end the notices are\n%s\n%s", first.PlainText(), second.PlainText())
+	}
+	contains(t, "the card", o.says(card, "Done").PlainText(), "Run alone", "Still now.")
+	o.presses(o.hedy, second, "reviewed")
+	o.fills(o.hedy, reason("Fine."))
+	o.says(second, "Looked at by")
+	o.fine()
+}
+
+func TestWhoAskedDoesntLookAtItUnderAnotherLogin(t *testing.T) {
+	t.Parallel()
+	o := emergency(t, &crew{}, func(_ *ops.Operation, terms *bot.Terms) { terms.Requesters = bot.ByPlace })
+	o.presses(o.grace, o.sealed(o.proposes(o.nemo, ann), ann), "break-glass")
+	o.fills(o.grace, reason("Now."))
+	notice := o.notice("Done")
+	o.quietly()
+	settings := o.setUp
+	o.setUp = func(d *bot.Desk) {
+		settings(d)
+		delete(d.Team.Identities, o.hedy.ID)
+		d.Team.Identities[o.nemo.ID] = "hedy"
+	}
+	o.restart()
+	told := len(o.told(o.nemo))
+	o.presses(o.nemo, notice, "reviewed")
+	o.fills(o.nemo, reason("Fine."))
+	o.wait("answered", func() bool { return len(o.told(o.nemo)) > told || o.request().Looked != nil })
+	if o.request().Looked != nil {
+		t.Error("who asked has looked at it")
+	}
+}
+
 func TestDrawingsOfAnEmergency(t *testing.T) {
 	t.Parallel()
 	broken := func(r *store.Request) {

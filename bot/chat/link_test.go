@@ -397,69 +397,6 @@ func TestALinkThatIsThereIsNotReplaced(t *testing.T) {
 	}
 }
 
-func TestBothOwnersReadOfASecondClaim(t *testing.T) {
-	t.Parallel()
-	t.Run("of an account that somebody has linked", func(t *testing.T) {
-		t.Parallel()
-		r := registers(t, githubtest.Options{})
-		r.links(r.olga, "olga")
-		r.quietly()
-		contains(t, "nemo's answer", r.links(r.nemo, "olga"), "GitHub account olga is linked to somebody else", "has been told", "Nothing was linked", "#aws-root-account")
-		claimed(t, r, r.olga, "olga")
-		contains(t, "who olga is", r.asksAbout(r.olga, "whoami"), "You are olga on GitHub")
-		if n := len(r.cards()); n != 1 {
-			t.Errorf("%d announcements, want the one of olga's link:\n%s", n, r.story())
-		}
-	})
-	t.Run("of an account that the settings give to somebody", func(t *testing.T) {
-		t.Parallel()
-		r := registers(t, githubtest.Options{})
-		contains(t, "nemo's answer", r.links(r.nemo, "grace"), "settings say that the GitHub login grace is somebody else", "Nothing was linked", "#aws-root-account")
-		claimed(t, r, r.grace, "grace")
-		if n := len(r.cards()); n != 0 {
-			t.Errorf("%d announcements:\n%s", n, r.story())
-		}
-	})
-}
-
-// claimed complains unless the owner of a login, and nobody else, has been
-// written to that nemo claimed it, and nemo is nobody.
-func claimed(t *testing.T, r *registry, owner slacktest.User, login string) {
-	t.Helper()
-	r.wait("the owner told", func() bool { return len(r.Direct(owner.ID)) == 1 })
-	r.quietly()
-	contains(t, "the owner's letter", r.Direct(owner.ID)[0].PlainText(), "<@U0NEMO>", "GitHub account "+login, "which is yours", "refused", "#aws-root-account")
-	if len(r.Direct(owner.ID)) != 1 || len(r.Direct(r.nemo.ID)) != 0 {
-		t.Errorf("letters:\n%s", r.story())
-	}
-	events := r.recorded("claimed")
-	if len(events) != 1 || events[0].By != "slack:"+r.TeamID+"/U0NEMO" || events[0].Data["github"] != login || events[0].Data["owner"] != owner.ID {
-		t.Errorf("recorded are the claims %+v", events)
-	}
-	for _, e := range r.recorded("told") {
-		if e.Data["message"] == "letter" && (e.Data["to"] != "slack:"+r.TeamID+"/"+owner.ID || e.Data["ts"] != r.Direct(owner.ID)[0].TS) {
-			t.Errorf("recorded as told is %+v", e)
-		}
-	}
-	contains(t, "who nemo is", r.asksAbout(r.nemo, "whoami"), "don't know which GitHub login")
-	r.fine()
-}
-
-func TestALetterAndAnAnnouncementAreSentOnce(t *testing.T) {
-	t.Parallel()
-	r := registers(t, githubtest.Options{})
-	r.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
-	r.links(r.olga, "olga")
-	r.wait("announced", func() bool { return len(r.recorded("told")) == 1 })
-	r.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
-	r.links(r.nemo, "olga")
-	r.wait("the owner told", func() bool { return len(r.recorded("told")) == 2 })
-	if len(r.cards()) != 1 || len(r.Direct(r.olga.ID)) != 1 {
-		t.Errorf("%d announcements, %d letters", len(r.cards()), len(r.Direct(r.olga.ID)))
-	}
-	r.fine()
-}
-
 func TestALinkIsForgotten(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -262,6 +263,18 @@ func TestWhatSomebodyAskedWhoIsNoMemberAnyMoreIsNotRun(t *testing.T) {
 	}
 }
 
+func TestACardSaysWhomARefusalIsAbout(t *testing.T) {
+	t.Parallel()
+	o := meeting(t, &crew{words: ops.Plan{Approval: ops.Rule{Count: 2}}})
+	card := o.proposes(o.ada, ann)
+	choice := o.choice(card, ann)
+	o.presses(o.grace, choice, "approve")
+	o.says(choice, "Approved by")
+	o.becomes(o.grace, slacktest.User{Restricted: true})
+	o.presses(o.hedy, choice, "approve")
+	contains(t, "the card", o.says(card, "Not run").PlainText(), "about grace, who approved it", "Guests may not")
+}
+
 // A form may stand open for an hour.
 func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 	t.Parallel()
@@ -276,4 +289,14 @@ func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 		t.Errorf("it is %s", r.State)
 	}
 	o.fine()
+}
+
+func TestWhoamiDoesntSayThatNothingWasDone(t *testing.T) {
+	t.Parallel()
+	r := registers(t, githubtest.Options{})
+	for _, said := range []string{r.links(r.nemo, "stray"), r.asksAbout(r.nemo, "whoami"), r.asksAbout(r.mallory, "whoami")} {
+		if strings.Contains(said, "othing was done") || !strings.Contains(said, "not a member of the team") {
+			t.Errorf("the answer is %q", said)
+		}
+	}
 }

@@ -108,32 +108,46 @@ func TestANewPlanIsRecordedAsShownWhereItStands(t *testing.T) {
 	}, shown)
 }
 
-func TestARefusalAtTheDoorIsRecordedAsTold(t *testing.T) {
+func TestWhereAPrivateAnswerStandsIsRecorded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		where func(*office) slacktest.Channel
 		fault slacktest.Fault // of response_url
+		at    func(*office) string
 	}{
-		{"through response_url", func(o *office) slacktest.Channel { return o.general }, slacktest.Fault{}},
-		{"where it was asked for", func(o *office) slacktest.Channel { return o.lobby }, slacktest.Fault{Status: 500}},
-		{"by direct message", func(o *office) slacktest.Channel { return o.general }, slacktest.Fault{Status: 500}},
+		{"through response_url", func(o *office) slacktest.Channel { return o.general }, slacktest.Fault{}, func(o *office) string { return "channel=" + o.general.ID }},
+		{"where it was asked for", func(o *office) slacktest.Channel { return o.lobby }, slacktest.Fault{Status: 500}, func(o *office) string { return stands(o.Ephemerals(o.mallory.ID)[0]) }},
+		{"by direct message", func(o *office) slacktest.Channel { return o.general }, slacktest.Fault{Status: 500}, func(o *office) string { return stands(o.Direct(o.mallory.ID)[0]) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			o := start(t, tidy(work))
+			o.SetDelay("users.info", 100*time.Millisecond)
 			o.Fail("response_url", test.fault)
 			o.types(o.mallory, test.where(o), "")
 			o.wait("told", func() bool { return len(o.recorded("told")) == 1 })
-			if n := len(o.told(o.mallory)) + len(o.Direct(o.mallory.ID)); n != 1 {
-				t.Errorf("mallory was told %d times", n)
-			}
-			list := o.receipts(o.request().ID)
-			if len(list) != 1 || !strings.HasPrefix(list[0], "told message=private to=slack:"+o.TeamID+"/U0MALLORY") {
-				t.Errorf("recorded is %q", list)
-			}
-			o.fine()
+			same(t, "what is recorded", []string{"told message=private to=slack:" + o.TeamID + "/U0MALLORY " + test.at(o)}, o.receipts(o.request().ID))
 		})
+	}
+}
+
+func TestWhoIsToldNothingIsntRecordedAsTold(t *testing.T) {
+	t.Parallel()
+	o := start(t, tidy(work))
+	o.types(o.ada, o.home, "")
+	o.card("Done")
+	o.quietly()
+	for _, line := range o.receipts(o.request().ID) {
+		if strings.Contains(line, "U0ADA") {
+			t.Errorf("ada was told nothing, and recorded is %q", line)
+		}
+	}
+	o.types(o.ada, o.lobby, "")
+	o.hears(o.ada, 1)
+	o.quietly()
+	if list := o.receipts(o.requests()[1].ID); !strings.Contains(strings.Join(list, "\n"), "message=pointer to=slack:"+o.TeamID+"/U0ADA") {
+		t.Errorf("ada was pointed to the card, and recorded is %q", list)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
 // twice complains unless exactly n things that somebody tried are recorded as
@@ -256,6 +257,83 @@ func (o *office) filled(who slacktest.User, callback, value, why string) map[str
 			"state": map[string]any{"values": map[string]any{"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": why}}}},
 		},
 	}
+}
+
+func TestAFormThatIsOpenIsntSaidToBeShut(t *testing.T) {
+	t.Parallel()
+	t.Run("where its command arrives twice", func(t *testing.T) {
+		t.Parallel()
+		o := meeting(t, &crew{})
+		ack, err := o.Command(t.Context(), o.ada.ID, o.place.ID, "/let-go", ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.form(o.ada)
+		o.resends(ack)
+		o.twice(1, o.ada, "/let-go")
+		if told := o.told(o.ada); len(told) != 0 || len(o.Views(o.ada.ID)) != 1 {
+			t.Errorf("ada has %d forms open, and is told %q", len(o.Views(o.ada.ID)), told)
+		}
+	})
+	t.Run("where its click arrives twice", func(t *testing.T) {
+		t.Parallel()
+		o := meeting(t, &crew{})
+		choice := o.choice(o.proposes(o.ada, ann), ann)
+		ack, err := o.Click(t.Context(), o.grace.ID, choice.Channel, choice.TS, "reject")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.form(o.grace)
+		o.resends(ack)
+		o.twice(1, o.grace, "reject")
+		if told := o.told(o.grace); len(told) != 0 || len(o.Views(o.grace.ID)) != 1 {
+			t.Errorf("grace has %d forms open, and is told %q", len(o.Views(o.grace.ID)), told)
+		}
+	})
+}
+
+func TestWhatIsStoredNowhereIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("/rootbot link", func(t *testing.T) {
+		t.Parallel()
+		r := registers(t, githubtest.Options{})
+		ack, err := r.Command(t.Context(), r.nemo.ID, r.general.ID, "/rootbot", "link")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.hears(r.nemo, 1)
+		r.resends(ack)
+		r.twice(1, r.nemo, "/rootbot link")
+		if n := len(r.gh.Codes()); n != 1 || len(r.told(r.nemo)) != 1 {
+			t.Errorf("GitHub has given %d codes, and nemo is told %q", n, r.told(r.nemo))
+		}
+	})
+	t.Run("a button that there isn't", func(t *testing.T) {
+		t.Parallel()
+		o := start(t, tidy(work))
+		for _, relic := range []slacktest.Message{o.relic("burn-down", "x"), o.relic("approve", "nobody:")} {
+			before := len(o.told(o.grace))
+			ack, err := o.Click(t.Context(), o.grace.ID, relic.Channel, relic.TS, o.again(relic).Buttons()[0].ActionID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.hears(o.grace, before+1)
+			o.resends(ack)
+			o.quietly()
+			if told := o.told(o.grace); len(told) != before+1 {
+				t.Errorf("grace is told %q", told)
+			}
+		}
+		n := 0
+		for _, e := range o.recorded("refused") {
+			if strings.Contains(fmt.Sprint(e.Data["reason"]), "arrived twice") {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d are recorded as having arrived twice", n)
+		}
+	})
 }
 
 func TestAButtonThatThereIsntIsRefusedAndRecorded(t *testing.T) {

@@ -110,7 +110,7 @@ func TestAWrongFormIsRecordedWithoutWhatWasTyped(t *testing.T) {
 	o.fine()
 }
 
-func TestAWordThatCantBeIsRecordedAsRefused(t *testing.T) {
+func TestAWordThatCantBeIsRecordedWithoutTheWord(t *testing.T) {
 	t.Parallel()
 	o := start(t, tidy(work))
 	o.types(o.mallory, o.general, "octocat wr<o>ng")
@@ -118,7 +118,7 @@ func TestAWordThatCantBeIsRecordedAsRefused(t *testing.T) {
 	if len(events) != 1 || events[0].By != "slack:"+o.TeamID+"/U0MALLORY" || events[0].Data["tried"] != "/tidy-up" {
 		t.Errorf("recorded are %+v", events)
 	}
-	o.unsaid("octocat")
+	o.unsaid("octocat", "wr<o>ng")
 	o.fine()
 }
 

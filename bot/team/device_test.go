@@ -91,6 +91,18 @@ func TestACodeIsShownWithWhereToTypeItAndUntilWhen(t *testing.T) {
 	}
 }
 
+func TestAClientWithoutATransportOfItsOwnGetsACode(t *testing.T) {
+	t.Parallel()
+	gh := world(t)
+	id := gh.AddApp(githubtest.App{PublicKey: publicKey}).ClientID
+	for name, client := range map[string]*http.Client{"none": nil, "the default one": http.DefaultClient, "an empty one": {}} {
+		code, err := team.Device{ClientID: id, URL: gh.URL(), HTTP: client}.Begin(t.Context())
+		if err != nil || code.User == "" {
+			t.Errorf("%s: %+v, %v", name, code, err)
+		}
+	}
+}
+
 func TestAGitHubThatGivesNoCodeLinksNobody(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

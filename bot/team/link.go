@@ -53,9 +53,12 @@ func (j json) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (d Device) client() *http.Client {
-	client := http.Client{Timeout: 20 * time.Second, Transport: http.DefaultTransport}
+	client := http.Client{Timeout: 20 * time.Second}
 	if d.HTTP != nil {
 		client = *d.HTTP
+	}
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
 	}
 	client.Transport = json{client.Transport}
 	return &client
@@ -68,7 +71,7 @@ func (d Device) Begin(ctx context.Context) (*Code, error) {
 	}}
 	granted, err := flow.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, d.client()))
 	if err == nil && (granted == nil || granted.DeviceCode == "" || granted.UserCode == "") {
-		// GitHub says what is wrong with status 200.
+		// GitHub says some of what is wrong with status 200.
 		err = errors.New("GitHub gave no code: is the device flow enabled for the app, and github.client_id its client ID?")
 	}
 	if err != nil {

@@ -20,8 +20,8 @@ type SAML struct {
 	Domains []string // of the addresses that are trusted: the workspace's own
 }
 
-// identityQuery finds the members who sign in by a name. Two are enough to know
-// that it is not one. An App needs the permission "members: read".
+// identityQuery finds the members who sign in by a name, or were provisioned
+// under it. Two are enough to know that it is not one. An App needs the permission "members: read".
 // https://docs.github.com/en/graphql/reference/objects#externalidentity
 const identityQuery = `query($organization: String!, $name: String!) {
   organization(login: $organization) {
@@ -67,9 +67,9 @@ type externalIdentity struct {
 // the address that the chat has confirmed, of the workspace's own domains, and
 // by nothing like it.
 func (t *Team) external(ctx context.Context, user string, person Person) (Identity, error) {
-	address := strings.ToLower(person.Email)
+	address, ok := plainAddress(person.Email)
 	name, domain, _ := strings.Cut(address, "@")
-	if name == "" || !slices.Contains(t.SAML.Domains, domain) || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !ok || name == "" || !slices.Contains(t.SAML.Domains, domain) {
 		return Identity{}, nil
 	}
 	answer, err := t.identities(ctx, address)
@@ -82,11 +82,14 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 	}
 	var found []externalIdentity
 	for _, i := range answer {
-		if i.SAML != nil && (strings.ToLower(i.SAML.NameID) == address || strings.ToLower(i.SAML.UserName) == address) {
+		if i.SAML != nil && slices.ContainsFunc([]string{i.SAML.NameID, i.SAML.UserName}, func(name string) bool {
+			plain, ok := plainAddress(name)
+			return ok && plain == address
+		}) {
 			found = append(found, i)
 		}
 	}
-	if len(found) > 1 {
+	if len(found) > 1 || len(found) == 1 && len(answer) > 1 {
 		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours. Nothing was done.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
 	}
 	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !loginPattern.MatchString(found[0].User.Login) {
@@ -102,6 +105,15 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 		}
 	}
 	return Identity{Login: found[0].User.Login, How: "by the organisation's single sign-on, as " + address}, nil
+}
+
+// plainAddress is an address in lower case, if it is printable ASCII. Lower case
+// is looked at last: strings.ToLower makes a k of the Kelvin sign.
+func plainAddress(address string) (string, bool) {
+	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", false
+	}
+	return strings.ToLower(address), true
 }
 
 // identities asks GitHub who signs in by a name.

@@ -47,6 +47,8 @@ func TestSingleSignOnIsOnlyAskedAboutConfirmedAddressesOfTheDomainsThatAreTruste
 		{"a letter of the domain only looks like one", "ada.byron@justic\u0435.example", []string{domain}}, // Cyrillic
 		{"a letter of the name is wide", "\uff41da.byron@" + domain, []string{domain}},
 		{"a letter of the name has an accent of its own", "ada.byro\u0301n@" + domain, []string{domain}},
+		{"a letter of the name becomes one of it in lower case", "ada.byron.k\u0130m@" + domain, []string{domain}},
+		{"a letter of the domain becomes one of it in lower case", "ada.byron@\u212aing.example", []string{"king.example"}},
 		{"the at sign is wide", "ada.byron\uff20" + domain, []string{domain}},
 		{"something invisible stands in the name", "ada.\u200bbyron@" + domain, []string{domain}},
 		{"the name isn't UTF-8", "ada\xffbyron@" + domain, []string{domain}},
@@ -95,6 +97,9 @@ func TestWhoSingleSignOnSaysThatSomebodyIs(t *testing.T) {
 		{name: "the case of the address in the chat doesn't matter", address: "Ada.BYRON@Justice.Example", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron")}, login: "ada-byron"},
 		{name: "the case of the address at the provider doesn't matter once GitHub finds it", worlds: []func(*githubtest.Server, *team.Team){saml("Ada.Byron@"+domain, "ada-byron", githubtest.ExternalIdentityOptions{UserName: address})}, login: "ada-byron"},
 		{name: "the address is the name's attribute and the NameID is a number", worlds: []func(*githubtest.Server, *team.Team){saml("00u1a2b3c4", "ada-byron", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, login: "ada-byron"},
+		{name: "a letter of the address at the provider only becomes one of it in lower case", address: "kim@" + domain, worlds: []func(*githubtest.Server, *team.Team){
+			saml("\u212aim@"+domain, "eve", githubtest.ExternalIdentityOptions{UserName: "kim@" + domain}),
+		}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "nobody signs in by the address", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve")}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "nobody has claimed the address yet", worlds: []func(*githubtest.Server, *team.Team){saml(address, "")}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "who has claimed the address isn't in the organisation", worlds: []func(*githubtest.Server, *team.Team){func(gh *githubtest.Server, _ *team.Team) {
@@ -104,6 +109,9 @@ func TestWhoSingleSignOnSaysThatSomebodyIs(t *testing.T) {
 		{name: "the address is only one of somebody's addresses", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve", githubtest.ExternalIdentityOptions{Emails: []string{address}})}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "two sign in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml(address, "eve")}, kind: ops.Refused, says: []string{"More than one GitHub login signs in as " + address, "#aws-root-account"}},
 		{name: "two sign in by the address, by its name and by its attribute", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml("00u1a2b3c4", "eve", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, kind: ops.Refused, says: []string{"More than one"}},
+		{name: "two sign in by the address, and a third was provisioned under it", worlds: []func(*githubtest.Server, *team.Team){
+			saml("00u9z8y7x6", "carol", githubtest.ExternalIdentityOptions{UserName: address}), saml(address, "ada-byron"), saml(address, "eve"),
+		}, kind: ops.Refused, says: []string{"More than one"}},
 		{name: "somebody else has proved that the account is theirs", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(gh *githubtest.Server, m *team.Team) {
 			link(t, m.Links, "U8", gh.ID("ada-byron"), "ada-byron")
 		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "ada-byron", "#aws-root-account"}},
