@@ -23,7 +23,7 @@ func TestWhatAnotherMemberApprovesIsRun(t *testing.T) {
 	if r.State != store.Succeeded || len(s.runs()) != 1 {
 		t.Errorf("it ended as %s (%s) after %d runs", r.State, r.Reason, len(s.runs()))
 	}
-	same(t, "who approved", []store.Review{{By: "hubot", User: "U2", At: noon, Digest: r.Plan.Digest()}}, r.Reviews)
+	same(t, "who approved", []store.Review{{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest()}}, r.Reviews)
 	same(t, "who a step is told approved", []string{"hubot"}, s.approvers)
 	same(t, "events", []string{"asked", "admitted", "planned", "approved", "started", "step-begun", "step-ended"}, h.events(r.ID))
 	e := h.last(r.ID, "approved")
@@ -173,7 +173,7 @@ func TestAMemberRejectsWithAReason(t *testing.T) {
 		t.Errorf("it ended as %s", r.State)
 	}
 	says(t, r.Reason, "hubot", "Not on a Friday.")
-	same(t, "who decided", &store.Review{By: "hubot", User: "U2", At: noon, Digest: r.Plan.Digest(), Reason: "Not on a Friday."}, r.Decided)
+	same(t, "who decided", &store.Review{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest(), Reason: "Not on a Friday."}, r.Decided)
 	e := h.last(r.ID, "rejected")
 	if e.By != "hubot" || e.Data["reason"] != "Not on a Friday." {
 		t.Errorf("the record: %+v", e)

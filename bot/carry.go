@@ -51,6 +51,10 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 // admit finds out who asks and whether they may.
 func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) error {
 	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
+	var account int64
+	if err == nil {
+		account, err = d.account(ctx, r.Asker, login)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -58,7 +62,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 		d.report(err, r)
 		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID), fault: ops.KindOf(err), quiet: d.said(ctx, r, ops.Words(err, r.ID))})
 	}
-	h := happening{kind: admitted, login: login}
+	h := happening{kind: admitted, login: login, account: account}
 	if o.Lock != nil && !r.Preview {
 		asked := r.For()
 		asked.By = login
@@ -341,7 +345,7 @@ func (r *run) Approvers() []string {
 		logins = append(logins, review.By)
 	}
 	glass := r.request.Glass
-	if glass != nil && glass.Digest == r.request.Digest() && !slices.ContainsFunc(logins, func(login string) bool { return strings.EqualFold(login, glass.By) }) {
+	if r.request.Alone() && !slices.ContainsFunc(logins, func(login string) bool { return strings.EqualFold(login, glass.By) }) {
 		logins = append(logins, glass.By)
 	}
 	return logins

@@ -63,14 +63,14 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	if err != nil {
 		return err
 	}
-	login, err := d.mayDecide(ctx, r, c)
+	login, account, err := d.mayDecide(ctx, r, c)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID))
 	}
-	h := happening{click: c.ID, review: store.Review{By: login, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
+	h := happening{click: c.ID, review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
 	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
 		var err error
 		if h.kind, err = d.verb(*now, c, login); err != nil {
@@ -98,12 +98,15 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 
 // mayDecide tells who pressed and returns nil if they may decide. Who asked may
 // always withdraw.
-func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (string, error) {
+func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (login string, account int64, err error) {
 	if c.Verb == Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
 		_, err := d.Team.Person(ctx, c.Asker.Workspace, c.Asker.User)
-		return r.By, err
+		return r.By, r.Account, err
 	}
-	return d.Member(ctx, c.Asker)
+	if login, err = d.Member(ctx, c.Asker); err == nil {
+		account, err = d.account(ctx, c.Asker, login)
+	}
+	return login, account, err
 }
 
 // verb is what a click of a login makes happen to a request as it is now.
@@ -119,7 +122,7 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		switch {
 		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
 			return "", &NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
-		case r.State == store.Waiting && c.Text == "":
+		case r.State == store.Waiting && ops.Blank(c.Text):
 			return "", &NotNowError{Request: r, Why: "That needs a written reason, so nothing was run. Press the button again, and give one."}
 		}
 		return glass, nil
@@ -129,7 +132,7 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		if r.State == store.Waiting && c.Digest != r.Digest() {
 			return "", &NotNowError{Request: r, Why: changed(r)}
 		}
-		if r.State == store.Waiting && c.Text == "" {
+		if r.State == store.Waiting && ops.Blank(c.Text) {
 			return "", &NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
 		}
 		return rejected, nil
@@ -139,7 +142,7 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		if r.State == store.Running && !d.now().Before(r.UndoUntil) {
 			return "", &NotNowError{Request: r, Why: "It can't be taken back any more."}
 		}
-		if r.State == store.Running && c.Text == "" {
+		if r.State == store.Running && ops.Blank(c.Text) {
 			return "", &NotNowError{Request: r, Why: "That needs a reason, so nothing was taken back. Press the button again, and give one."}
 		}
 		return undoing, nil

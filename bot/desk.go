@@ -125,6 +125,9 @@ func (d *Desk) Stop(ctx context.Context) error {
 	d.looks.stop()
 	d.anchoring.stop()
 	err := d.Store.Stop(ctx)
+	// Also when the time to stop in is over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
 	return errors.Join(err, d.Store.Record(ctx, store.Event{At: d.now(), Kind: "process-stopped"}))
 }
 

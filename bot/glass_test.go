@@ -26,7 +26,7 @@ func broken(r *store.Request) {
 func fallen(r *store.Request) {
 	waitsAnew(2)(r)
 	r.Plan, r.Glass = fortnight, decided(emergency)
-	r.Glass.Digest = ""
+	r.Glass.Fallen = true
 }
 
 // emergencies are what can happen to a request that somebody has run alone.
@@ -184,7 +184,7 @@ func TestWhatIsRunAlone(t *testing.T) {
 			same(t, "who a step is told approved", []string{test.login}, <-begun)
 			same(t, "how often members are told while it runs", 2, h.notices(r.ID))
 			r = h.request(r.ID)
-			same(t, "who had it run alone", &store.Review{By: test.login, User: test.user, At: noon, Digest: r.Digest(), Reason: burns}, r.Glass)
+			same(t, "who had it run alone", &store.Review{By: test.login, Account: h.gh.ID(test.login), User: test.user, At: noon, Digest: r.Digest(), Reason: burns}, r.Glass)
 			same(t, "the approvals", 0, len(r.Reviews))
 			says(t, h.press("U4", bot.BreakGlass, r, burns), "Only those whom the bot's settings name")
 			says(t, h.press("U2", bot.BreakGlass, r, burns), "too late", "changed nothing")
@@ -209,7 +209,7 @@ func TestWhatIsRunAlone(t *testing.T) {
 			}
 			says(t, h.press("U4", bot.Reviewed, r, "Again."), "monalisa has looked at it already")
 			after := h.request(r.ID)
-			same(t, "who looked at it", &store.Review{By: "monalisa", User: "U4", At: noon, Digest: r.Digest(), Reason: "It did burn."}, after.Looked)
+			same(t, "who looked at it", &store.Review{By: "monalisa", Account: h.gh.ID("monalisa"), User: "U4", At: noon, Digest: r.Digest(), Reason: "It did burn."}, after.Looked)
 			same(t, "how it ended", r.State, after.State)
 			if e := h.last(r.ID, "reviewed"); e.By != "monalisa" || e.Data["reason"] != "It did burn." {
 				t.Errorf("the record: %+v", e)

@@ -44,6 +44,7 @@ const unknownLogin = "slack."
 type happening struct {
 	kind    kind
 	login   string       // admitted: who the asker is
+	account int64        // admitted: GitHub's number of that account; 0: not known
 	held    string       // admitted: what the request holds from now on
 	plan    *ops.Plan    // planned, stale, replanned
 	terms   Terms        // planned, stale, reminded: the operation's
@@ -135,7 +136,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 	}
 	switch h.kind {
 	case admitted:
-		r.State, r.By, r.Held, r.AdmittedAt = store.Planning, h.login, h.held, now
+		r.State, r.By, r.Account, r.Held, r.AdmittedAt = store.Planning, h.login, h.account, h.held, now
 		by = h.login
 		say(store.Card, store.Body{})
 		if r.Card == r.ID {
@@ -217,7 +218,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			return r, store.Change{}, &NotNowError{Request: r, Why: "That was run with its approvals, so there is nothing to look at afterwards."}
 		case r.Looked != nil:
 			return r, store.Change{}, &NotNowError{Request: r, Why: r.Looked.By + " has looked at it already."}
-		case same(h.review, *r.Glass), same(h.review, store.Review{By: r.By, User: r.Asker.User}):
+		case same(h.review, *r.Glass), same(h.review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
 			return r, store.Change{}, &NotNowError{Request: r, Why: "Somebody else must look at it: neither who asked nor who had it run alone."}
 		}
 		r.Looked = &h.review
@@ -257,9 +258,8 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.Need, r.Why = h.terms.need(*h.plan)
 		r.Reviews = nil
 		if r.Glass != nil {
-			// It has fallen for good, also if the plan is again what it was.
 			fallen := *r.Glass
-			fallen.Digest = ""
+			fallen.Fallen = true
 			r.Glass = &fallen
 		}
 		since := "The plan has changed since it was made."
@@ -367,13 +367,12 @@ func wait(r *store.Request, terms Terms, now time.Time) {
 	r.RemindAt = terms.remind(0, now)
 }
 
-// unfit says why somebody's approval doesn't count; empty: it counts. People
-// are told apart by GitHub login, which has no case.
+// unfit says why somebody's approval doesn't count; empty: it counts.
 func unfit(r store.Request, review store.Review, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
 		return past(r, review, now)
-	case strings.EqualFold(review.By, r.By) || review.User != "" && review.User == r.Asker.User:
+	case same(review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
 		return "Nobody can approve what they asked for themselves."
 	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return same(old, review) }):
 		return "You have approved this already; one person counts once."
@@ -393,10 +392,11 @@ func past(r store.Request, review store.Review, now time.Time) string {
 	return ""
 }
 
-// same tells whether two reviews are one person's: one GitHub login, or one
-// place in the chat, whatever login that is by now.
+// same tells whether two reviews are one person's: one GitHub login, which has
+// no case, one GitHub account, whatever its login is by now, or one place in the
+// chat.
 func same(a, b store.Review) bool {
-	return strings.EqualFold(a.By, b.By) || a.User != "" && a.User == b.User
+	return strings.EqualFold(a.By, b.By) || a.Account != 0 && a.Account == b.Account || a.User != "" && a.User == b.User
 }
 
 // changed is what somebody reads whose button belongs to an earlier plan.

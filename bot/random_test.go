@@ -88,7 +88,7 @@ func TestALifeOfARequest(t *testing.T) {
 				t.Fatalf("running step %d of %+v", after.Step, after.Plan)
 			case running && after.Preview:
 				t.Fatal("a preview is running")
-			case running && len(after.Reviews) < after.Plan.Approval.Count && (after.Glass == nil || after.Glass.Digest != after.Digest()):
+			case running && len(after.Reviews) < after.Plan.Approval.Count && !after.Alone():
 				t.Fatal("running without the approval that the plan demands")
 			case !after.State.Ended() && results > 0:
 				t.Fatal("a result before the end")

@@ -50,6 +50,13 @@ func TestWhatBeginsAndEndsIsRecordedAndWhetherTheSettingsAreOthers(t *testing.T)
 	}
 }
 
+func TestWhatStopsInAHurryIsRecorded(t *testing.T) {
+	t.Parallel()
+	h := open(t, tidy(nothing))
+	h.mustStop()
+	same(t, "the record", []string{"process-started", "process-stopped"}, h.events(""))
+}
+
 func TestADeskThatCantRecordItsStartDoesntStart(t *testing.T) {
 	t.Parallel()
 	h := idle(t)

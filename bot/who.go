@@ -31,6 +31,16 @@ func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
 	return identity.Login, d.Team.Member(ctx, identity.Login)
 }
 
+// account tells which GitHub account has a login that somebody was found to be:
+// people are told apart by it, for a login can change hands at any moment. 0: a
+// terminal's, or of somebody without a login.
+func (d *Desk) account(ctx context.Context, a store.Asker, login string) (int64, error) {
+	if a.Login != "" || strings.HasPrefix(login, unknownLogin) {
+		return 0, nil
+	}
+	return d.Team.Account(ctx, a.Workspace, a.User, login)
+}
+
 // MayAsk tells who the asker is and returns nil if they may ask for the operation.
 func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (string, error) {
 	terms := d.TermsOf(operation)
@@ -67,6 +77,9 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 	if !strings.EqualFold(login, r.By) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever asked was %s on GitHub then and is %s now, so nothing was run.", r.By, login)}
 	}
+	if err := d.stillHas(ctx, r.Asker, login, r.Account, "who asked"); err != nil {
+		return err
+	}
 	reviews := r.Reviews
 	if r.Glass != nil {
 		reviews = append(slices.Clone(reviews), *r.Glass)
@@ -83,6 +96,25 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		if !strings.EqualFold(login, review.By) {
 			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever approved it was %s on GitHub then and is %s now, so nothing was run.", review.By, login)}
 		}
+		if err := d.stillHas(ctx, who, login, review.Account, "who approved it"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stillHas returns nil if a login is of the account that it was of when somebody
+// asked or approved; 0 is one that wasn't known then.
+func (d *Desk) stillHas(ctx context.Context, a store.Asker, login string, then int64, what string) error {
+	if then == 0 {
+		return nil
+	}
+	now, err := d.account(ctx, a, login)
+	if err != nil {
+		return of(what, login, err)
+	}
+	if now != then {
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The GitHub login %s (%s) is of another account now than it was then, so nothing was run.", login, what)}
 	}
 	return nil
 }

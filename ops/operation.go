@@ -87,10 +87,13 @@ type Field struct {
 	Hint     string             // shown below the field
 	List     bool               // several values
 	Long     bool               // a text of several lines
-	Confirm  bool               // a statement to agree to: Label, with the value "yes"
+	Confirm  bool               // a statement to agree to: Label, with the value Confirmation
 	Optional bool               // may be left empty
 	Check    func(string) error // nil: any value; an *Error says in words what is wrong
 }
+
+// Confirmation is the value of a statement that was agreed to.
+const Confirmation = "yes"
 
 // Inputs are the values given for the fields of a form.
 type Inputs map[string][]string
@@ -218,7 +221,7 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 		var kept []string
 		for _, value := range values[f.Name] {
 			value = strings.TrimSpace(value)
-			if value == "" {
+			if Blank(value) {
 				continue
 			}
 			if slices.Contains(kept, value) {
@@ -233,7 +236,7 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 			kept = append(kept, value)
 		}
 		switch {
-		case len(kept) == 0 && !f.Optional && f.Confirm:
+		case f.Confirm && (len(kept) > 0 || !f.Optional) && !slices.Equal(kept, []string{Confirmation}):
 			wrong[f.Name] = "Please confirm this."
 		case len(kept) == 0 && !f.Optional:
 			wrong[f.Name] = "Please fill this in."

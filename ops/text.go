@@ -28,3 +28,14 @@ func CheckText(text string) error {
 func unreadable(r rune) bool {
 	return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) || unicode.Is(unicode.Bidi_Control, r)
 }
+
+// Blank tells whether there is nothing in a text that people can see: it is
+// empty, or made of spaces, of spaces without width and of letters that show
+// nothing. A reason that is blank is none.
+func Blank(text string) bool { return !strings.ContainsFunc(text, seen) }
+
+// seen tells whether a character leaves a mark on the page, by itself.
+func seen(r rune) bool {
+	const emptyBraille = '\u2800'
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && r != emptyBraille && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}

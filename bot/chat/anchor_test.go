@@ -228,7 +228,10 @@ func TestAllAnchorsAreReadBackThoughTheChannelIsLong(t *testing.T) {
 	var want []string
 	for i := range 3 {
 		o.types(o.ada, o.home, "")
-		o.wait("another run", func() bool { return len(o.recorded("anchored")) == i+1 })
+		o.wait("another run", func() bool {
+			list := o.cards()
+			return len(list) == 191*i+1 && anchored(t, list[191*i]) != ""
+		})
 		o.quietly()
 		for range 190 {
 			if _, err := o.Say(o.hedy.ID, o.home.ID, "", "chatter Audit `1:"+strings.Repeat("a", 64)+"`"); err != nil {

@@ -26,8 +26,10 @@ const (
 	noForm     = "Slack didn't open the form, so nothing was done. Try again."
 )
 
-// mostTyped is how many bytes behind a command are read.
-const mostTyped = 20_000
+const (
+	mostTyped = 20_000 // bytes behind a command that are read
+	mostSaid  = 500    // characters of what is wrong with them: Slack drops an ack of 20 kB, and & alone takes ten bytes there
+)
 
 // command takes a slash command. It returns the ack's payload: an answer at
 // once, or nil when the request was stored and will be answered, or a form opens.
@@ -35,14 +37,17 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	if typed.Command == "/rootbot" {
 		return c.about(ctx, typed)
 	}
+	who := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
 	i := slices.IndexFunc(c.desk.Operations, func(o ops.Operation) bool { return o.Command == typed.Command })
 	if i < 0 {
-		return ephemeral("This bot doesn't offer `" + escape(cut(typed.Command, 100)) + "`. Nothing was done.")
+		command := cut(typed.Command, 100)
+		c.turnAway(ctx, who, "command "+command, "There is no such command.")
+		return ephemeral("This bot doesn't offer `" + escape(command) + "`. Nothing was done.")
 	}
 	o := c.desk.Operations[i]
 	if len(typed.Text) > mostTyped {
 		const said = "That is more than anybody types. Nothing was done."
-		c.turnAway(ctx, c.asker(typed.TeamID, typed.UserID, typed.ChannelID), o.Command, said)
+		c.turnAway(ctx, who, o.Command, said)
 		return ephemeral(said)
 	}
 	words := strings.FieldsFunc(typed.Text, separates)
@@ -51,11 +56,11 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	case len(words) > 0 && words[0] == "help":
 		return ephemeral(help(o))
 	case c.places[o.Name] != "" && typed.ChannelID != c.places[o.Name]:
+		c.turnAway(ctx, who, o.Command, "It was typed in another channel than the one where it is decided.")
 		return ephemeral(fmt.Sprintf("Please type `%s` in <#%s>, where it is decided. Nothing was done here.", o.Command, c.places[o.Name]))
 	case len(words) > 0 && words[0] == "plan" && !o.Asks():
 		preview, words = true, words[1:]
 	}
-	who := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
 	from := origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)
 	if o.Asks() {
 		if !c.again(ctx, who, o.Command, from) {
@@ -66,8 +71,7 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	inputs, err := o.Words(words)
 	if err != nil {
 		c.turnAway(ctx, who, o.Command, "What was typed behind the command was wrong.")
-		// Slack drops an ack of 20 kB, and what was typed may be that long when it is escaped.
-		return ephemeral(escape(cut(ops.Words(err, ""), 300)) + " Nothing was done. Type `" + o.Command + " help` for what can be typed.")
+		return ephemeral(escape(cut(ops.Words(err, ""), mostSaid)) + " Nothing was done. Type `" + o.Command + " help` for what can be typed.")
 	}
 	r, err := c.request(ctx, bot.Asking{
 		Operation: o.Name, Inputs: inputs, Preview: preview, Asker: who, Origin: from,

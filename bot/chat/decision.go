@@ -81,9 +81,8 @@ func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, l
 // submitDecision takes the form of a decision.
 func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallback, verb string) any {
 	var kept decision
-	if err := json.Unmarshal([]byte(sent.View.PrivateMetadata), &kept); err != nil {
-		c.turnAway(ctx, c.presser(sent, ""), verb, "It came from a form that the bot didn't make.")
-		return slack.NewErrorsViewSubmissionResponse(map[string]string{reasonBlock: "This form isn't one of mine. Nothing was done."})
+	if err := json.Unmarshal([]byte(sent.View.PrivateMetadata), &kept); err != nil || !slices.Contains(verbs, verb) {
+		return c.notMine(ctx, sent, kept.Channel, cut(verb, 100))
 	}
 	id, digest, _ := strings.Cut(kept.Value, ":")
 	who := c.presser(sent, kept.Channel)
@@ -94,11 +93,9 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 	}
 	wrong := map[string]string{}
 	switch {
-	case !slices.Contains(verbs, verb):
-		wrong[reasonBlock] = "This form isn't one of mine. Nothing was done."
 	case verb == bot.Approve && click.Name == "":
 		wrong[nameBlock] = "Please fill this in."
-	case verb != bot.Approve && click.Text == "":
+	case verb != bot.Approve && ops.Blank(click.Text):
 		wrong[reasonBlock] = "Please fill this in."
 	}
 	for block, text := range map[string]string{reasonBlock: click.Text, nameBlock: click.Name} {

@@ -185,7 +185,7 @@ func decisions(r store.Request) []string {
 	}
 	if r.Glass != nil {
 		what := "🚨 Run alone, without its approvals,"
-		if r.Glass.Digest != r.Digest() {
+		if !r.Alone() {
 			what = "🚨 Break glass for an earlier plan"
 		}
 		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", what, person(*r.Glass), moment(r.Glass.At), escape(cut(r.Glass.Reason, lineLimit))))

@@ -26,9 +26,6 @@ const (
 // https://docs.slack.dev/reference/views/modal-views
 const titleLimit = 24
 
-// yes is the value of a ticked statement.
-const yes = "yes"
-
 // openForm opens the form of an operation, with the words typed in its list.
 // It doesn't hold up the ack: Slack waits 3 s for the form as well.
 func (c *Chat) openForm(ctx context.Context, o ops.Operation, typed slack.SlashCommand, words []string) {
@@ -53,7 +50,7 @@ func plain(text string) *slack.TextBlockObject {
 func input(f ops.Field, words []string) slack.Block {
 	var element slack.BlockElement
 	if f.Confirm {
-		option := slack.NewOptionBlockObject(yes, plain(cut(cmp.Or(f.Hint, f.Label), 75)), nil)
+		option := slack.NewOptionBlockObject(ops.Confirmation, plain(cut(cmp.Or(f.Hint, f.Label), 75)), nil)
 		element = slack.NewCheckboxGroupsBlockElement(f.Name, option)
 	} else {
 		text := slack.NewPlainTextInputBlockElement(nil, f.Name)
@@ -92,7 +89,7 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	}
 	o, ok := c.desk.Operation(strings.TrimPrefix(sent.View.CallbackID, askForm))
 	if !ok {
-		return nil
+		return c.notMine(ctx, sent, "", "form "+cut(sent.View.CallbackID, 100))
 	}
 	values := ops.Inputs{}
 	for block, actions := range typed(sent) {
@@ -111,8 +108,9 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	}
 	inputs, wrong := o.Fill(values)
 	if len(wrong) > 0 {
+		wrong = cutAll(wrong)
 		c.turnAway(ctx, c.presser(sent, sent.View.PrivateMetadata), o.Command, reasons(wrong))
-		return slack.NewErrorsViewSubmissionResponse(cutAll(wrong))
+		return slack.NewErrorsViewSubmissionResponse(wrong)
 	}
 	channel := sent.View.PrivateMetadata
 	if place := c.places[o.Name]; place != "" {
@@ -130,17 +128,30 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	return nil
 }
 
+// notMine turns away a form that the bot didn't make. Slack shows what is wrong
+// under a field that is there.
+func (c *Chat) notMine(ctx context.Context, sent slack.InteractionCallback, channel, tried string) any {
+	c.turnAway(ctx, c.presser(sent, channel), tried, "It came from a form that the bot didn't make.")
+	block := reasonBlock
+	if there := slices.Sorted(maps.Keys(typed(sent))); len(there) > 0 {
+		block = cut(there[0], 100)
+	}
+	return slack.NewErrorsViewSubmissionResponse(map[string]string{block: "This form isn't one of mine. Nothing was done."})
+}
+
 // reasons says what is wrong with a form, without what was typed.
 func reasons(wrong map[string]string) string {
 	return "The form was wrong at: " + strings.Join(slices.Sorted(maps.Keys(wrong)), ", ") + "."
 }
 
-// cutAll shortens messages to what a form shows.
+// cutAll shortens messages to what a form shows, and to few of them: Slack drops
+// an ack of 20 kB, and somebody else's form may have any fields.
 func cutAll(wrong map[string]string) map[string]string {
-	for _, name := range slices.Collect(maps.Keys(wrong)) {
-		wrong[name] = cut(wrong[name], 150)
+	short := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(wrong))[:min(len(wrong), 10)] {
+		short[cut(name, 100)] = cut(wrong[name], 150)
 	}
-	return wrong
+	return short
 }
 
 // The button that asks for the same thing again.
@@ -156,16 +167,30 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 		return c.submit(ctx, did)
 	case slack.InteractionTypeBlockActions:
 		for _, action := range did.ActionCallback.BlockActions {
-			who, button := c.presser(did, did.Channel.ID), "button "+cut(action.ActionID, 100)
 			if slices.Contains(verbs, action.ActionID) {
 				c.click(ctx, did, action)
-			} else if !c.again(ctx, who, button, origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)) {
-				c.turnAway(ctx, who, button, "There is no such button.")
-				c.later(ctx, did.ResponseURL, func(context.Context) string { return "I don't know that button. Nothing was done." })
+			} else {
+				c.noSuch(ctx, did, "button "+cut(action.ActionID, 100), action)
 			}
 		}
+		if len(did.ActionCallback.BlockActions) > 0 {
+			return nil
+		}
 	}
+	c.noSuch(ctx, did, string(did.Type), &slack.BlockAction{})
 	return nil
+}
+
+// noSuch turns away a click on what the bot doesn't have.
+func (c *Chat) noSuch(ctx context.Context, did slack.InteractionCallback, tried string, action *slack.BlockAction) {
+	who := c.presser(did, did.Channel.ID)
+	if c.again(ctx, who, tried, origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)) {
+		return
+	}
+	c.turnAway(ctx, who, tried, "There is no such button.")
+	if did.ResponseURL != "" {
+		c.later(ctx, did.ResponseURL, func(context.Context) string { return "I don't know that button. Nothing was done." })
+	}
 }
 
 // click takes a button. Whatever becomes of it, whoever pressed is answered.

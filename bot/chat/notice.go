@@ -94,7 +94,7 @@ func drawGlass(command string, r store.Request, where string) drawing {
 	b.add("<!channel> " + title)
 	b.add("Reason: " + escape(cut(r.Glass.Reason, lineLimit)))
 	b.add(cutEscaped(state(r), lineLimit))
-	if r.Glass.Digest != r.Digest() {
+	if !r.Alone() {
 		b.add("The plan has changed since, so that doesn't count for it any more.")
 	}
 	if where != "" {

@@ -64,7 +64,8 @@ type Request struct {
 	EndedAt   time.Time `json:"-"`
 
 	Asker      Asker       `json:"asker"`
-	By         string      `json:"by,omitempty"` // GitHub login, once it is known
+	By         string      `json:"by,omitempty"`      // GitHub login, once it is known
+	Account    int64       `json:"account,omitempty"` // GitHub's number of that account; 0: not known
 	Inputs     ops.Inputs  `json:"inputs,omitempty"`
 	Preview    bool        `json:"preview,omitempty"`
 	Again      string      `json:"again,omitempty"`      // the request that this one repeats
@@ -97,9 +98,14 @@ func (r Request) Digest() string {
 	return r.Plan.Digest()
 }
 
+// Alone tells whether somebody has the plan as it is run alone.
+func (r Request) Alone() bool {
+	return r.Glass != nil && !r.Glass.Fallen && r.Glass.Digest == r.Digest()
+}
+
 // Missing is how many approvals the plan as it is still needs.
 func (r Request) Missing() int {
-	if r.Glass != nil && r.Glass.Digest == r.Digest() {
+	if r.Alone() {
 		return 0
 	}
 	return max(0, r.Need-len(r.Reviews))
@@ -107,11 +113,13 @@ func (r Request) Missing() int {
 
 // Review is what one person decided, and when.
 type Review struct {
-	By     string    `json:"by"`             // GitHub login
-	User   string    `json:"user,omitempty"` // ID in the chat
-	At     time.Time `json:"at"`
-	Digest string    `json:"digest,omitempty"` // of the plan that was approved
-	Reason string    `json:"reason,omitempty"`
+	By      string    `json:"by"`                // GitHub login
+	Account int64     `json:"account,omitempty"` // GitHub's number of that account; 0: not known
+	User    string    `json:"user,omitempty"`    // ID in the chat
+	At      time.Time `json:"at"`
+	Digest  string    `json:"digest,omitempty"` // of the plan that was approved
+	Reason  string    `json:"reason,omitempty"`
+	Fallen  bool      `json:"fallen,omitempty"` // the plan has changed since; for good, also if it is again what it was
 }
 
 // For is the request as its operation sees it.

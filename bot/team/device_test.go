@@ -128,6 +128,9 @@ func TestAGitHubThatGivesNoCodeLinksNobody(t *testing.T) {
 		{name: "GitHub gives a code that nobody can ask about", world: func(gh *githubtest.Server) {
 			gh.Fail(codes, githubtest.Fault{Status: 200, Body: `{"user_code":"WDJB-MJHT"}`})
 		}, cause: "is the device flow enabled"},
+		{name: "GitHub answers null", world: func(gh *githubtest.Server) {
+			gh.Fail(codes, githubtest.Fault{Status: 200, Body: `null`})
+		}, cause: "panic"},
 		{name: "GitHub is gone", world: func(gh *githubtest.Server) { gh.Close() }, cause: "connect"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -69,7 +69,7 @@ func (d Device) Begin(ctx context.Context) (*Code, error) {
 	flow := &oauth2.Config{ClientID: d.ClientID, Endpoint: oauth2.Endpoint{
 		DeviceAuthURL: d.URL + "login/device/code", TokenURL: d.URL + "login/oauth/access_token", AuthStyle: oauth2.AuthStyleInParams,
 	}}
-	granted, err := flow.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, d.client()))
+	granted, err := askForCode(context.WithValue(ctx, oauth2.HTTPClient, d.client()), flow)
 	if err == nil && (granted == nil || granted.DeviceCode == "" || granted.UserCode == "") {
 		// GitHub says some of what is wrong with status 200.
 		err = errors.New("GitHub gave no code: is the device flow enabled for the app, and github.client_id its client ID?")
@@ -78,6 +78,16 @@ func (d Device) Begin(ctx context.Context) (*Code, error) {
 		return nil, unlinked("GitHub gave no code to type, so nothing was linked.", "Try again in a minute, and tell whoever runs the bot if it goes on.", err)
 	}
 	return &Code{User: granted.UserCode, Where: granted.VerificationURI, Expires: granted.Expiry, device: d, flow: flow, granted: granted}, nil
+}
+
+// askForCode is DeviceAuth, which panics where the answer is "null".
+func askForCode(ctx context.Context, flow *oauth2.Config) (granted *oauth2.DeviceAuthResponse, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return flow.DeviceAuth(ctx)
 }
 
 func unlinked(what, next string, err error) error {

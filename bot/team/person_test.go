@@ -30,7 +30,7 @@ func TestOnlyFullMembersOfTheWorkspaceAreLetIn(t *testing.T) {
 		says   string // empty: they are let in
 	}{
 		{"a full member is let in", team.Person{Workspaces: home}, ""},
-		{"a full member whose address is known is let in", team.Person{Workspaces: home, Email: "ada@justice.example"}, ""},
+		{"a full member whose address is known is let in", team.Person{Workspaces: home, Email: "otter@justice.example"}, ""},
 		{"a full member of several workspaces of a grid is let in", team.Person{Workspaces: []string{"T8", "T1", "T9"}}, ""},
 		{"a full member of other workspaces of the grid is turned away", team.Person{Workspaces: []string{"T8", "T9", "T11"}}, "not of the workspace"},
 		{"somebody of no workspace is turned away", team.Person{}, "not of the workspace"},

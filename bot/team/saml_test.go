@@ -18,7 +18,7 @@ func at(address string) func(context.Context, string) (team.Person, error) {
 }
 
 const (
-	address = "ada.byron@" + domain
+	address = "amber.otter@" + domain
 	bySAML  = "by the organisation's single sign-on, as " + address
 )
 
@@ -30,40 +30,40 @@ func TestSingleSignOnIsOnlyAskedAboutConfirmedAddressesOfTheDomainsThatAreTruste
 		domains []string
 	}{
 		{"no domain is trusted", address, nil},
-		{"no domain is trusted, and the address has none", "ada.byron", nil},
-		{"an empty domain trusts nobody without one", "ada.byron@", []string{domain}},
+		{"no domain is trusted, and the address has none", "amber.otter", nil},
+		{"an empty domain trusts nobody without one", "amber.otter@", []string{domain}},
 		{"another domain is trusted", address, []string{"digital.example", "justice.test"}},
-		{"the address is of a sub-domain", "ada.byron@digital." + domain, []string{domain}},
-		{"the address is of the domain above", "ada.byron@example", []string{domain}},
-		{"the address is of a domain that ends alike", "ada.byron@in" + domain, []string{domain}},
-		{"the address is of a domain that begins alike", "ada.byron@" + domain + ".test", []string{domain}},
+		{"the address is of a sub-domain", "amber.otter@digital." + domain, []string{domain}},
+		{"the address is of the domain above", "amber.otter@example", []string{domain}},
+		{"the address is of a domain that ends alike", "amber.otter@in" + domain, []string{domain}},
+		{"the address is of a domain that begins alike", "amber.otter@" + domain + ".test", []string{domain}},
 		{"the domain ends with a dot", address + ".", []string{domain}},
 		{"no address is confirmed", "", []string{domain}},
 		{"the address has no name", "@" + domain, []string{domain}},
 		{"the address has no at sign", domain, []string{domain}},
 		{"the address has two at signs", "mallory@evil.test@" + domain, []string{domain}},
 		{"the address begins with the at sign of another", "@evil.test@" + domain, []string{domain}},
-		{"a letter of the name only looks like one", "\u0430da.byron@" + domain, []string{domain}},         // Cyrillic
-		{"a letter of the domain only looks like one", "ada.byron@justic\u0435.example", []string{domain}}, // Cyrillic
-		{"a letter of the name is wide", "\uff41da.byron@" + domain, []string{domain}},
-		{"a letter of the name has an accent of its own", "ada.byro\u0301n@" + domain, []string{domain}},
-		{"a letter of the name becomes one of it in lower case", "ada.byron.k\u0130m@" + domain, []string{domain}},
-		{"a letter of the domain becomes one of it in lower case", "ada.byron@\u212aing.example", []string{"king.example"}},
-		{"the at sign is wide", "ada.byron\uff20" + domain, []string{domain}},
-		{"something invisible stands in the name", "ada.\u200bbyron@" + domain, []string{domain}},
-		{"the name isn't UTF-8", "ada\xffbyron@" + domain, []string{domain}},
+		{"a letter of the name only looks like one", "\u0430mber.otter@" + domain, []string{domain}},         // Cyrillic
+		{"a letter of the domain only looks like one", "amber.otter@justic\u0435.example", []string{domain}}, // Cyrillic
+		{"a letter of the name is wide", "\uff41mber.otter@" + domain, []string{domain}},
+		{"a letter of the name has an accent of its own", "amber.otte\u0301r@" + domain, []string{domain}},
+		{"a letter of the name becomes one of it in lower case", "amber.otter.k\u0130m@" + domain, []string{domain}},
+		{"a letter of the domain becomes one of it in lower case", "amber.otter@\u212aing.example", []string{"king.example"}},
+		{"the at sign is wide", "amber.otter\uff20" + domain, []string{domain}},
+		{"something invisible stands in the name", "amber.\u200botter@" + domain, []string{domain}},
+		{"the name isn't UTF-8", "amber\xffotter@" + domain, []string{domain}},
 		{"a space stands before it", " " + address, []string{domain}},
 		{"a space stands behind it", address + " ", []string{domain}},
-		{"a line ends in it", "ada\n.byron@" + domain, []string{domain}},
-		{"a NUL stands in it", "ada.byron\x00@" + domain, []string{domain}},
-		{"a DEL stands in it", "ada.byron\x7f@" + domain, []string{domain}},
+		{"a line ends in it", "amber\n.otter@" + domain, []string{domain}},
+		{"a NUL stands in it", "amber.otter\x00@" + domain, []string{domain}},
+		{"a DEL stands in it", "amber.otter\x7f@" + domain, []string{domain}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			gh := world(t)
 			gh.AddOwner("reader")
-			gh.AddToOrganization("ada-byron")
-			gh.AddExternalIdentity(address, "ada-byron")
+			gh.AddToOrganization("amber-otter")
+			gh.AddExternalIdentity(address, "amber-otter")
 			m := members(t, gh, token)
 			m.SAML = team.SAML{URL: gh.URL() + "graphql", Domains: test.domains}
 			m.People = at(test.address)
@@ -93,10 +93,10 @@ func TestWhoSingleSignOnSaysThatSomebodyIs(t *testing.T) {
 		kind    ops.Kind
 		says    []string
 	}{
-		{name: "exactly one signs in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml("eve@"+domain, "eve")}, login: "ada-byron"},
-		{name: "the case of the address in the chat doesn't matter", address: "Ada.BYRON@Justice.Example", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron")}, login: "ada-byron"},
-		{name: "the case of the address at the provider doesn't matter once GitHub finds it", worlds: []func(*githubtest.Server, *team.Team){saml("Ada.Byron@"+domain, "ada-byron", githubtest.ExternalIdentityOptions{UserName: address})}, login: "ada-byron"},
-		{name: "the address is the name's attribute and the NameID is a number", worlds: []func(*githubtest.Server, *team.Team){saml("00u1a2b3c4", "ada-byron", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, login: "ada-byron"},
+		{name: "exactly one signs in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), saml("eve@"+domain, "eve")}, login: "amber-otter"},
+		{name: "the case of the address in the chat doesn't matter", address: "Amber.OTTER@Justice.Example", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter")}, login: "amber-otter"},
+		{name: "the case of the address at the provider doesn't matter once GitHub finds it", worlds: []func(*githubtest.Server, *team.Team){saml("Amber.Otter@"+domain, "amber-otter", githubtest.ExternalIdentityOptions{UserName: address})}, login: "amber-otter"},
+		{name: "the address is the name's attribute and the NameID is a number", worlds: []func(*githubtest.Server, *team.Team){saml("00u1a2b3c4", "amber-otter", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, login: "amber-otter"},
 		{name: "a letter of the address at the provider only becomes one of it in lower case", address: "kim@" + domain, worlds: []func(*githubtest.Server, *team.Team){
 			saml("\u212aim@"+domain, "eve", githubtest.ExternalIdentityOptions{UserName: "kim@" + domain}),
 		}, kind: ops.Refused, says: []string{"don't know which"}},
@@ -107,20 +107,20 @@ func TestWhoSingleSignOnSaysThatSomebodyIs(t *testing.T) {
 		}}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "the address is only what somebody was provisioned under", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve", githubtest.ExternalIdentityOptions{UserName: address})}, kind: ops.Refused, says: []string{"don't know which"}},
 		{name: "the address is only one of somebody's addresses", worlds: []func(*githubtest.Server, *team.Team){saml("eve@"+domain, "eve", githubtest.ExternalIdentityOptions{Emails: []string{address}})}, kind: ops.Refused, says: []string{"don't know which"}},
-		{name: "two sign in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml(address, "eve")}, kind: ops.Refused, says: []string{"More than one GitHub login signs in as " + address, "#aws-root-account"}},
-		{name: "two sign in by the address, by its name and by its attribute", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), saml("00u1a2b3c4", "eve", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, kind: ops.Refused, says: []string{"More than one"}},
+		{name: "two sign in by the address", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), saml(address, "eve")}, kind: ops.Refused, says: []string{"More than one GitHub login signs in as " + address, "#aws-root-account"}},
+		{name: "two sign in by the address, by its name and by its attribute", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), saml("00u1a2b3c4", "eve", githubtest.ExternalIdentityOptions{SAMLUserName: address})}, kind: ops.Refused, says: []string{"More than one"}},
 		{name: "two sign in by the address, and a third was provisioned under it", worlds: []func(*githubtest.Server, *team.Team){
-			saml("00u9z8y7x6", "carol", githubtest.ExternalIdentityOptions{UserName: address}), saml(address, "ada-byron"), saml(address, "eve"),
+			saml("00u9z8y7x6", "carol", githubtest.ExternalIdentityOptions{UserName: address}), saml(address, "amber-otter"), saml(address, "eve"),
 		}, kind: ops.Refused, says: []string{"More than one"}},
-		{name: "somebody else has proved that the account is theirs", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(gh *githubtest.Server, m *team.Team) {
-			link(t, m.Links, "U8", gh.ID("ada-byron"), "ada-byron")
-		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "ada-byron", "#aws-root-account"}},
-		{name: "somebody else has proved it and the login is another by now", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(gh *githubtest.Server, m *team.Team) {
-			link(t, m.Links, "U8", gh.ID("ada-byron"), "ada-byron")
-			gh.RenameUser("ada-byron", "countess")
+		{name: "somebody else has proved that the account is theirs", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), func(gh *githubtest.Server, m *team.Team) {
+			link(t, m.Links, "U8", gh.ID("amber-otter"), "amber-otter")
+		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "amber-otter", "#aws-root-account"}},
+		{name: "somebody else has proved it and the login is another by now", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), func(gh *githubtest.Server, m *team.Team) {
+			link(t, m.Links, "U8", gh.ID("amber-otter"), "amber-otter")
+			gh.RenameUser("amber-otter", "countess")
 		}}, kind: ops.Refused, says: []string{"Somebody else has proved", "countess"}},
 		{name: "the settings give the login to somebody else", worlds: []func(*githubtest.Server, *team.Team){saml(address, "Ada-Lovelace")}, kind: ops.Refused, says: []string{"settings say", "Ada-Lovelace", "somebody else", "#aws-root-account"}},
-		{name: "the database is gone", worlds: []func(*githubtest.Server, *team.Team){saml(address, "ada-byron"), func(_ *githubtest.Server, m *team.Team) {
+		{name: "the database is gone", worlds: []func(*githubtest.Server, *team.Team){saml(address, "amber-otter"), func(_ *githubtest.Server, m *team.Team) {
 			m.Links.Close()
 		}}, kind: ops.Unavailable, says: []string{"can't read its database"}},
 	} {
@@ -154,7 +154,7 @@ func TestASingleSignOnThatDoesntAnswerLetsNobodyIn(t *testing.T) {
 			gh.Fail("POST /graphql", githubtest.Fault{Status: status, Body: body})
 		}
 	}
-	whole := `{"organization":{"samlIdentityProvider":{"externalIdentities":{"nodes":[{"samlIdentity":{"nameId":"` + address + `"},"user":{"login":"ada-byron","databaseId":7}}]}}}}`
+	whole := `{"organization":{"samlIdentityProvider":{"externalIdentities":{"nodes":[{"samlIdentity":{"nameId":"` + address + `"},"user":{"login":"amber-otter","databaseId":7}}]}}}}`
 	for _, test := range []struct {
 		name  string
 		world func(*githubtest.Server, *team.Team)
@@ -189,10 +189,10 @@ func TestASingleSignOnThatDoesntAnswerLetsNobodyIn(t *testing.T) {
 			m := members(t, gh, token)
 			m.SAML = team.SAML{URL: gh.URL() + "graphql", Domains: []string{domain}}
 			m.People = at(address)
-			gh.AddToOrganization("ada-byron")
-			gh.AddExternalIdentity(address, "ada-byron")
+			gh.AddToOrganization("amber-otter")
+			gh.AddExternalIdentity(address, "amber-otter")
 			gh.AddOwner("reader")
-			is(t, m, "U7", "ada-byron", bySAML)
+			is(t, m, "U7", "amber-otter", bySAML)
 			test.world(gh, m)
 			got, err := m.Identify(t.Context(), "T1", "U7")
 			says(t, err, ops.Unavailable, "didn't say which login signs in as "+address, m.Name(), "Nothing was done", "Try again in a minute")
@@ -210,10 +210,10 @@ func TestAnIdentityWithoutAnAccountIsNobody(t *testing.T) {
 	t.Parallel()
 	for name, user := range map[string]string{
 		"no account":                      `null`,
-		"an account without a number":     `{"login":"ada-byron"}`,
+		"an account without a number":     `{"login":"amber-otter"}`,
 		"an account without a login":      `{"databaseId":7}`,
 		"a login that can't be one":       `{"login":"../memberships/ada-lovelace","databaseId":7}`,
-		"a login that isn't one, but two": `{"login":"ada-byron ada-lovelace","databaseId":7}`,
+		"a login that isn't one, but two": `{"login":"amber-otter ada-lovelace","databaseId":7}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ package team
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -102,6 +103,31 @@ func (t *Team) named(login string) string {
 		}
 	}
 	return ""
+}
+
+// Account tells which account somebody is whom Identify says to be a login:
+// its number, which stays whatever the login becomes.
+// https://docs.github.com/en/rest/users/users#get-a-user
+func (t *Team) Account(ctx context.Context, workspace, user, login string) (int64, error) {
+	if t.Identities[user] == "" && t.Links != nil {
+		link, err := t.Links.LinkOf(ctx, workspace, user)
+		if err == nil {
+			return link.GitHub, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return 0, t.unknown(err, login)
+		}
+	}
+	account, _, err := t.GitHub.Users.Get(ctx, login)
+	switch {
+	case githubaccess.NotFound(err), err == nil && account.GetID() == 0:
+		// It was renamed or deleted a moment ago; or GitHub shows the bot
+		// memberships and no users, and then the login has to do.
+		return 0, t.Member(ctx, login)
+	case err != nil:
+		return 0, t.unknown(err, login)
+	}
+	return account.GetID(), nil
 }
 
 func refused(what, next string) error {

@@ -90,7 +90,10 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 var login = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,37}[A-Za-z0-9])?(_[A-Za-z0-9]{1,8})?$`)
 
 func checkLogin(word string) error {
-	if len(word) > 39 || !login.MatchString(word) {
+	if len(word) > 39 {
+		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("%.39q… can't be a GitHub login.", word)}
+	}
+	if !login.MatchString(word) {
 		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("%q can't be a GitHub login.", word)}
 	}
 	return nil
