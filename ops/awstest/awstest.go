@@ -83,6 +83,7 @@ type Cloud struct {
 	trails       map[string]*Trail // by Region
 	buckets      map[string]*bucket
 	organization *Organization
+	costs        *CostExplorer
 	logLag       func(string) time.Duration
 	emptyPages   int
 	pageSize     int

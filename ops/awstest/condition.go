@@ -20,6 +20,7 @@ var knownKeys = []string{
 	"aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:principalisawsservice", "aws:principaltag/*",
 	"aws:userid", "aws:requestedregion", "aws:securetransport", "aws:sourceidentity", "aws:multifactorauthpresent",
 	"aws:requesttag/*", "aws:tagkeys", "aws:resourcetag/*", "iam:resourcetag/*", "iam:policyarn", "iam:permissionsboundary",
+	"organizations:policytype", "organizations:serviceprincipal",
 	"sts:sourceidentity", "sts:rolesessionname", "sts:externalid", "sts:transitivetagkeys",
 	"s3:prefix", "s3:max-keys", "s3:versionid", "s3:if-none-match", "s3:objectcreationoperation", "s3:object-lock-mode",
 	"s3:object-lock-retain-until-date", "s3:object-lock-remaining-retention-days", "s3:x-amz-server-side-encryption",

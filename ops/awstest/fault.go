@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -13,6 +14,9 @@ type Fault struct {
 	// status that goes with Code, 400 for most.
 	Message string
 	Status  int
+
+	// Reason goes with Code too: what the error has in a member of that name, as those of AWS Organizations do.
+	Reason string
 
 	// Delay is how long the call takes before anything else happens to it.
 	Delay time.Duration
@@ -44,10 +48,11 @@ type plannedDelay struct {
 	d      time.Duration
 }
 
-// throttle is a bucket that holds a second's worth of calls.
+// throttle is a bucket that holds burst calls, or a second's worth of them when burst is 0.
 type throttle struct {
 	action    string
 	perSecond float64
+	burst     float64
 	tokens    float64
 	at        time.Time
 	refused   int
@@ -144,7 +149,7 @@ func (c *Cloud) overThrottle(action string) bool {
 
 // take takes one call's token out of the bucket; it tells whether there was one.
 func (t *throttle) take(now time.Time) bool {
-	t.tokens = min(t.perSecond, t.tokens+now.Sub(t.at).Seconds()*t.perSecond)
+	t.tokens = min(cmp.Or(t.burst, t.perSecond), t.tokens+now.Sub(t.at).Seconds()*t.perSecond)
 	t.at = now
 	if t.tokens < 1 {
 		t.refused++
@@ -195,6 +200,9 @@ func (f Fault) failure(r *request) *failure {
 	}
 	if f.Message != "" {
 		answer.message = f.Message
+	}
+	if f.Reason != "" {
+		answer.with("Reason", f.Reason)
 	}
 	return answer
 }

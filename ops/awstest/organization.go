@@ -1,26 +1,80 @@
 package awstest
 
 import (
-	"cmp"
-	"encoding/base64"
 	"regexp"
 	"slices"
 	"time"
 )
 
-// Organization is the Organization that accounts belong to. Its management account is the Cloud's own unless SetManagement
-// says otherwise.
+// Organization is the Organization that accounts belong to, with all features and with service control policies enabled. Its
+// management account is the Cloud's own unless SetManagement says otherwise. Service control policies are shown to those who
+// ask for them, but keep nobody here from anything: what a closed or a quarantined account can still do, awstest doesn't know.
 type Organization struct {
 	cloud      *Cloud
 	id         string
 	management string
-	delegates  []string
-	accounts   []*orgAccount // in the order they were added
+	root       *orgEntity
+	entities   map[string]*orgEntity // the root, OUs and accounts by ID
+	units      []*orgEntity          // OUs in the order they were added
+	accounts   []*orgAccount         // in the order they were added
+	policies   map[string]*orgPolicy // by ID
+	emptyPages int
+
+	closures []closure
+	closing  []ClosingStep
+	quota    int // of closures in 30 days; -1 is AWS's own
+	atOnce   int // closures that may be under way
+
+	rates     bool
+	throttles map[string]*throttle // by account and action
+}
+
+// orgEntity is what the tree of an Organization is made of.
+type orgEntity struct {
+	kind     string // as in its ARN: root, ou or account
+	id, name string
+	parent   *orgEntity // nil: it is the root
+	serial   int64      // of its making
+	tags     map[string]string
+	policies []string // IDs of those attached to it, in order
+	account  *orgAccount
 }
 
 type orgAccount struct {
-	id, name, email string
-	joined          time.Time
+	*orgEntity
+	email         string
+	state, status string
+	method        string
+	joined        time.Time
+	services      []delegatedService
+
+	requested time.Time     // when CloseAccount was accepted
+	steps     []ClosingStep // what is still to come of that
+	pending   bool          // being closed, whatever it shows
+	closed    bool
+}
+
+// OrgAccount is an account of the Organization, both as a test describes one and as [Organization.Account] shows it: then times
+// are in UTC, lists are sorted, and empty ones are nil.
+type OrgAccount struct {
+	ID, Name, Email string
+
+	// State is what the account shows: PENDING_ACTIVATION, ACTIVE, SUSPENDED, PENDING_CLOSURE, CLOSED or whatever else a test
+	// likes; "" leaves it out of the answers. Status is its forerunner, which AWS has taken out of its answers in September
+	// 2026: it is "" unless a test sets it.
+	// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
+	State, Status string
+
+	Joined       time.Time
+	JoinedMethod string // CREATED or INVITED
+
+	Parent string // ID of the root or the OU that the account is in
+	Tags   map[string]string
+
+	// These are for reading. Policies are the IDs of the service control policies attached to the account itself, Services are
+	// what it is a delegated administrator for, CloseRequested is when CloseAccount was last accepted for it.
+	Policies, Services []string
+	CloseRequested     time.Time
 }
 
 // Organization is the one that there is; the first call makes it.
@@ -28,19 +82,97 @@ func (c *Cloud) Organization() *Organization {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.organization == nil {
-		c.organization = &Organization{cloud: c, id: "o-" + hexSum([]byte(c.opts.Account))[:10], management: c.opts.Account}
-		c.organization.add(c.opts.Account, "management", "aws-root@example.org")
+		c.organization = newOrganization(c)
 	}
 	return c.organization
 }
 
+func newOrganization(c *Cloud) *Organization {
+	sum := hexSum([]byte(c.opts.Account))
+	o := &Organization{
+		cloud: c, id: "o-" + sum[:10], management: c.opts.Account,
+		entities: map[string]*orgEntity{}, policies: map[string]*orgPolicy{}, throttles: map[string]*throttle{},
+		closing: []ClosingStep{{State: pendingClosure}}, quota: -1, atOnce: 3,
+	}
+	o.policies[fullAccess] = fullAccessPolicy
+	o.root = o.enter(&orgEntity{kind: "root", id: "r-" + sum[10:14], name: "Root"})
+	o.add(c.opts.Account, "management", "aws-root@example.org", func(a *OrgAccount) { a.JoinedMethod = "INVITED" })
+	return o
+}
+
+// enter makes an entity part of the tree. As in every Organization with service control policies, all are allowed at first.
+func (o *Organization) enter(e *orgEntity) *orgEntity {
+	e.serial = o.cloud.next()
+	e.policies = []string{fullAccess}
+	o.entities[e.id] = e
+	o.cloud.touch()
+	return e
+}
+
 var accountID = regexp.MustCompile(`^\d{12}$`)
 
-// AddAccount adds an account, or gives the one with this ID another name and address.
-func (o *Organization) AddAccount(id, name, email string) {
+// AddAccount adds an account to the root, active and joined now, or gives the one with this ID another name and address. Each
+// change gets the account as it then is, and may change whatever isn't for reading. It must not call the Cloud.
+func (o *Organization) AddAccount(id, name, email string, change ...func(*OrgAccount)) {
 	o.cloud.mu.Lock()
 	defer o.cloud.mu.Unlock()
-	o.add(id, name, email)
+	o.add(id, name, email, change...)
+}
+
+// ChangeAccount lets change have its way with an account, as somebody else might at any time. It must not call the Cloud.
+func (o *Organization) ChangeAccount(id string, change func(*OrgAccount)) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	if a := o.theAccount(id, "change"); a != nil {
+		o.change(a, change)
+	}
+}
+
+// RemoveAccount takes an account out of the Organization, as happens 90 days after it was closed.
+func (o *Organization) RemoveAccount(id string) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	if id == o.management {
+		o.cloud.problem("remove account %s: it is the management account", id)
+	} else if a := o.theAccount(id, "remove"); a != nil {
+		o.accounts = slices.DeleteFunc(o.accounts, func(other *orgAccount) bool { return other == a })
+		delete(o.entities, id)
+		o.cloud.touch()
+	}
+}
+
+// SetState changes what an account shows, by the hand of AWS: closed after CloseAccount, active again when AWS Support has
+// reinstated it, or unable to tell. "" leaves a member out of the answers. It ends what [Organization.SetClosing] plans.
+func (o *Organization) SetState(id, state, status string) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	if a := o.theAccount(id, "set the state of"); a != nil {
+		a.become(state, status)
+		o.cloud.touch()
+	}
+}
+
+// Account is the account as it is; ok is false when there is none.
+func (o *Organization) Account(id string) (account OrgAccount, ok bool) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	a := o.account(id)
+	if a == nil {
+		return OrgAccount{}, false
+	}
+	return a.snapshot(o), true
+}
+
+// Accounts are the IDs of all accounts, sorted.
+func (o *Organization) Accounts() []string {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	var ids []string
+	for _, a := range o.accounts {
+		ids = append(ids, a.id)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // SetManagement makes an account the management account; it is added where it isn't there.
@@ -49,133 +181,81 @@ func (o *Organization) SetManagement(id string) {
 	defer o.cloud.mu.Unlock()
 	o.management = id
 	if o.account(id) == nil {
-		o.add(id, "management", "aws-root@example.org")
+		o.add(id, "management", "aws-root@example.org", func(a *OrgAccount) { a.JoinedMethod = "INVITED" })
 	}
 }
 
-// Delegate makes member accounts delegated administrators, which may read as the management account does.
-func (o *Organization) Delegate(ids ...string) {
+// SetEmptyPages makes every list of Organizations answer n empty pages with a token before each page with items, and end with
+// an empty page: AWS warns of that in all of them. 0, the start, is none.
+func (o *Organization) SetEmptyPages(n int) {
 	o.cloud.mu.Lock()
 	defer o.cloud.mu.Unlock()
-	o.delegates = append(o.delegates, ids...)
+	o.emptyPages = n
 }
 
-func (o *Organization) add(id, name, email string) {
+func (o *Organization) add(id, name, email string, changes ...func(*OrgAccount)) {
 	if !accountID.MatchString(id) || name == "" || email == "" {
 		o.cloud.problem("add account %q %q %q: an account has an ID of twelve digits, a name and an e-mail address", id, name, email)
 	}
-	if a := o.account(id); a != nil {
-		a.name, a.email = name, email
-		return
+	a := o.account(id)
+	if a == nil {
+		e := o.enter(&orgEntity{kind: "account", id: id, name: name, parent: o.root})
+		a = &orgAccount{orgEntity: e, state: "ACTIVE", method: "CREATED", joined: whole(o.cloud.now())}
+		e.account = a
+		o.accounts = append(o.accounts, a)
 	}
-	o.accounts = append(o.accounts, &orgAccount{id, name, email, whole(o.cloud.now())})
+	a.name, a.email = name, email
+	for _, change := range changes {
+		o.change(a, change)
+	}
+}
+
+// change makes an account what change leaves of it.
+func (o *Organization) change(a *orgAccount, change func(*OrgAccount)) {
+	before := a.snapshot(o)
+	after := a.snapshot(o)
+	change(&after)
+	if after.State != before.State || after.Status != before.Status {
+		a.become(after.State, after.Status)
+	}
+	a.name, a.email, a.method, a.joined = after.Name, after.Email, after.JoinedMethod, after.Joined.UTC()
+	a.tags = cloneMap(after.Tags)
+	if parent := o.container(after.Parent); parent != nil {
+		a.parent = parent
+	} else {
+		o.cloud.problem("account %s: move to %q: no such root or OU", a.id, after.Parent)
+	}
 	o.cloud.touch()
 }
 
+// snapshot is the account for a test to see.
+func (a *orgAccount) snapshot(o *Organization) OrgAccount {
+	a.settle(o.cloud.now())
+	s := OrgAccount{
+		ID: a.id, Name: a.name, Email: a.email, State: a.state, Status: a.status, Joined: a.joined, JoinedMethod: a.method,
+		Parent: a.parent.id, Tags: cloneMap(a.tags), CloseRequested: a.requested.UTC(),
+		Policies: sorted(a.policies, func(id string) string { return id }),
+	}
+	for _, d := range a.services {
+		s.Services = append(s.Services, d.principal)
+	}
+	slices.Sort(s.Services)
+	return s
+}
+
+// account is nil when there is none.
 func (o *Organization) account(id string) *orgAccount {
-	return find(o.accounts, func(a *orgAccount) bool { return a.id == id })
-}
-
-func (o *Organization) arn(account string) string {
-	return "arn:aws:organizations::" + o.management + ":account/" + o.id + "/" + account
-}
-
-// organizationsService is AWS Organizations. It is global: whatever Region a call is signed for, policies see us-east-1.
-// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html
-// https://docs.aws.amazon.com/organizations/latest/APIReference/Welcome.html
-func organizationsService() *service {
-	w := jsonWire("Message")
-	w.throttled = "TooManyRequestsException"
-	return &service{
-		name:   "organizations",
-		wire:   w,
-		action: targetAction("AWSOrganizationsV20161128"),
-		calls: map[string]call{
-			"DescribeAccount": orgCall("DescribeAccount", func(o *Organization, in *describeAccountInput) []string {
-				return []string{o.arn(in.AccountId)}
-			}, describeAccount),
-			"ListAccounts": orgCall("ListAccounts", func(*Organization, *listAccountsInput) []string { return []string{"*"} }, listAccounts),
-		},
+	if e := o.entities[id]; e != nil {
+		return e.account
 	}
+	return nil
 }
 
-// orgCall makes an action of the API, which only the management account and delegated administrators may use.
-func orgCall[In any](name string, on func(*Organization, *In) []string, run func(*request, *Organization, *In) (any, error)) call {
-	made := jsonCall(name,
-		func(r *request, in *In) []string { return on(cmp.Or(r.cloud.organization, &Organization{}), in) },
-		func(r *request, in *In) (any, error) {
-			o := r.cloud.organization
-			switch {
-			case o == nil || o.account(r.who.account) == nil:
-				return nil, fail(400, "AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
-			case r.who.account != o.management && !slices.Contains(o.delegates, r.who.account):
-				return nil, fail(400, "AccessDeniedException", "You don't have permissions to access this resource.")
-			}
-			return run(r, o, in)
-		})
-	made.keys = func(*request, any) conditionKeys { return conditionKeys{"aws:requestedregion": {"us-east-1"}} }
-	return made
-}
-
-// answer is the account as the API shows it. Status is retired but still there.
-func (a *orgAccount) answer(o *Organization) answer {
-	method := "CREATED"
-	if a.id == o.management {
-		method = "INVITED"
-	}
-	return answer{
-		"Id": a.id, "Arn": o.arn(a.id), "Name": a.name, "Email": a.email, "State": "ACTIVE", "Status": "ACTIVE",
-		"JoinedMethod": method, "JoinedTimestamp": a.joined.Unix(),
-	}
-}
-
-type describeAccountInput struct{ AccountId string }
-
-// https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeAccount.html
-func describeAccount(_ *request, o *Organization, in *describeAccountInput) (any, error) {
-	if !accountID.MatchString(in.AccountId) {
-		return nil, fail(400, "InvalidInputException", "You provided a value that does not match the required pattern.").
-			with("Reason", "INVALID_PATTERN")
-	}
-	a := o.account(in.AccountId)
+// theAccount is an account that must be there.
+func (o *Organization) theAccount(id, what string) *orgAccount {
+	a := o.account(id)
 	if a == nil {
-		return nil, fail(400, "AccountNotFoundException", "You specified an account that doesn't exist.")
+		o.cloud.problem("%s account %s: no such account", what, id)
 	}
-	return answer{"Account": a.answer(o)}, nil
-}
-
-type listAccountsInput struct {
-	MaxResults *int
-	NextToken  string
-}
-
-// https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
-func listAccounts(r *request, o *Organization, in *listAccountsInput) (any, error) {
-	size := 20
-	if in.MaxResults != nil {
-		if size = *in.MaxResults; size < 1 || size > 20 {
-			return nil, fail(400, "InvalidInputException", "You specified a MaxResults out of range.").with("Reason", "MAX_LIMIT_EXCEEDED")
-		}
-	}
-	if r.cloud.pageSize > 0 {
-		size = min(size, r.cloud.pageSize)
-	}
-	rest := o.accounts
-	if in.NextToken != "" {
-		last, err := base64.StdEncoding.DecodeString(in.NextToken)
-		at := slices.IndexFunc(rest, func(a *orgAccount) bool { return a.id == string(last) })
-		if err != nil || at < 0 {
-			return nil, fail(400, "InvalidInputException", "You specified an invalid NextToken.").with("Reason", "INVALID_NEXT_TOKEN")
-		}
-		rest = rest[at+1:]
-	}
-	items := []answer{}
-	for _, a := range rest[:min(size, len(rest))] {
-		items = append(items, a.answer(o))
-	}
-	out := answer{"Accounts": items}
-	if len(rest) > size {
-		out["NextToken"] = base64.StdEncoding.EncodeToString([]byte(rest[size-1].id))
-	}
-	return out, nil
+	return a
 }

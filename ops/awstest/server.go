@@ -3,6 +3,7 @@ package awstest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -58,6 +59,11 @@ func (c *Cloud) serve(w http.ResponseWriter, hr *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("X-Amzn-Requestid", r.id)
+	if r.service.name != "s3" { // whose objects come as they are
+		s := &squeezer{ResponseWriter: w}
+		defer s.send(hr)
+		w = s
+	}
 	if err != nil {
 		r.service.wire.fail(w, r, asFailure(err))
 		return
@@ -211,7 +217,7 @@ func (r *request) authorize(action string, resources []string, extra conditionKe
 		resources = []string{"*"}
 	}
 	for _, resource := range resources {
-		q := question{action: action, resource: resource, keys: keys}
+		q := question{action: action, resource: resource, keys: r.withTags(keys, resource)}
 		verdicts := map[string]verdict{}
 		for _, layer := range []struct {
 			name   string
@@ -239,6 +245,18 @@ func (r *request) authorize(action string, resources []string, extra conditionKe
 		}
 	}
 	return nil
+}
+
+// withTags are keys and those of the tags that the resource itself has.
+func (r *request) withTags(keys conditionKeys, resource string) conditionKeys {
+	if r.call.tags == nil {
+		return keys
+	}
+	keys = maps.Clone(keys)
+	for name, value := range r.call.tags(r, resource) {
+		keys.set("aws:ResourceTag/"+name, value)
+	}
+	return keys
 }
 
 // refuse is AWS's answer to a call that the policies don't allow.

@@ -41,14 +41,16 @@ func (w wire) front(code, message string) *failure {
 }
 
 // call is one action of a service. decode reads the parameters, resources says on which ARNs the caller needs iam, keys which
-// condition keys the call has, also what else the caller needs, run does it; all but decode are called with the Cloud locked.
+// condition keys the call has, tags what each of its resources is tagged with, also what else the caller needs, run does it;
+// all but decode are called with the Cloud locked.
 type call struct {
 	iam       string // the IAM action without its prefix
 	open      bool   // needs no permission, or asks for it in run
 	decode    func(*request) (any, error)
 	resources func(*request, any) []string
-	keys      func(*request, any) conditionKeys // nil: none beside the caller's
-	also      func(*request, any) []permission  // on the same resources; nil: nothing
+	keys      func(*request, any) conditionKeys        // nil: none beside the caller's
+	tags      func(*request, string) map[string]string // nil: keys has them, where the resource has any
+	also      func(*request, any) []permission         // on the same resources; nil: nothing
 	run       func(*request, any) (any, error)
 }
 
@@ -68,7 +70,7 @@ func serviceTable() map[string]*service {
 	table := map[string]*service{}
 	for _, s := range []*service{
 		stsService(), identityStoreService(), lambdaService(), logsService(), iamService(),
-		cloudTrailService(), organizationsService(), s3Service(),
+		cloudTrailService(), organizationsService(), costExplorerService(), s3Service(),
 	} {
 		table[s.name] = s
 	}
