@@ -337,7 +337,7 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 	}
 	for name, at := range places {
 		if name != place {
-			if err := c.update(ctx, at, drawNote("This plan was replaced by a newer one, below.")); err != nil {
+			if err := c.retire(ctx, at, drawNote("This plan was replaced by a newer one, below.")); err != nil {
 				return err
 			}
 		}

@@ -78,7 +78,7 @@ func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
 			if waiting, end, err = c.linking.begin(ctx, who.User); err == nil {
 				c.later(ctx, answer, func(context.Context) string {
 					return fmt.Sprintf("Open %s, sign in as yourself and type the code `%s`: it is for you alone and good until %s UTC. "+
-						"GitHub will name the app that you let know who you are; it gets to see nothing else, and the bot forgets its key at once.", escape(code.Where), escape(code.User), code.Expires.UTC().Format("15:04"))
+						"GitHub will show the app's name and ask whether it may know who you are. It learns nothing else, and the key is thrown away at once.", escape(code.Where), escape(code.User), code.Expires.UTC().Format("15:04"))
 				})
 				account, err = code.Proof(waiting, c.desk.Team.GitHub)
 				if waiting.Err() != nil {
@@ -95,7 +95,7 @@ func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
 				c.log.Warn("link", "by", who.User, "error", err)
 				return c.refuse(ctx, who, team.Identity{}, "/rootbot link", err)
 			}
-			identity := team.Identity{Login: account.Login, How: "by the link that you have just proved"}
+			identity := team.Identity{Login: account.Login, How: "as you have just proved"}
 			return c.whoami(identity, c.desk.Team.Member(ctx, account.Login))
 		})
 	})

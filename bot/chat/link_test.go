@@ -176,7 +176,7 @@ func TestWhoTypesACodeAtGitHubIsKnownByIt(t *testing.T) {
 	code, shown := r.asksForACode(r.nemo)
 	contains(t, "what nemo is shown", shown, r.gh.URL()+"login/device", "`"+code.UserCode+"`", "good until "+code.Expires.UTC().Format("15:04")+" UTC", "for you alone")
 	r.authorizes(code, "nemo")
-	contains(t, "nemo's answer", r.hears(r.nemo, 2), "You are nemo on GitHub", "the link that you have just proved", "a member of the team", admins)
+	contains(t, "nemo's answer", r.hears(r.nemo, 2), "You are nemo on GitHub", "as you have just proved", "a member of the team", admins)
 	r.wait("announced", func() bool { return len(r.cards()) == 1 })
 	r.quietly()
 	announced := r.cards()[0]

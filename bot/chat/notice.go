@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -47,32 +48,32 @@ func drawNotice(text string) drawing {
 }
 
 // glassPlace is where the notice stands that something runs without its
-// approvals; the plan's digest follows.
+// approvals; when somebody said so follows, in microseconds.
 const glassPlace = "glass/"
 
 // glass makes or brings up to date the notice that something runs alone: for
-// everybody in the log channel, loudly, until somebody has looked at it. Another
-// plan's is another notice, for what is only edited makes no noise.
+// everybody in the log channel, loudly, until somebody has looked at it. A second
+// time is another notice, for what is only edited makes no noise.
 func (c *Chat) glass(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
 	if r.Glass == nil {
 		return sent("", store.Post{})
 	}
 	d := drawGlass(c.operationOf(r).Command, r, c.where(ctx, r.Card))
-	place := glassPlace + r.Glass.Digest
+	place := glassPlace + strconv.FormatInt(r.Glass.At.UnixMicro(), 10)
 	places, err := c.store.Places(ctx, m.Thread, glassPlace)
 	if err != nil {
 		return err
 	}
 	at, posted := places[place]
 	if !posted {
-		for _, old := range places {
-			if err := c.update(ctx, old, drawNotice("🚨 *Break glass*: its plan changed, and it was done again; the newest notice is below.")); err != nil {
-				return err
-			}
-		}
 		p, err := c.post(ctx, m, store.Post{Channel: c.channel}, d)
 		if err != nil {
 			return err
+		}
+		for _, old := range places {
+			if err := c.retire(ctx, old, drawNotice("🚨 *Break glass*: its plan changed, and it was done again; the newest notice is below.")); err != nil {
+				return err
+			}
 		}
 		at, posted = p.Post, p.found
 	}
@@ -90,7 +91,7 @@ func drawGlass(command string, r store.Request, where string) drawing {
 	if r.Plan != nil && r.Plan.Target != "" {
 		target = " for " + escape(r.Plan.Target)
 	}
-	title := fmt.Sprintf("🚨 *Break glass*: %s had `%s`%s run alone, without the %s that it needs.", person(*r.Glass), command, target, approvals(r.Need))
+	title := fmt.Sprintf("🚨 *Break glass*: %s had `%s`%s run alone, without the %s that it needs.", person(*r.Glass), command, target, approvals(max(1, r.Need-len(r.Reviews))))
 	b.add("<!channel> " + title)
 	b.add("Reason: " + escape(cut(r.Glass.Reason, lineLimit)))
 	b.add(cutEscaped(state(r), lineLimit))

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -71,6 +72,17 @@ func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
 	}
 	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, options...)
 	return c.paces.heed(at.Channel, err)
+}
+
+// retire has a message say that a newer one stands below. One that is gone, or
+// can't be edited any more, doesn't hold up the newer one.
+func (c *Chat) retire(ctx context.Context, at store.Post, d drawing) error {
+	err := c.update(ctx, at, d)
+	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
+		c.log.Warn("Slack doesn't let an old message be edited", "channel", at.Channel, "ts", at.TS, "error", answer.Err)
+		return nil
+	}
+	return err
 }
 
 // upload puts a file into a thread.

@@ -399,12 +399,16 @@ func (i *intruder) code(u slacktest.User) string {
 	if _, err := i.Slack.Command(i.Context(), u.ID, i.Log.ID, "/rootbot", "link"); err != nil {
 		i.Fatal(err)
 	}
-	i.wait("a code", func() bool { return len(i.Slack.Ephemerals(u.ID)) > before })
-	shown := codeShown.FindStringSubmatch(i.Slack.Ephemerals(u.ID)[before].PlainText())
-	if shown == nil {
-		i.Fatalf("there is no code in %q", i.Slack.Ephemerals(u.ID)[before].PlainText())
-	}
-	return shown[1]
+	code := ""
+	i.wait("a code", func() bool {
+		for _, m := range i.Slack.Ephemerals(u.ID)[before:] {
+			if shown := codeShown.FindStringSubmatch(m.PlainText()); shown != nil {
+				code = shown[1]
+			}
+		}
+		return code != ""
+	})
+	return code
 }
 
 // links has somebody prove that a GitHub account is theirs.
