@@ -133,6 +133,13 @@ func (d *Desk) look(ctx context.Context, o ops.Operation, r store.Request) (ops.
 	telling.Go(func() { d.progress(limited, r, &text) })
 	asked := r.For()
 	asked.Shown = r.Plan // nil at the first look
+	if len(o.Counts) > 0 {
+		called, err := d.Store.Calls(ctx, d.now().AddDate(0, 0, -30), o.Counts)
+		if err != nil {
+			return ops.Plan{}, fmt.Errorf("count earlier calls: %w", err)
+		}
+		asked.Called = called
+	}
 	plan, err := safely(func() (ops.Plan, error) {
 		return o.Plan(limited, asked, func(format string, args ...any) {
 			s := fmt.Sprintf(format, args...)
@@ -205,11 +212,26 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) erro
 		}
 		return d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: reason, fault: ops.KindOf(err)})
 	}
-	if d.now().Sub(r.PlannedAt) > planFresh {
+	// What is dangerous is looked at once more after the last word, however soon that was.
+	last := r.PlannedAt
+	for _, review := range r.Reviews {
+		last = later(last, review.At)
+	}
+	if r.Glass != nil {
+		last = later(last, r.Glass.At)
+	}
+	if d.now().Sub(r.PlannedAt) > planFresh || o.Dangerous && last.After(r.PlannedAt) {
 		_, err := d.replan(ctx, o, r)
 		return err
 	}
 	return d.apply(ctx, r, happening{kind: started})
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // lookAgainFor is how long a run that is under way waits for a system that
@@ -378,6 +400,18 @@ func (r *run) Remember(ctx context.Context, key string, v any) error {
 
 func (r *run) Recall(ctx context.Context, key string, v any) (bool, error) {
 	return r.desk.Store.Recall(ctx, r.request.ID, key, v)
+}
+
+func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
+	key := "desk/remind " + text
+	if told, err := r.desk.Store.Recall(ctx, r.request.ID, key, new(bool)); told || err != nil {
+		return err
+	}
+	// It is delivered beside the thread's other messages, which must not wait for it.
+	return r.write(ctx, nil, store.Change{
+		Memory:   map[string]any{key: true},
+		Messages: []store.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: text}, Due: at}},
+	})
 }
 
 func (r *run) Report(ctx context.Context, report ops.Report) error {

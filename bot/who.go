@@ -67,6 +67,18 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (str
 	return unknownLogin + a.User, nil
 }
 
+// Shows is MayAsk for showing things: GitHub's answer may be 30 seconds old.
+func (d *Desk) Shows(ctx context.Context, operation string, a store.Asker) (string, error) {
+	if d.TermsOf(operation).Requesters == ByPlace {
+		return d.MayAsk(ctx, operation, a)
+	}
+	identity, err := d.Identify(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	return identity.Login, d.Team.Shows(ctx, identity.Login)
+}
+
 // still returns nil if whoever asked and whoever approved a request still may,
 // and still are who they were.
 func (d *Desk) still(ctx context.Context, r store.Request) error {

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,11 +41,19 @@ type Operation struct {
 	// a List.
 	Form []Field
 
+	// Match finds what doesn't fit together in a form whose fields are right each
+	// by itself, by the field's name. It must answer at once. Nil: nothing.
+	Match func(Inputs) map[string]string
+
 	// Approval is who must agree before a run. A plan may demand more.
 	Approval Rule
 
 	// Dangerous makes an approver type the plan's Target.
 	Dangerous bool
+
+	// Counts names the AWS actions whose calls by this operation count against a
+	// quota: a plan finds those of the last 30 days in Request.Called.
+	Counts []string
 
 	// Split names the List field whose values become a request each, so that
 	// the failure of one doesn't hold the others. Empty: one request.
@@ -87,13 +96,43 @@ type Field struct {
 	Hint     string             // shown below the field
 	List     bool               // several values
 	Long     bool               // a text of several lines
-	Confirm  bool               // a statement to agree to: Label, with the value Confirmation
+	Agree    []string           // statements, all of which must be agreed to; the values are Agreed's
+	Search   Search             // the value is chosen among what this finds; nil: it is typed
 	Optional bool               // may be left empty
 	Check    func(string) error // nil: any value; an *Error says in words what is wrong
 }
 
-// Confirmation is the value of a statement that was agreed to.
-const Confirmation = "yes"
+// Agreed is the value of the i-th statement of a field, from 0, once somebody
+// has agreed to it: "yes", "yes-2", "yes-3".
+func Agreed(i int) string {
+	if i == 0 {
+		return "yes"
+	}
+	return "yes-" + strconv.Itoa(i+1)
+}
+
+// agreed tells whether the values are those of all statements, and no others.
+func (f Field) agreed(values []string) bool {
+	for i := range f.Agree {
+		if !slices.Contains(values, Agreed(i)) {
+			return false
+		}
+	}
+	return len(values) == len(f.Agree)
+}
+
+// Search finds what can be chosen, by words that somebody has typed so far. r says
+// who searches and for which operation. It must answer within a second or two,
+// with the best 100 at most; it is asked again with every letter. An *Error says
+// in words why there is nothing to choose from.
+type Search func(ctx context.Context, r Request, words string) ([]Option, error)
+
+// Option is one thing to choose.
+type Option struct {
+	Value string // empty: it can't be chosen, Text only says something
+	Text  string // must tell it from its likes
+	Note  string // shown below, smaller
+}
 
 // Inputs are the values given for the fields of a form.
 type Inputs map[string][]string
@@ -112,6 +151,10 @@ type Request struct {
 	Inputs    Inputs
 	Preview   bool // only the plan is wanted
 	At        time.Time
+
+	// Called is when the actions that Operation.Counts names were called in the
+	// last 30 days, by any request, as the audit has it. Set for a plan only.
+	Called map[string][]time.Time
 
 	// Shown is the plan that people were shown, where this is a second look
 	// right before something is changed: effects must be looked for anew, facts
@@ -236,8 +279,13 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 			kept = append(kept, value)
 		}
 		switch {
-		case f.Confirm && (len(kept) > 0 || !f.Optional) && !slices.Equal(kept, []string{Confirmation}):
-			wrong[f.Name] = "Please confirm this."
+		case len(f.Agree) > 0:
+			if (len(kept) > 0 || !f.Optional) && !f.agreed(kept) {
+				wrong[f.Name] = "Please confirm this."
+				if len(f.Agree) > 1 {
+					wrong[f.Name] = "Please confirm all of it."
+				}
+			}
 		case len(kept) == 0 && !f.Optional:
 			wrong[f.Name] = "Please fill this in."
 		case len(kept) > 1 && !f.List:
@@ -251,6 +299,9 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 		if !slices.ContainsFunc(o.Form, func(f Field) bool { return f.Name == name }) {
 			wrong[name] = "This wasn't asked."
 		}
+	}
+	if len(wrong) == 0 && o.Match != nil {
+		wrong = o.Match(inputs)
 	}
 	return inputs, wrong
 }

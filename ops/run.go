@@ -41,6 +41,10 @@ type Run interface {
 	// while this step is at hand. A step that waits calls it before Again.
 	OfferUndo(ctx context.Context, until time.Time) error
 
+	// Remind has a text told in the thread at a time, also when the run has ended
+	// by then. The same text is told once.
+	Remind(ctx context.Context, at time.Time, text string) error
+
 	// Report sets the outcome that is told when the run ends. The last one counts.
 	Report(ctx context.Context, r Report) error
 }

@@ -134,7 +134,7 @@ func drawCard(o ops.Operation, all []store.Request) drawing {
 		}
 	}
 	for _, f := range o.Form {
-		if text := strings.Join(common[f.Name], ", "); text != "" && !f.Confirm {
+		if text := strings.Join(common[f.Name], ", "); text != "" && len(f.Agree) == 0 {
 			head += "\n" + escape(cut(f.Label+": "+oneLine(text), lineLimit))
 		}
 	}
@@ -226,7 +226,8 @@ func drawAsk(r store.Request, undo string, alone bool) drawing {
 	}
 	switch {
 	case r.State == store.Waiting:
-		b.add(fmt.Sprintf("*To decide*%s: %s needed, by a member of the team other than <@%s>.", target, approvals(r.Missing()), r.Asker.User))
+		b.add(fmt.Sprintf("*To decide*%s: %s needed, by %s of the team other than <@%s>.", target, approvals(r.Missing()),
+			map[bool]string{true: "a member", false: "members"}[r.Missing() == 1], r.Asker.User))
 		if r.Why != "" {
 			b.add(escape(r.Why))
 		}

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -49,10 +48,18 @@ func plain(text string) *slack.TextBlockObject {
 // input is the form field of a field.
 func input(f ops.Field, words []string) slack.Block {
 	var element slack.BlockElement
-	if f.Confirm {
-		option := slack.NewOptionBlockObject(ops.Confirmation, plain(cut(cmp.Or(f.Hint, f.Label), 75)), nil)
-		element = slack.NewCheckboxGroupsBlockElement(f.Name, option)
-	} else {
+	switch {
+	case len(f.Agree) > 0:
+		var options []*slack.OptionBlockObject
+		for i, statement := range f.Agree {
+			options = append(options, slack.NewOptionBlockObject(ops.Agreed(i), plain(cut(statement, optionLimit)), nil))
+		}
+		element = slack.NewCheckboxGroupsBlockElement(f.Name, options...)
+	case f.Search != nil:
+		choice := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain("Type to search"), f.Name)
+		choice.MinQueryLength = new(int) // show something at once
+		element = choice
+	default:
 		text := slack.NewPlainTextInputBlockElement(nil, f.Name)
 		text.Multiline = f.List || f.Long
 		if f.List {
@@ -61,7 +68,7 @@ func input(f ops.Field, words []string) slack.Block {
 		element = text
 	}
 	block := slack.NewInputBlock(f.Name, plain(f.Label), nil, element)
-	if f.Hint != "" && !f.Confirm {
+	if f.Hint != "" {
 		block.Hint = plain(f.Hint)
 	}
 	block.Optional = f.Optional
@@ -99,6 +106,8 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 				for _, option := range action.SelectedOptions {
 					values[block] = append(values[block], option.Value)
 				}
+			case action.SelectedOption.Value != "":
+				values[block] = append(values[block], action.SelectedOption.Value)
 			case i >= 0 && o.Form[i].List:
 				values[block] = append(values[block], strings.FieldsFunc(action.Value, separates)...)
 			default:
@@ -165,6 +174,8 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 	switch did.Type {
 	case slack.InteractionTypeViewSubmission:
 		return c.submit(ctx, did)
+	case slack.InteractionTypeBlockSuggestion:
+		return c.suggest(ctx, did)
 	case slack.InteractionTypeBlockActions:
 		for _, action := range did.ActionCallback.BlockActions {
 			if slices.Contains(verbs, action.ActionID) {

@@ -135,6 +135,10 @@ func FuzzPayload(f *testing.F) {
 				t.Errorf("a form is answered with %+v and %d forms", b.answers, len(b.views))
 			}
 			b.submitted(t, did, ack, requests, clicks)
+		case slack.InteractionTypeBlockSuggestion:
+			if _, ok := ack.(slack.OptionsResponse); !ok || len(requests)+len(clicks)+len(b.views)+len(b.answers) > 0 {
+				t.Errorf("of a search came the ack %+v, %d requests, %d clicks, %+v and %d forms", ack, len(requests), len(clicks), b.answers, len(b.views))
+			}
 		default:
 			if ack != nil || len(requests)+len(clicks)+len(b.views) > 0 || len(b.answers) > 1 {
 				t.Errorf("of a %s came the ack %+v, %d requests, %d clicks, %+v and %d forms", did.Type, ack, len(requests), len(clicks), b.answers, len(b.views))

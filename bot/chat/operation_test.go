@@ -98,7 +98,7 @@ func (c *crew) letGo() ops.Operation {
 			}},
 			{Name: "reason", Label: "Reason", Long: true},
 			{Name: "ticket", Label: "Ticket", Optional: true},
-			{Name: "confirmed", Label: "Other teams", Hint: "I have asked their other teams", Confirm: true},
+			{Name: "confirmed", Label: "Other teams", Agree: []string{"I have asked their other teams"}},
 		},
 		Split: "emails",
 		Plan:  c.plan,

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,6 +156,21 @@ func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
 		return e, err
 	}
 	return Event{}, ErrNotFound
+}
+
+// Calls are the times since when actions of AWS were called and went well, by
+// their names.
+func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (map[string][]time.Time, error) {
+	calls := map[string][]time.Time{}
+	for e, err := range s.events(ctx, `WHERE kind = 'called' AND at >= $1`, since.UnixMicro()) {
+		if err != nil {
+			return nil, err
+		}
+		if action, _ := e.Data["action"].(string); slices.Contains(actions, action) && e.Data["outcome"] == "done" {
+			calls[action] = append(calls[action], e.At)
+		}
+	}
+	return calls, nil
 }
 
 // FirstEvent reads the oldest event; ErrNotFound if there is none.

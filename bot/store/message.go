@@ -76,8 +76,8 @@ func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) er
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $5)`,
-		m.Thread, m.Request, m.Kind, string(body), now.UnixMicro()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		m.Thread, m.Request, m.Kind, string(body), now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
 		return fmt.Errorf("insert message: %w", err)
 	}
 	return nil

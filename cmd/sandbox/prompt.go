@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +21,10 @@ import (
 
 const usage = `Type as in Slack, or:
   /scim-sync …           a command, as the bot offers it; /rootbot lists them
-  as <name>              be somebody else: otter, badger (in the team), magpie (not), fox (unknown)
+  as <name>              be somebody else: otter, badger, stoat (in the team), magpie (not), fox (unknown)
   in <channel>           go to another channel: aws-root-account, reliability-eng, general
-  fill <field> <value>   fill in a field of the form that is open: fill reason has left; fill confirmed yes
+  fill <field> <value>   fill in a field of the form that is open: fill reason has left; fill confirmed yes ticks
+                         everything; where there is something to choose, the first that is found is taken
   submit · cancel        send the form, or close it
   click [n]              press the newest button, or the n-th of those that "buttons" lists
   buttons                list what can be pressed
@@ -129,7 +131,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 		_, err := s.w.Slack.Command(ctx, s.user.ID, s.channel.ID, word, rest)
 		return err
 	case word == "as" && len(words) == 1:
-		for _, u := range []slacktest.User{s.w.Member, s.w.Second, s.w.Outside, s.w.Unknown} {
+		for _, u := range []slacktest.User{s.w.Member, s.w.Second, s.w.Third, s.w.Outside, s.w.Unknown} {
 			if u.Name == strings.TrimPrefix(words[0], "@") {
 				s.user = u
 				return nil
@@ -162,12 +164,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 		}
 		return nil
 	case word == "fill" && len(words) >= 2:
-		value := strings.Join(words[1:], " ")
-		s.values[words[0]] = slacktest.Text(value)
-		if value == "yes" {
-			s.values[words[0]] = slacktest.Pick(value)
-		}
-		return nil
+		return s.fill(ctx, words[0], strings.Join(words[1:], " "))
 	case word == "submit", word == "cancel":
 		return s.form(ctx, word == "submit")
 	case word == "merge":
@@ -194,6 +191,54 @@ func (s *seat) do(ctx context.Context, line string) error {
 		fmt.Fprint(s.out, usage)
 		return nil
 	}
+}
+
+// fill fills in a field of the form that is open, each kind in its own way.
+func (s *seat) fill(ctx context.Context, field, value string) error {
+	views := s.w.Slack.Views(s.user.ID)
+	if len(views) == 0 {
+		return errors.New("no form is open for @" + s.user.Name)
+	}
+	top := views[len(views)-1]
+	var blocks []struct {
+		Element struct {
+			Type     string `json:"type"`
+			ActionID string `json:"action_id"`
+			Options  []struct {
+				Value string `json:"value"`
+			} `json:"options"`
+		} `json:"element"`
+	}
+	if err := json.Unmarshal(top.Blocks, &blocks); err != nil {
+		return fmt.Errorf("read the form: %w", err)
+	}
+	for _, b := range blocks {
+		switch e := b.Element; {
+		case e.ActionID != field:
+		case e.Type == "checkboxes" && value == "yes":
+			var all []string
+			for _, o := range e.Options {
+				all = append(all, o.Value)
+			}
+			s.values[field] = slacktest.Pick(all...)
+			return nil
+		case e.Type == "external_select":
+			ack, err := s.w.Slack.Suggest(ctx, s.user.ID, top.ID, field, value)
+			if err != nil {
+				return err
+			}
+			for i, o := range ack.Options {
+				fmt.Fprintf(s.out, "  %s %s\n", map[bool]string{true: ">", false: " "}[i == 0], o.Text)
+			}
+			if len(ack.Options) == 0 {
+				return errors.New("nothing was found")
+			}
+			s.values[field] = slacktest.Pick(ack.Options[0].Value)
+			return nil
+		}
+	}
+	s.values[field] = slacktest.Text(value)
+	return nil
 }
 
 // form sends or closes the form that is open.

@@ -89,6 +89,15 @@ func (c *call) Recall(ctx context.Context, key string, v any) (bool, error) {
 	return true, nil
 }
 
+func (c *call) Remind(ctx context.Context, at time.Time, text string) error {
+	return c.write(ctx, func() {
+		if c.walk.reminders == nil {
+			c.walk.reminders = map[string]time.Time{}
+		}
+		c.walk.reminders[text] = at
+	})
+}
+
 func (c *call) Report(ctx context.Context, r ops.Report) error {
 	text, err := json.Marshal(r)
 	if err != nil {

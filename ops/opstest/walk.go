@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -77,7 +78,11 @@ type Walk struct {
 	progress  []string
 	offered   time.Time // until when the run may be taken back
 	undoing   bool
+	reminders map[string]time.Time // by their texts
 }
+
+// Reminders are when people will be reminded of what, by the words for it.
+func (w *Walk) Reminders() map[string]time.Time { return maps.Clone(w.reminders) }
 
 // Look plans, and keeps the plan for the steps. Once there is a plan, it is a
 // second look: the operation is given the plan as it was shown.

@@ -60,7 +60,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 			{Name: "emails", Label: "E-mail addresses", Hint: "One or more, in full, as the users are named.", List: true, Check: s.checkAddress},
 			{Name: "reason", Label: "Reason", Long: true},
 			{Name: "ticket", Label: "Ticket", Hint: "A link or a number.", Optional: true},
-			{Name: "confirmed", Label: "Other teams", Hint: "I have checked that they don't need AWS in another team", Confirm: true},
+			{Name: "confirmed", Label: "Other teams", Agree: []string{"I have checked that they don't need AWS in another team"}},
 		},
 		Approval: ops.Rule{Count: 1},
 		Access:   ops.Access{Look: lookPolicy, Act: actPolicy},

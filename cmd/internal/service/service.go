@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -201,7 +202,8 @@ func (s *Service) flush(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		waiting, err := s.Store.Unsent(ctx)
-		if err != nil || len(waiting) == 0 {
+		now := time.Now()
+		if err != nil || !slices.ContainsFunc(waiting, func(m store.Message) bool { return !m.Due.After(now) }) {
 			return
 		}
 		select {
