@@ -32,6 +32,8 @@ var placeholders = map[string]string{
 	"log_group":      "/" + strings.Repeat("g", 511),
 	"bot_role":       "arn:aws:iam::111111111111:role/" + strings.Repeat("r", 64),
 	"user":           "*",
+	"target":         "*",
+	"protected":      "444444444444",
 	"bucket":         strings.Repeat("b", 63),
 	"prefix":         "rootbot/",
 }

@@ -60,6 +60,12 @@ variable "log_group" {
   default     = null
 }
 
+variable "protected" {
+  description = "ID of an account that is never to be closed or moved, whatever the bot is told. For several, repeat the statement NeverTheProtected of delete-account-act.json."
+  type        = string
+  default     = "000000000000"
+}
+
 variable "bucket" {
   description = "Name of the S3 bucket, with Object Lock enabled, in which the audit is anchored. Null: none is."
   type        = string
@@ -90,6 +96,8 @@ locals {
     log_group      = coalesce(var.log_group, "/aws/lambda/${coalesce(var.function, "none")}")
     region         = var.region
     user           = "*" # each request names its one user
+    target         = "*" # each request names its one account
+    protected      = var.protected
     bucket         = coalesce(var.bucket, "none")
     prefix         = var.prefix
   }

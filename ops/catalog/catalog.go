@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/deleteaccount"
 	"github.com/aws-root-account/rootbot/ops/removeuser"
 	"github.com/aws-root-account/rootbot/ops/scimsync"
 )
@@ -25,5 +26,6 @@ func All() []Settings {
 	return []Settings{
 		scimsync.Defaults(),
 		removeuser.Defaults(),
+		deleteaccount.Defaults(),
 	}
 }

@@ -56,6 +56,7 @@ type World struct {
 	Sync    *awstest.Sync
 	Member  slacktest.User // may
 	Second  slacktest.User // may too
+	Third   slacktest.User // may as well
 	Outside slacktest.User // known, but not in the team
 	Unknown slacktest.User // nobody knows which GitHub login this is
 	Log     slacktest.Channel
@@ -63,6 +64,8 @@ type World struct {
 	General slacktest.Channel // the bot is not in it
 	options Options
 	client  string // ID of the GitHub App
+
+	disabled, closed string // organizational units
 
 	open     context.Context // until Close
 	close    context.CancelFunc
@@ -93,6 +96,7 @@ func New(o Options) *World {
 	w.chat(o)
 	w.users()
 	w.organisation(o)
+	w.accounts()
 	w.roles()
 	w.Sync = w.AWS.AddSyncFunction(awstest.SyncFunction{
 		Name: Function, Region: Region, IdentityStore: Store, EmailSuffix: Suffix, Pace: o.Pace,
@@ -118,9 +122,10 @@ func (w *World) chat(o Options) {
 	w.Slack = slacktest.New(slacktest.Options{RateLimit: o.RateLimit, Commands: commands})
 	w.Member = w.Slack.AddUser(slacktest.User{ID: "U0OTTER", Name: "otter", RealName: "Otter"})
 	w.Second = w.Slack.AddUser(slacktest.User{ID: "U0BADGER", Name: "badger", RealName: "Badger"})
+	w.Third = w.Slack.AddUser(slacktest.User{ID: "U0STOAT", Name: "stoat", RealName: "Stoat"})
 	w.Outside = w.Slack.AddUser(slacktest.User{ID: "U0MAGPIE", Name: "magpie", RealName: "Magpie"})
 	w.Unknown = w.Slack.AddUser(slacktest.User{ID: "U0FOX", Name: "fox", RealName: "Fox"})
-	everybody := []string{w.Member.ID, w.Second.ID, w.Outside.ID, w.Unknown.ID}
+	everybody := []string{w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, w.Unknown.ID}
 	w.Log = w.Slack.AddChannel(slacktest.Channel{ID: "C0ROOTACCOUNT", Name: "aws-root-account", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
 	w.Desk = w.Slack.AddChannel(slacktest.Channel{ID: "C0RELIABILITY", Name: "reliability-eng", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
 	w.General = w.Slack.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: everybody})
@@ -132,7 +137,7 @@ func (w *World) organisation(o Options) {
 	people := logins(o.Size)
 	slugs := slugs(o.Teams)
 	w.Store = w.AWS.IdentityStore(Store)
-	for _, login := range append([]string{"otter", "badger", "magpie"}, people...) {
+	for _, login := range append([]string{"otter", "badger", "stoat", "magpie"}, people...) {
 		w.GitHub.AddUser(login)
 		w.Store.AddUser(login + Suffix)
 	}
@@ -149,7 +154,7 @@ func (w *World) organisation(o Options) {
 	}
 	w.GitHub.AddTeam(Team)
 	w.Store.AddGroup(Team)
-	for _, login := range []string{"otter", "badger"} {
+	for _, login := range []string{"otter", "badger", "stoat"} {
 		w.join(Team, login)
 	}
 	w.join(slugs[0], "magpie")
@@ -158,7 +163,7 @@ func (w *World) organisation(o Options) {
 		w.GitHub.AddMember("all-org-members", login)
 	}
 	// An App would be installed for real; a token serves rootbot run as well.
-	w.GitHub.AddFineGrainedToken(githubToken, "otter", map[string]string{"members": "read", "contents": "write", "pull_requests": "write"}, UsersRepo)
+	w.GitHub.AddFineGrainedToken(githubToken, "otter", map[string]string{"members": "read", "contents": "write", "pull_requests": "write"}, UsersRepo, AccountsRepo)
 	w.GitHub.AddCollaborator(UsersRepo, "otter", "write")
 	// Who types a code for this App proves to be who they are. The fox is on GitHub, and nobody knows it.
 	w.client = w.GitHub.AddApp(githubtest.App{Permissions: map[string]string{"members": "read"}}).ClientID
@@ -208,6 +213,7 @@ func (w *World) roles() {
 	fill = strings.NewReplacer("${account}", UsersAccount, "${user}", "*")
 	w.AWS.AddRole(awstest.Role{ARN: UsersLook, Trust: trust, Policy: fill.Replace(access["remove-user"].Look)})
 	w.AWS.AddRole(awstest.Role{ARN: UsersAct, Trust: trust, Policy: fill.Replace(access["remove-user"].Act)})
+	w.closingRoles(trust, access["delete-account"])
 }
 
 // Config is the world's settings file.
@@ -217,9 +223,10 @@ slack: {log_channel: %s}
 identities:
   - {slack: %s, github: otter}
   - {slack: %s, github: badger}
+  - {slack: %s, github: stoat}
   - {slack: %s, github: magpie}
 operations:
-  remove-user:
+%s  remove-user:
     channel: %s
     look_role: %s
     act_role: %s
@@ -240,7 +247,7 @@ operations:
     ignore_teams: [all-org-members, business-units]
     ignore_groups: ["azure-aws-sso-*"]
     max_deletions: 20
-`, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Outside.ID,
+`, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, w.closable(),
 		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo,
 		LookRole, ActRole, Region, Function, Store, Suffix)
 }

@@ -1,0 +1,164 @@
+package deleteaccount
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// Account is what Organizations says of an account.
+type Account struct {
+	ID     string            `json:"id"`
+	Name   string            `json:"name"`
+	Email  string            `json:"email"`
+	State  string            `json:"state"` // "ACTIVE", …; "unknown" where AWS says nothing
+	Joined time.Time         `json:"joined"`
+	Parent string            `json:"parent"` // ID of the organizational unit or root that it is in
+	Path   []Unit            `json:"path"`   // from the root down to that
+	Tags   map[string]string `json:"tags,omitempty"`
+}
+
+// Unit is a root or an organizational unit.
+type Unit struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func (u Unit) String() string { return u.Name + " (" + u.ID + ")" }
+
+// String names an account so that no other can be meant.
+func (a *Account) String() string { return a.Name + " (" + a.ID + ")" }
+
+// where is the path in words.
+func (a *Account) where() string {
+	var names []string
+	for _, u := range a.Path {
+		names = append(names, u.Name)
+	}
+	return strings.Join(names, " / ") + " (" + a.Parent + ")"
+}
+
+// parent is the unit that the account is in.
+func (a *Account) parent() Unit { return a.Path[len(a.Path)-1] }
+
+// in tells whether the account is in a unit, however deep.
+func (a *Account) in(unit string) bool {
+	for _, u := range a.Path {
+		if u.ID == unit {
+			return true
+		}
+	}
+	return false
+}
+
+const unknown = "unknown"
+
+// closing and closed are states of an account that nobody uses any more.
+const (
+	active  = string(types.AccountStateActive)
+	pending = string(types.AccountStatePendingClosure)
+)
+
+// gone tells whether the account is closed: AWS keeps it for 90 days as SUSPENDED.
+func (a *Account) gone() bool {
+	return a.State == string(types.AccountStateSuspended) || a.State == string(types.AccountStateClosed)
+}
+
+// state is an account's State; Status, which AWS has retired, counts only where
+// there is none.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+func state(a types.Account) string {
+	return cmp.Or(string(a.State), string(a.Status), unknown)
+}
+
+// describe reads an account by itself; nil if there is none.
+func describe(ctx context.Context, client *organizations.Client, id string) (*Account, error) {
+	out, err := client.DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: &id})
+	if _, none := errors.AsType[*types.AccountNotFoundException](err); none {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read account %s: %w", id, err)
+	}
+	a := out.Account
+	return &Account{
+		ID: aws.ToString(a.Id), Name: aws.ToString(a.Name), Email: aws.ToString(a.Email), State: state(*a), Joined: aws.ToTime(a.JoinedTimestamp).UTC(),
+	}, nil
+}
+
+// readAccount reads an account, where it is and its tags; nil if there is none.
+func readAccount(ctx context.Context, client *organizations.Client, id string) (*Account, error) {
+	a, err := describe(ctx, client, id)
+	if a == nil || err != nil {
+		return nil, err
+	}
+	if err := readPath(ctx, client, a); err != nil {
+		return nil, err
+	}
+	a.Tags = map[string]string{}
+	pages := organizations.NewListTagsForResourcePaginator(client, &organizations.ListTagsForResourceInput{ResourceId: &id})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the tags of account %s: %w", id, err)
+		}
+		for _, tag := range page.Tags {
+			a.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		}
+	}
+	return a, nil
+}
+
+// deepest is more than the levels of units that Organizations allows, which is five.
+const deepest = 10
+
+// readPath reads where an account is.
+func readPath(ctx context.Context, client *organizations.Client, a *Account) error {
+	a.Path = nil
+	for child := a.ID; len(a.Path) < deepest; {
+		var parents []types.Parent
+		pages := organizations.NewListParentsPaginator(client, &organizations.ListParentsInput{ChildId: &child})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return fmt.Errorf("look where %s is: %w", child, err)
+			}
+			parents = append(parents, page.Parents...)
+		}
+		if len(parents) != 1 {
+			return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("AWS Organizations says that %s is in %d places.", child, len(parents))}
+		}
+		unit := Unit{ID: aws.ToString(parents[0].Id), Name: "Root"}
+		if parents[0].Type == types.ParentTypeOrganizationalUnit {
+			var err error
+			if unit, err = readUnit(ctx, client, unit.ID); err != nil {
+				return err
+			}
+		}
+		a.Path = append([]Unit{unit}, a.Path...)
+		if parents[0].Type == types.ParentTypeRoot {
+			a.Parent = a.parent().ID
+			return nil
+		}
+		child = unit.ID
+	}
+	return fmt.Errorf("account %s is in more than %d organizational units", a.ID, deepest)
+}
+
+// readUnit reads the name of a unit.
+func readUnit(ctx context.Context, client *organizations.Client, id string) (Unit, error) {
+	out, err := client.DescribeOrganizationalUnit(ctx, &organizations.DescribeOrganizationalUnitInput{OrganizationalUnitId: &id})
+	if err != nil {
+		return Unit{}, fmt.Errorf("read organizational unit %s: %w", id, err)
+	}
+	return Unit{ID: id, Name: aws.ToString(out.OrganizationalUnit.Name)}, nil
+}

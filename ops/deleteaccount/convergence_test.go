@@ -1,0 +1,174 @@
+package deleteaccount_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/opstest"
+)
+
+// watched walks to the end, and after every call of a step plans again: nothing
+// may be new, for nobody would have approved it.
+func (w *world) watched(walk *opstest.Walk) ops.Report {
+	w.Helper()
+	shown := w.look(walk)
+	for !walk.Done() {
+		if err := walk.Step(w.Context()); err != nil {
+			w.Fatalf("step %q: %v\n%s", walk.At(), err, text(walk.Lines()))
+		}
+		plan, err := w.again(walk, shown)
+		if err != nil {
+			w.Fatalf("planned again after step %q: %v", walk.At(), err)
+		}
+		if beyond := plan.Beyond(shown); len(beyond) > 0 {
+			w.Errorf("after step %q there is beyond what was shown: %q", walk.At(), beyond)
+		}
+		if !cmp.Equal(plan.Facts, shown.Facts) || !cmp.Equal(plan.Warnings, shown.Warnings) {
+			w.Errorf("after step %q other facts are shown", walk.At())
+		}
+		if walk.Done() && len(plan.Effects()) > 0 {
+			w.Errorf("in the end there is still to do: %q", plan.Effects())
+		}
+	}
+	report, _ := walk.Report()
+	return report
+}
+
+// after is what a run has left behind.
+type after struct {
+	Account           awstest.OrgAccount
+	Closed            []string
+	Summary           string
+	Truth             []string
+	Reminders         int
+	Accepted, Settled bool // that they were told
+}
+
+func (w *world) after(walk *opstest.Walk, report ops.Report) after {
+	a := after{Account: w.account(sinking), Closed: w.o.Closed(), Summary: report.Summary, Truth: truth(report), Reminders: len(walk.Reminders())}
+	a.Account.CloseRequested = a.Account.CloseRequested.Truncate(24 * time.Hour)
+	told := map[string]bool{}
+	for _, line := range walk.Lines() {
+		told[line.Key] = true
+	}
+	a.Accepted, a.Settled = told["closing"], told["closed"]
+	return a
+}
+
+// However often a process dies, the account ends up the same, and is closed once.
+func TestAnyProcessMayDie(t *testing.T) {
+	t.Parallel()
+	for _, way := range ways {
+		for _, slow := range []bool{false, true} {
+			if slow && way.grace == 0 {
+				continue
+			}
+			closed := func(t *testing.T, change func(*opstest.Walk)) (left after, points int) {
+				w := newWorld(t)
+				w.modes(way.disabled, way.closed, way.grace)
+				if slow { // AWS shows late that it has accepted, and not steadily
+					w.o.SetClosing(awstest.ClosingStep{After: 30 * time.Minute, State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 45 * time.Minute, State: "ACTIVE"}, awstest.ClosingStep{After: time.Hour, State: "SUSPENDED"})
+				}
+				walk := w.walk()
+				change(walk)
+				report := w.watched(walk)
+				w.done()
+				return w.after(walk, report), walk.Points()
+			}
+			t.Run(fmt.Sprintf("%s, slow: %v", way.name, slow), func(t *testing.T) {
+				t.Parallel()
+				want, points := closed(t, func(*opstest.Walk) {})
+				if want.Account.State != "SUSPENDED" || len(want.Closed) != 1 || !want.Accepted || !want.Settled {
+					t.Fatalf("left behind: %+v", want)
+				}
+				same := func(name string, change func(*opstest.Walk)) {
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						got, _ := closed(t, change)
+						if diff := cmp.Diff(want, got); diff != "" {
+							t.Errorf("left behind (-undisturbed +got):\n%s", diff)
+						}
+					})
+				}
+				same("each step twice", func(w *opstest.Walk) { w.Twice = true })
+				same("a new process for each call", func(w *opstest.Walk) { w.Fresh = true })
+				if points < 10 {
+					t.Errorf("only %d points to die at", points)
+				}
+				for n := 1; n <= points; n++ {
+					same(fmt.Sprintf("killed at point %d", n), func(w *opstest.Walk) { w.Kill = n })
+				}
+			})
+		}
+	}
+	t.Run("restore", func(t *testing.T) {
+		t.Parallel()
+		restored := func(t *testing.T, twice, fresh bool, kill int) int {
+			w := newWorld(t)
+			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags["closure-request"] = "0198" })
+			before := w.account(sinking)
+			walk := w.walk()
+			walk.Twice, walk.Fresh, walk.Kill = twice, fresh, kill
+			w.graced(walk)
+			if err := walk.Undo(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.same(before)
+			if report, ok := walk.Report(); !ok || !report.OK() || !walk.Done() {
+				t.Errorf("report %+v, done %v", report, walk.Done())
+			}
+			// What was taken back can be asked for anew.
+			if plan := w.look(w.walk()); len(plan.Effects()) != 4 {
+				t.Errorf("afterwards it is planned to do %q", plan.Effects())
+			}
+			w.done()
+			return walk.Points()
+		}
+		points := restored(t, false, false, 0)
+		restored(t, true, false, 0)
+		restored(t, false, true, 0)
+		for n := 1; n <= points; n++ {
+			restored(t, false, false, n)
+		}
+	})
+}
+
+// A restore that fails in the middle goes on from there.
+func TestRestoreFailsHalfWay(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []awstest.Fault{{Code: "AccessDeniedException"}, {Code: "AccessDeniedException", Skip: 1}} {
+		for _, action := range []string{"MoveAccount", "UntagResource", "TagResource"} {
+			if action == "MoveAccount" && fault.Skip > 0 {
+				continue // there is but one
+			}
+			t.Run(fmt.Sprintf("%s after %d", action, fault.Skip), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
+					if action == "TagResource" {
+						a.Tags["closure-request"], a.Tags["closure-from"] = "0198", "once"
+					}
+				})
+				before := w.account(sinking)
+				walk := w.walk()
+				w.graced(walk)
+				w.aws.Fail("organizations:"+action, fault)
+				w.refused(walk.Undo(t.Context()), ops.Unavailable, "AWS refused organizations:"+action+" to the role "+actRole+".")
+				if a := w.account(sinking); a.Tags["closure-request"] != request {
+					t.Errorf("the tag of the request went before everything else: %v", a.Tags)
+				}
+				w.aws.Heal("*")
+				if err := walk.Undo(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.same(before)
+				w.done()
+			})
+		}
+	}
+}

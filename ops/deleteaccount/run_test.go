@@ -1,0 +1,379 @@
+package deleteaccount_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/opstest"
+)
+
+// ways are what an installer may leave out.
+var ways = []struct {
+	name             string
+	disabled, closed bool
+	grace            time.Duration
+	writes           []string
+}{
+	{"with everything", true, true, 14 * day, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
+	{"without grace", true, true, 0, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
+	{"without a unit for closed accounts", true, false, 14 * day, []string{"TagResource", "MoveAccount", "CloseAccount"}},
+	{"without a unit for disabled accounts", false, true, 0, []string{"CloseAccount", "MoveAccount"}},
+	{"without units", false, false, 0, []string{"CloseAccount"}},
+}
+
+func TestAnAccountIsClosed(t *testing.T) {
+	t.Parallel()
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.modes(way.disabled, way.closed, way.grace)
+			bystanders := []awstest.OrgAccount{w.account(neighbour), w.account(rooted), w.account(auditor), w.account(management)}
+			walk := w.walk()
+			began := w.clock.Now()
+			report := w.run(walk)
+			place := map[bool]string{true: w.closed, false: map[bool]string{true: w.disabled, false: w.ponds}[way.disabled]}[way.closed]
+			a := w.account(sinking)
+			if a.State != "SUSPENDED" || a.Parent != place {
+				t.Errorf("account %+v", a)
+			}
+			if diff := cmp.Diff(way.writes, w.writes()); diff != "" {
+				t.Errorf("writes (-want +got):\n%s", diff)
+			}
+			if after := a.CloseRequested.Sub(began); after < way.grace-time.Second || after > way.grace+time.Minute {
+				t.Errorf("closed after %v", after)
+			}
+			tags := map[string]string{"owner": "Ponds", "is-production": "false"}
+			if way.disabled {
+				tags["closure-request"], tags["closure-from"] = request, w.ponds
+			}
+			if diff := cmp.Diff(tags, a.Tags); diff != "" {
+				t.Errorf("tags (-want +got):\n%s", diff)
+			}
+			last := a.CloseRequested.Add(90 * day).Format("2 Jan 2006")
+			if want := "Account " + sinkingText + " is closed. AWS's support can reinstate it until " + last + "."; report.Summary != want || !report.OK() {
+				t.Errorf("report %+v", report)
+			}
+			want := []string{"State SUSPENDED (confirmed)"}
+			if way.closed {
+				want = append(want, "In Root / Closed accounts ("+w.closed+") (confirmed)")
+			}
+			if diff := cmp.Diff(want, truth(report)); diff != "" {
+				t.Errorf("report (-want +got):\n%s", diff)
+			}
+			if len(walk.Reminders()) != 1 {
+				t.Errorf("reminders %v", walk.Reminders())
+			}
+			for words, at := range walk.Reminders() {
+				if early := a.CloseRequested.Add(76 * day).Sub(at).Abs(); early > time.Minute || !strings.Contains(words, sinkingText) || !strings.Contains(words, "On "+last+" AWS deletes it for good") {
+					t.Errorf("reminded at %v: %s", at, words)
+				}
+			}
+			told := text(walk.Lines())
+			for _, part := range []string{"change AWS has accepted that account " + sinkingText + " is closed.\n", "info The state of account " + sinkingText + " is PENDING_CLOSURE.\n", "change Account " + sinkingText + " is closed.\n"} {
+				if strings.Count(told, part) != 1 {
+					t.Errorf("%q isn't told once:\n%s", part, told)
+				}
+			}
+			if way.disabled && !strings.Contains(told, "change Moved account "+sinkingText+" from "+w.unit(w.ponds)+" to "+w.unit(w.disabled)+".") {
+				t.Errorf("told %s", told)
+			}
+			for _, was := range bystanders {
+				w.same(was)
+			}
+			w.done()
+		})
+	}
+}
+
+// Until the grace ends, and not a moment longer, the run can be taken back.
+func TestGraceIsHowLongItCanBePutBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk()
+	began := w.clock.Now()
+	w.graced(walk)
+	if a := w.account(sinking); a.Parent != w.disabled || a.State != "ACTIVE" {
+		t.Errorf("account %+v", a)
+	}
+	if length := walk.Offered().Sub(began); length < 14*day || length > 14*day+time.Minute {
+		t.Errorf("it can be put back for %v", length)
+	}
+	w.clock.Advance(walk.Offered().Sub(w.clock.Now()) - time.Minute)
+	if err := walk.Step(t.Context()); err != nil || walk.At() != "grace" || walk.Offered().IsZero() {
+		t.Errorf("%v, at %q until %v", err, walk.At(), walk.Offered())
+	}
+	if err := walk.Step(t.Context()); err != nil || walk.At() != "close" || !walk.Offered().IsZero() {
+		t.Errorf("%v, at %q until %v", err, walk.At(), walk.Offered())
+	}
+	if n := w.aws.Count("organizations:CloseAccount"); n > 0 {
+		t.Errorf("%d calls of CloseAccount", n)
+	}
+	w.run(walk)
+	w.done()
+}
+
+// What is written before what, so that a failure half-way leaves an account that
+// is out of use and says why.
+func TestTheTagSaysWhereItWas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.OnCall("organizations:MoveAccount", func(awstest.Call) {
+		if a := w.account(sinking); a.Tags["closure-request"] != request || a.Tags["closure-from"] != w.ponds {
+			t.Errorf("moved with the tags %v", a.Tags)
+		}
+	})
+	w.aws.OnCall("organizations:CloseAccount", func(awstest.Call) {
+		if a := w.account(sinking); a.Parent != w.disabled {
+			t.Errorf("closed in %s", a.Parent)
+		}
+	})
+	w.run(w.walk())
+	w.done()
+}
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		before func(*world, *awstest.OrgAccount)
+	}{
+		{"from a unit in a unit", func(*world, *awstest.OrgAccount) {}},
+		{"from the root", func(w *world, a *awstest.OrgAccount) { a.Parent = w.rootID() }},
+		{"without tags", func(_ *world, a *awstest.OrgAccount) { a.Tags = nil }},
+		{"with an earlier request's tags", func(_ *world, a *awstest.OrgAccount) {
+			a.Tags["closure-request"], a.Tags["closure-from"] = "0198ffff-0000-7000-8000-000000000000", "ou-abcd-11111111"
+		}},
+		{"with one of the tags, empty", func(_ *world, a *awstest.OrgAccount) { a.Tags["closure-from"] = "" }},
+		{"with the tags in another case", func(_ *world, a *awstest.OrgAccount) { a.Tags["Closure-Request"] = "old" }},
+		{"of one that was disabled by hand", func(w *world, a *awstest.OrgAccount) { a.Parent = w.disabled }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			root := w.o.Root()
+			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
+				if test.before(w, a); a.Parent == "root" {
+					a.Parent = root
+				}
+			})
+			before := w.account(sinking)
+			walk := w.walk()
+			w.graced(walk)
+			if a := w.account(sinking); a.Parent != w.disabled || a.Tags["closure-request"] != request || a.Tags["closure-from"] != before.Parent {
+				t.Errorf("disabled: %+v", a)
+			}
+			if err := walk.Undo(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.same(before)
+			report, ok := walk.Report()
+			if !ok || !report.OK() || !strings.HasPrefix(report.Summary, "Account "+sinkingText+" is back in Root") || !walk.Done() {
+				t.Errorf("report %+v", report)
+			}
+			if n := w.aws.Count("organizations:CloseAccount"); n > 0 {
+				t.Errorf("%d calls of CloseAccount", n)
+			}
+			w.done()
+		})
+	}
+}
+
+// rootID stands for the root where the Cloud must not be called.
+func (*world) rootID() string { return "root" }
+
+// What was closed by somebody in the grace is not said to be as before.
+func TestRestoreOfWhatIsBeingClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk()
+	w.graced(walk)
+	w.o.SetState(sinking, "PENDING_CLOSURE", "")
+	if err := walk.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if report, _ := walk.Report(); report.OK() || !slices.Contains(truth(report), "State PENDING_CLOSURE (attempted but not there)") {
+		t.Errorf("report %+v", report)
+	}
+	w.done()
+}
+
+// Whoever moves an account has a reason: what they did is not undone, and what
+// they took out of the units of closing is not closed.
+func TestMovedBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	refused := func(w *world, err error, in string) {
+		w.Helper()
+		w.refused(err, ops.Refused, "Account "+sinkingText+" was moved by somebody else: it is in Root", in+"). Nothing more was done.")
+		if a := w.account(sinking); a.Parent != in || a.State != "ACTIVE" {
+			w.Errorf("account %+v", a)
+		}
+		if n := w.aws.Count("organizations:CloseAccount"); n > 0 {
+			w.Errorf("%d calls of CloseAccount", n)
+		}
+		w.done()
+	}
+	for _, way := range ways {
+		t.Run("between plan and run, "+way.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.modes(way.disabled, way.closed, way.grace)
+			walk := w.walk()
+			shown := w.look(walk)
+			w.o.Move(sinking, w.workloads)
+			plan, err := w.again(walk, shown)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if beyond := plan.Beyond(shown); len(beyond) == 0 || !strings.Contains(beyond[0], w.unit(w.workloads)) {
+				t.Errorf("beyond what was shown: %q", beyond)
+			}
+			// Even by the old plan it is left alone.
+			refused(w, walk.Run(t.Context()), w.workloads)
+			if list := w.writes(); len(list) > 0 {
+				t.Errorf("the bot called %v", list)
+			}
+		})
+	}
+	t.Run("in the grace, elsewhere", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		walk := w.walk()
+		shown := w.look(walk)
+		w.graced(walk)
+		w.o.Move(sinking, w.workloads)
+		plan, err := w.again(walk, shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"Move account " + sinkingText + " from " + w.unit(w.workloads) + " to " + w.unit(w.disabled)}, plan.Beyond(shown)); diff != "" {
+			t.Errorf("beyond what was shown (-want +got):\n%s", diff)
+		}
+		w.until(walk, "close")
+		refused(w, walk.Run(t.Context()), w.workloads)
+	})
+	t.Run("before it is put back", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		walk := w.walk()
+		w.graced(walk)
+		w.o.Move(sinking, w.workloads)
+		refused(w, walk.Undo(t.Context()), w.workloads)
+	})
+	t.Run("in the grace, to where it was", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		walk := w.walk()
+		w.graced(walk)
+		w.o.Move(sinking, w.ponds)
+		w.until(walk, "close")
+		refused(w, walk.Run(t.Context()), w.ponds)
+	})
+	t.Run("at the last moment before it is disabled", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.aws.OnCall("organizations:MoveAccount", func(awstest.Call) { w.o.Move(sinking, w.workloads) })
+		refused(w, w.walk().Run(t.Context()), w.workloads)
+	})
+	t.Run("while AWS's quota is waited for", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		walk := w.walk()
+		w.until(walk, "close")
+		w.aws.Fail("organizations:CloseAccount", awstest.Fault{Code: "ConstraintViolationException", Reason: "CLOSE_ACCOUNT_QUOTA_EXCEEDED"})
+		for range 3 {
+			if err := walk.Step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.aws.Heal("*")
+		w.o.Move(sinking, w.ponds)
+		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
+		if closed := w.o.Closed(); len(closed) > 0 {
+			t.Errorf("closed %v", closed)
+		}
+		w.done()
+	})
+	t.Run("once it was closed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		walk := w.walk()
+		w.until(walk, "archive")
+		w.o.Move(sinking, w.workloads)
+		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
+		if a := w.account(sinking); a.Parent != w.workloads || len(walk.Reminders()) != 1 {
+			t.Errorf("account %+v, reminders %v", a, walk.Reminders())
+		}
+		w.done()
+	})
+}
+
+// A plan that was approved anew, after somebody had moved the account out in the
+// grace, disables it from there and has the grace anew; taking it back brings it
+// there, with the tags of the very beginning.
+func TestApprovedAnew(t *testing.T) {
+	t.Parallel()
+	anew := func(t *testing.T, ends func(*world, *opstest.Walk)) {
+		w := newWorld(t)
+		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags["closure-from"] = "once" })
+		walk := w.walk()
+		w.graced(walk)
+		w.clock.Advance(10 * day)
+		w.o.Move(sinking, w.workloads)
+		w.look(walk)
+		began := w.clock.Now()
+		w.graced(walk)
+		if length := walk.Offered().Sub(began); length < 14*day || length > 14*day+time.Minute {
+			t.Errorf("it can be put back for %v", length)
+		}
+		ends(w, walk)
+		w.done()
+	}
+	t.Run("and closed", func(t *testing.T) {
+		t.Parallel()
+		anew(t, func(w *world, walk *opstest.Walk) {
+			if report := w.run(walk); !report.OK() || w.account(sinking).Parent != w.closed {
+				t.Errorf("report %+v", report)
+			}
+		})
+	})
+	t.Run("and taken back", func(t *testing.T) {
+		t.Parallel()
+		anew(t, func(w *world, walk *opstest.Walk) {
+			if err := walk.Undo(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			a := w.account(sinking)
+			if diff := cmp.Diff(map[string]string{"owner": "Ponds", "is-production": "false", "closure-from": "once"}, a.Tags); diff != "" || a.Parent != w.workloads {
+				t.Errorf("in %s, tags (-want +got):\n%s", a.Parent, diff)
+			}
+		})
+	})
+	t.Run("for another reason", func(t *testing.T) {
+		t.Parallel()
+		// The account is where the run has put it: the grace goes on.
+		w := newWorld(t)
+		walk := w.walk()
+		began := w.clock.Now()
+		w.graced(walk)
+		w.clock.Advance(10 * day)
+		w.look(walk)
+		w.graced(walk)
+		if end := walk.Offered().Sub(began); end < 14*day || end > 14*day+time.Minute {
+			t.Errorf("it can be put back until %v after", end)
+		}
+		if err := walk.Undo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.account(sinking); a.Parent != w.ponds || len(a.Tags) != 2 {
+			t.Errorf("account %+v", a)
+		}
+		w.done()
+	})
+}
