@@ -14,6 +14,7 @@ import (
 	"time"
 	_ "time/tzdata" // the image has no time zones of its own
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -190,6 +191,10 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	faulty := &ConfigError{File: path}
 	add := func(line int, format string, args ...any) {
 		faulty.Faults = append(faulty.Faults, LineFault{line, oneLine(fmt.Sprintf(format, args...))})
+	}
+	if !utf8.Valid(text) {
+		add(1, "the settings must be in UTF-8") // YAML may be in UTF-16, whose lines no editor would find
+		return nil, faulty
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
