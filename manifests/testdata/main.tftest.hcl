@@ -47,7 +47,7 @@ run "roles_of_another_account" {
   }
 
   assert {
-    condition     = length(aws_iam_role.stage) == 2
+    condition     = length([for stage, role in aws_iam_role.stage : stage if startswith(stage, "remove-user")]) == 0
     error_message = "Roles of another account are made here."
   }
   assert {
