@@ -120,7 +120,7 @@ func TestPlanWarns(t *testing.T) {
 		{"of a commitment", func(w *world) { w.cost(last, "Savings Plans for AWS Compute usage", 9) }, "It pays for a commitment, Savings Plans for AWS Compute usage, which goes on to be billed when it is closed.", ""},
 		{"of a new commitment", func(w *world) { w.cost(current, "Savings Plans for AWS Machine Learning", 9) }, "It pays for a commitment, Savings Plans for AWS Machine Learning", ""},
 		{"of recent activity", func(w *world) { w.cost(current, s3Service, 31) }, "Something in it is in use: it had cost on " + time.Now().UTC().Format(time.DateOnly) + ".", ""},
-		{"not of old activity", func(w *world) { w.cost(last.AddDate(0, -1, 0), s3Service, 0.5) }, "", "in use"},
+		{"not of old activity", func(w *world) { w.cost(last.AddDate(0, -2, 0), s3Service, 50) }, "", "in use"},
 		{"not of cents", func(w *world) { w.cost(current, s3Service, 0.009) }, "", "in use"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package deleteaccount_test
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
-	"github.com/aws-root-account/rootbot/ops/opstest"
 )
 
 func TestAccountsThatAreNeverClosed(t *testing.T) {
@@ -310,7 +308,7 @@ func TestCard(t *testing.T) {
 	if bare := w.settings.Operation(nil, nil, ""); bare.Access != card.Access {
 		t.Error("the card without clients is another one")
 	}
-	if plan := w.look(&opstest.Walk{Operation: w.operation, Request: one}); card.Check(plan) != nil {
-		t.Errorf("plan %v", fmt.Sprint(card.Check(plan)))
+	if err := card.Check(w.look(w.walk())); err != nil {
+		t.Error(err)
 	}
 }

@@ -92,6 +92,26 @@ func TestAnAccountIsClosed(t *testing.T) {
 	}
 }
 
+// The 90 days count from what AWS accepted, however long the bot is down then.
+func TestTheDaysCountFromTheClosure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk()
+	w.until(walk, "close")
+	walk.Kill = walk.Points() + 2 // once it has remembered
+	if err := walk.Step(t.Context()); err != nil || walk.At() != "close" {
+		t.Fatalf("%v, at %q", err, walk.At())
+	}
+	w.clock.Advance(3 * day)
+	w.run(walk)
+	for words, at := range walk.Reminders() {
+		if early := w.account(sinking).CloseRequested.Add(76 * day).Sub(at).Abs(); early > time.Minute {
+			t.Errorf("reminded at %v: %s", at, words)
+		}
+	}
+	w.done()
+}
+
 // Until the grace ends, and not a moment longer, the run can be taken back.
 func TestGraceIsHowLongItCanBePutBack(t *testing.T) {
 	t.Parallel()
@@ -187,6 +207,24 @@ func TestRestore(t *testing.T) {
 
 // rootID stands for the root where the Cloud must not be called.
 func (*world) rootID() string { return "root" }
+
+// Tags that somebody else has put meanwhile are theirs.
+func TestRestoreLeavesOtherTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk()
+	w.graced(walk)
+	tags := map[string]string{"closure-request": "another", "closure-from": "elsewhere", "owner": "Rivers"}
+	w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags = tags })
+	if err := walk.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := w.account(sinking)
+	if diff := cmp.Diff(tags, a.Tags); diff != "" || a.Parent != w.ponds {
+		t.Errorf("in %s, tags (-want +got):\n%s", a.Parent, diff)
+	}
+	w.done()
+}
 
 // What was closed by somebody in the grace is not said to be as before.
 func TestRestoreOfWhatIsBeingClosed(t *testing.T) {

@@ -1,7 +1,6 @@
 package deleteaccount_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
@@ -285,7 +284,7 @@ func (w *world) account(id string) awstest.OrgAccount {
 // same checks that an account is in every detail as it was.
 func (w *world) same(was awstest.OrgAccount) {
 	w.Helper()
-	if diff := gocmp.Diff(was, w.account(was.ID)); diff != "" {
+	if diff := cmp.Diff(was, w.account(was.ID)); diff != "" {
 		w.Errorf("%s has changed (-was +is):\n%s", was.Name, diff)
 	}
 }
@@ -387,7 +386,7 @@ func truth(r ops.Report) []string {
 	lines := slices.Clone(r.Problems)
 	for _, s := range r.Sections {
 		for _, o := range s.Outcomes {
-			lines = append(lines, o.Text+cmp.Or(" ("+string(o.State)+")", ""))
+			lines = append(lines, o.Text+" ("+string(o.State)+")")
 		}
 	}
 	return lines
