@@ -20,23 +20,33 @@ type before struct {
 	Tags map[string]string `json:"tags"` // earlier values of our tags
 }
 
+// present reads the account as it is now, beside what the plan has of it. One
+// that has left the organisation is an error.
+func (o *operation) present(ctx context.Context, run ops.Run) (data, *organizations.Client, *Account, error) {
+	d, err := kept(run)
+	if err != nil {
+		return d, nil, nil, err
+	}
+	look, err := o.reader(run.Request())
+	if err != nil {
+		return d, nil, nil, err
+	}
+	a, err := readAccount(ctx, look, targetOf(run.Request()))
+	if err != nil {
+		return d, nil, nil, o.explainLook(err)
+	}
+	if a == nil {
+		return d, nil, nil, gone(&d.Account)
+	}
+	return d, look, a, nil
+}
+
 // disable marks the account and moves it to where a policy denies everything.
 func (o *operation) disable(ctx context.Context, run ops.Run) error {
 	r := run.Request()
-	d, err := kept(run)
+	d, _, a, err := o.present(ctx, run)
 	if err != nil {
 		return err
-	}
-	look, err := o.reader(r)
-	if err != nil {
-		return err
-	}
-	a, err := readAccount(ctx, look, targetOf(r))
-	if err != nil {
-		return o.explainLook(err)
-	}
-	if a == nil {
-		return gone(&d.Account)
 	}
 	var was before
 	known, err := run.Recall(ctx, "before", &was)
@@ -330,20 +340,9 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 	if !known {
 		return &ops.Error{Kind: ops.Unknown, What: "It isn't known where the account was."}
 	}
-	d, err := kept(run)
+	d, look, a, err := o.present(ctx, run)
 	if err != nil {
 		return err
-	}
-	look, err := o.reader(r)
-	if err != nil {
-		return err
-	}
-	a, err := readAccount(ctx, look, targetOf(r))
-	if err != nil {
-		return o.explainLook(err)
-	}
-	if a == nil {
-		return gone(&d.Account)
 	}
 	act, err := o.writer(r, "Mark", "Move")
 	if err != nil {
