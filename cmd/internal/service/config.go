@@ -157,6 +157,21 @@ func keyAt(node *yaml.Node, line int) []string {
 	return nil
 }
 
+var plainKey = regexp.MustCompile(`^[a-z][a-z_-]*$`)
+
+// named is a path of keys in words. What no setting can be called is quoted, as
+// all that stands in the file is.
+func named(keys []string) string {
+	var names []string
+	for _, key := range keys {
+		if !plainKey.MatchString(key) {
+			key = strconv.Quote(key)
+		}
+		names = append(names, key)
+	}
+	return strings.Join(names, ".")
+}
+
 // doubled is the first key that a mapping has twice, and the line of the other.
 // The YAML package would find it as well, by holding each key against each.
 func doubled(node *yaml.Node) (again *yaml.Node, first int) {
@@ -232,7 +247,7 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 				problem = fmt.Sprintf("unknown setting %q", m[1])
 			}
 			if m := wrongType.FindStringSubmatch(problem); m != nil {
-				problem = fmt.Sprintf("%s: %q is not %s", strings.Join(keyAt(&root, line), "."), m[1], kindOf(m[2]))
+				problem = fmt.Sprintf("%s: %q is not %s", named(keyAt(&root, line)), m[1], kindOf(m[2]))
 			}
 			add(line, "%s", problem)
 		}

@@ -60,7 +60,7 @@ func FuzzSettings(f *testing.F) {
 		head + "operations: {remove-user: &r {look_role: arn:aws:iam::111111111111:role/look, act_role: arn:aws:iam::111111111111:role/act, domains: [example.com], users: iam}}\n",
 		"slack: {log_channel: &k remove-user}\n" + head[:strings.Index(head, "slack")] + "operations: {*k : {look_role: arn:aws:iam::111111111111:role/look, act_role: arn:aws:iam::111111111111:role/act, domains: [example.com], users: iam}}\n",
 		"base: &b\n  github: {organization: o, team: t}\n<<: *b\n",
-		"\xff\xfe( ( 00", head + "---\n" + head, head + "...\n{", head + syncs + "    calls_per_second: .nan\n",
+		"\xff\xfe( ( 00", "!000000 {0xoxb-17653,{}}", head + "---\n" + head, head + "...\n{", head + syncs + "    calls_per_second: .nan\n",
 		head + "--- [\n", head + "operations: {scim-sync: &s {function: *s}}\n",
 		bomb("github:", ""), bomb("x:", head), bomb("slack: {log_channel: x}\nidentities:", "operations: {remove-user: {domains: *i, regions: *h, reminders: *g}}\n"),
 		strings.Repeat("a: 1\n", 3000), strings.Repeat("[", 3000), strings.Repeat("a: {", 500), "a: " + strings.Repeat("- ", 2000), "x: |\n  a\n  b\ngithub: >\n  c\n",
