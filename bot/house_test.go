@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -34,24 +35,6 @@ func TestMain(m *testing.M) {
 	flag.Set("rapid.nofailfile", "true")
 	os.Exit(m.Run())
 }
-
-// blank is a database that has been brought up to date and never been used.
-var blank = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "rootbot-desk")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "blank.db")
-	s, err := store.Open(context.Background(), "sqlite:"+path, quiet)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
 
 // house is a desk with a real database and a GitHub: octocat (U1 and, in another
 // case, U6), hubot (U2 and U5) and monalisa (U4) may, mallory (U3) has a login
@@ -82,14 +65,7 @@ func open(t *testing.T, operations ...ops.Operation) *house {
 // build makes a house in which no desk has begun yet.
 func build(t *testing.T) *house {
 	t.Helper()
-	content, err := blank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t, patience: 20 * time.Second, path: filepath.Join(t.TempDir(), "rootbot.db")}
-	if err := os.WriteFile(h.path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h := &house{t: t, patience: 20 * time.Second, path: storetest.File(t)}
 	h.gh = githubtest.New(githubtest.Options{DeviceInterval: time.Second})
 	t.Cleanup(h.gh.Close)
 	h.gh.AddTeam(admins)

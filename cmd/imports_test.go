@@ -32,6 +32,7 @@ var rooms = []room{
 	{"ops/opstest", []string{"ops"}, nil},
 	{"ops/*test", []string{}, nil},
 	{"bot/slacktest", []string{}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
+	{"bot/store/storetest", []string{"bot/store"}, nil},
 	{"ops", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
 	{"ops/awsaccess", []string{"ops"}, []string{"github.com/google/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"ops/githubaccess", []string{"ops"}, []string{"github.com/aws/*/*", "github.com/aws/*/*/*", "github.com/slack-go/*", "github.com/slack-go/*/*"}},
@@ -133,6 +134,7 @@ func TestTheImportRuleFindsTrespassers(t *testing.T) {
 		{"bot/chat", "github.com/google/go-github/v62/github"},
 		{"bot/store", module + "bot"},
 		{"bot/chat", module + "bot/slacktest"},
+		{"bot/chat", module + "bot/store/storetest"},
 		{"cmd/rootbot", module + "ops/awstest"},
 		{"cmd/rootbot", module + "cmd/sandbox"},
 	} {

@@ -21,6 +21,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -43,37 +44,6 @@ func TestMain(m *testing.M) {
 		flag.Set("test.parallel", abreast)
 	}
 	os.Exit(m.Run())
-}
-
-// blank is a database that has been brought up to date and never been used.
-var blank = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "rootbot-chat")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "blank.db")
-	s, err := store.Open(context.Background(), "sqlite:"+path, quiet)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-func file(t *testing.T) string {
-	t.Helper()
-	content, err := blank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "rootbot.db")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // office is a workspace with the bot in it. Ada, Grace and Hedy may, Mallory has
@@ -103,7 +73,7 @@ type office struct {
 
 func build(t *testing.T, options slacktest.Options) *office {
 	t.Helper()
-	o := &office{t: t, Workspace: slacktest.New(options), path: file(t), log: quiet}
+	o := &office{t: t, Workspace: slacktest.New(options), path: storetest.File(t), log: quiet}
 	t.Cleanup(o.Close)
 	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})
 	o.grace = o.AddUser(slacktest.User{ID: "U0GRACE", RealName: "Grace"})

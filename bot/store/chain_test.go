@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
 // told are six events of two requests and of none, with all sorts of texts.
 func told(t *testing.T) (*store.Store, []store.Event) {
 	t.Helper()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	r := insert(t, s, store.Change{Events: []store.Event{{At: noon, Request: "r1", Kind: "asked", By: "slack:T1/U1", Data: map[string]any{"inputs": map[string]any{"emails": []string{"ann@example.gov.uk"}}}}}})
 	update(t, s, r.ID, func(*store.Request) store.Change {
 		return store.Change{Events: []store.Event{{At: noon.Add(time.Second), Request: "r1", Kind: "admitted", By: "octocat"}, {At: noon.Add(time.Second), Request: "r2", Kind: "planned", By: "grüße\n", Data: map[string]any{"n": 1, "deep": []any{nil, true, "</script>"}}}}}
@@ -75,7 +76,7 @@ func TestAnAuditThatNobodyTouchedStands(t *testing.T) {
 	if parsed, err := store.ParseHead(head.String()); err != nil || parsed != head {
 		t.Errorf("%v is read as %v: %v", head, parsed, err)
 	}
-	fresh := open(t, file(t))
+	fresh := open(t, storetest.File(t))
 	if head, broken := verify(t, fresh); broken != 0 || head != (store.Head{}) {
 		t.Errorf("an empty audit: %v, %d", head, broken)
 	}
@@ -184,7 +185,7 @@ func TestOnlyAnAnchorShowsThatTheEndWasCutOff(t *testing.T) {
 func TestARecordThatWasWrittenAnewIsFoundByItsAnchors(t *testing.T) {
 	t.Parallel()
 	_, all := told(t)
-	forged := open(t, file(t))
+	forged := open(t, storetest.File(t))
 	for _, e := range all {
 		if e.Seq == 2 {
 			e.By = "somebody-else"
@@ -228,7 +229,7 @@ func TestTheDatabaseRefusesToChangeEvents(t *testing.T) {
 
 func TestEventsOfATimeBeforeTheChainAreChained(t *testing.T) {
 	t.Parallel()
-	path := file(t)
+	path := storetest.File(t)
 	before, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +271,7 @@ func TestWhatIsNoAnchorIsRefused(t *testing.T) {
 // A million events are to be verified in 20 seconds.
 func TestVerifyingIsFast(t *testing.T) {
 	const n = 20_000
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	batch := make([]store.Event, 1000)
 	for range n / len(batch) {
 		for i := range batch {

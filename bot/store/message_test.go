@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -30,7 +31,7 @@ func TestALineIsToldOncePerKey(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, file(t))
+			s := open(t, storetest.File(t))
 			r, other := insert(t, s, store.Change{}), insert(t, s, store.Change{})
 			for _, lines := range test.calls {
 				update(t, s, r.ID, func(*store.Request) store.Change { return store.Change{Lines: lines} })
@@ -58,7 +59,7 @@ func TestALineIsToldOncePerKey(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	r := insert(t, s, store.Change{})
 	odd := []string{"", "a\nb", "nul \x00 here", "👩‍🚀 <!channel> & ```", strings.Repeat("long ", 20000)}
 	var lines []ops.Line
@@ -93,7 +94,7 @@ func TestLines(t *testing.T) {
 
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	a := insert(t, s, store.Change{Messages: []store.Message{}})
 	b := insert(t, s, store.Change{})
 	say := func(id string, kinds ...string) {
@@ -174,7 +175,7 @@ func TestOutbox(t *testing.T) {
 
 func TestOneRequestsMessagesDontHideAnothers(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	a, b := insert(t, s, store.Change{}), insert(t, s, store.Change{})
 	update(t, s, a.ID, func(*store.Request) store.Change {
 		var c store.Change

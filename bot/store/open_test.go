@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
 func TestOpen(t *testing.T) {
@@ -21,13 +22,7 @@ func TestOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(folder, name)
-			content, err := blank()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, content, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			storetest.Write(t, path)
 			s := open(t, path)
 			r := insert(t, s, store.Change{})
 			if err := s.Close(); err != nil {
@@ -91,12 +86,12 @@ func TestOneProcessHasTheDatabase(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
-		path func(t *testing.T) string
+		path func(t testing.TB) string
 		use  func(t *testing.T, s *store.Store)
 	}{
-		{"a database that was just made", func(t *testing.T) string { return filepath.Join(t.TempDir(), "new.db") }, func(*testing.T, *store.Store) {}},
-		{"a database that was there and is only open", file, func(*testing.T, *store.Store) {}},
-		{"a database that has been written", file, func(t *testing.T, s *store.Store) { insert(t, s, store.Change{}) }},
+		{"a database that was just made", func(t testing.TB) string { return filepath.Join(t.TempDir(), "new.db") }, func(*testing.T, *store.Store) {}},
+		{"a database that was there and is only open", storetest.File, func(*testing.T, *store.Store) {}},
+		{"a database that has been written", storetest.File, func(t *testing.T, s *store.Store) { insert(t, s, store.Change{}) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

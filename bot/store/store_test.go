@@ -1,12 +1,9 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -23,38 +21,6 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // noon is when everything happens here that needs a time.
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 123456000, time.UTC)
-
-// blank is a database that has been brought up to date and never been used.
-var blank = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "rootbot-store")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "blank.db")
-	s, err := store.Open(context.Background(), "sqlite:"+path, quiet)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// file makes the path of a blank database.
-func file(t *testing.T) string {
-	t.Helper()
-	content, err := blank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "rootbot.db")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 func open(t *testing.T, path string) *store.Store {
 	t.Helper()
@@ -146,7 +112,7 @@ func same(t *testing.T, what string, want, got any, options ...cmp.Option) {
 
 func TestARequestIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	r := insert(t, s, store.Change{})
 	same(t, "after Insert", r, request(t, s, r.ID))
 
@@ -185,7 +151,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 
 func TestARequestThatIsntThere(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	if _, err := s.Request(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Request: %v, want ErrNotFound", err)
 	}
@@ -236,7 +202,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, file(t))
+			s := open(t, storetest.File(t))
 			r := insert(t, s, store.Change{})
 			_, err := s.Update(t.Context(), r.ID, test.fn)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
@@ -259,7 +225,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 
 func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	r := asked()
 	err := s.Insert(t.Context(), r, store.Change{
 		Events: []store.Event{
@@ -278,7 +244,7 @@ func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 
 func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	r := insert(t, s, store.Change{})
 	const n = 20
 	var wait sync.WaitGroup
@@ -313,7 +279,7 @@ func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 
 func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	first, second, preview, other := insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{})
 	hold := func(name string) func(*store.Request) (store.Change, error) {
 		return func(r *store.Request) (store.Change, error) {
@@ -357,7 +323,7 @@ func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	path := file(t)
+	path := storetest.File(t)
 	s := open(t, path)
 	r, other := insert(t, s, store.Change{}), insert(t, s, store.Change{})
 	type thing struct {
@@ -396,7 +362,7 @@ func TestMemory(t *testing.T) {
 
 func TestEventsAreInOrder(t *testing.T) {
 	t.Parallel()
-	s := open(t, file(t))
+	s := open(t, storetest.File(t))
 	var want []string
 	var ids []string
 	for i := range 3 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
 func TestClaims(t *testing.T) {
@@ -38,7 +39,7 @@ func TestClaims(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, file(t))
+			s := open(t, storetest.File(t))
 			r := insert(t, s, store.Change{})
 			for i, a := range test.acts {
 				var got bool
@@ -65,14 +66,14 @@ func TestClaims(t *testing.T) {
 	}
 	t.Run("a request that isn't there can't be claimed", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, file(t))
+		s := open(t, storetest.File(t))
 		if got, err := s.Claim(t.Context(), "nobody", 1, noon, lease); got || err != nil {
 			t.Errorf("Claim: %v, %v", got, err)
 		}
 	})
 	t.Run("of many at once one gets it", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, file(t))
+		s := open(t, storetest.File(t))
 		r := insert(t, s, store.Change{})
 		var wait sync.WaitGroup
 		got := make(chan int64, 10)
@@ -116,7 +117,7 @@ func TestWork(t *testing.T) {
 	}
 	t.Run("what is inserted with a wake-up is worked on", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, file(t))
+		s := open(t, storetest.File(t))
 		calls := make(chan string, 10)
 		if err := s.Start(t.Context(), 2, gang(calls), nobody); err != nil {
 			t.Fatal(err)
@@ -131,7 +132,7 @@ func TestWork(t *testing.T) {
 	})
 	t.Run("work that wants to wait is called again with the same job", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, file(t))
+		s := open(t, storetest.File(t))
 		jobs := make(chan int64, 10)
 		count := 0
 		if err := s.Start(t.Context(), 2, func(_ context.Context, _ string, job int64) time.Duration {
@@ -158,7 +159,7 @@ func TestWork(t *testing.T) {
 	})
 	t.Run("after a crash the unfinished go on, and only they", func(t *testing.T) {
 		t.Parallel()
-		path := file(t)
+		path := storetest.File(t)
 		s := open(t, path)
 		first, ended, last := insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{})
 		update(t, s, ended.ID, func(r *store.Request) store.Change { r.State, r.EndedAt = store.Succeeded, noon; return store.Change{} })
@@ -205,7 +206,7 @@ func TestWork(t *testing.T) {
 	})
 	t.Run("stopping waits for the work at hand", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, file(t))
+		s := open(t, storetest.File(t))
 		begun, goOn := make(chan bool), make(chan bool)
 		finished := false
 		if err := s.Start(t.Context(), 1, func(context.Context, string, int64) time.Duration {
@@ -227,7 +228,7 @@ func TestWork(t *testing.T) {
 	})
 	t.Run("a store that was never started can be stopped", func(t *testing.T) {
 		t.Parallel()
-		if err := open(t, file(t)).Stop(t.Context()); err != nil {
+		if err := open(t, storetest.File(t)).Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

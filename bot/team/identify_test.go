@@ -7,12 +7,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
@@ -22,36 +21,11 @@ const domain = "justice.example"
 
 var proved = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// blank is a database that has been brought up to date and never been used.
-var blank = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "rootbot-team")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "blank.db")
-	s, err := store.Open(context.Background(), "sqlite:"+path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
 // database is an empty one, and its file.
 func database(t *testing.T) (s *store.Store, path string) {
 	t.Helper()
-	content, err := blank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(t.TempDir(), "rootbot.db")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err = store.Open(t.Context(), "sqlite:"+path, slog.New(slog.DiscardHandler))
+	path = storetest.File(t)
+	s, err := store.Open(t.Context(), "sqlite:"+path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
