@@ -213,7 +213,7 @@ func TestNothingIsLeftOutOfALongDrawing(t *testing.T) {
 	long := func(what string) string {
 		return what + strings.Repeat(" and so on", 300) + " until the end of " + what + "."
 	}
-	plan := ops.Plan{Summary: "Long.", Steps: []ops.Step{{Do: "tidy", Title: "Tidy"}}}
+	plan := func() ops.Plan { return ops.Plan{Summary: "Long.", Steps: []ops.Step{{Do: "tidy", Title: "Tidy"}}} }
 	for _, test := range []struct {
 		name string
 		kind string
@@ -222,21 +222,21 @@ func TestNothingIsLeftOutOfALongDrawing(t *testing.T) {
 	}{
 		{"a long line of a note", store.Note, func(*store.Request) {}, "New:\n" + long("line")},
 		{"a long note", store.Note, func(*store.Request) {}, strings.Repeat("• a line that is new\n", 800) + "the last line"},
-		{"a long effect", store.Plan, func(r *store.Request) { p := plan; p.Steps[0].Effects = []string{long("effect")}; r.Plan = &p }, long("effect")},
+		{"a long effect", store.Plan, func(r *store.Request) { p := plan(); p.Steps[0].Effects = []string{long("effect")}; r.Plan = &p }, long("effect")},
 		{"a long fact", store.Plan, func(r *store.Request) {
-			p := plan
+			p := plan()
 			p.Facts = []ops.Fact{{Label: "L", Value: long("fact")}}
 			r.Plan = &p
 		}, long("fact")},
 		{"the last of many warnings", store.Plan, func(r *store.Request) {
-			p := plan
+			p := plan()
 			for i := range 200 {
 				p.Warnings = append(p.Warnings, strings.Repeat("w", 2000)+fmt.Sprintf(" warning %d.", i))
 			}
 			r.Plan = &p
 		}, " warning 199."},
 		{"a step behind many warnings", store.Plan, func(r *store.Request) {
-			p := plan
+			p := plan()
 			for range 200 {
 				p.Warnings = append(p.Warnings, strings.Repeat("w", 2000))
 			}
