@@ -246,7 +246,7 @@ const (
 
 // carry does whatever is next for a request, until it has ended, must wait, or
 // somebody else carries it.
-func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
+func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Duration) {
 	claimed, err := d.Store.Claim(ctx, id, job, time.Now(), lease)
 	if err != nil {
 		d.Log.Error("claim request", "request", id, "error", err)
@@ -261,11 +261,11 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
 		}
 		return takeover
 	}
-	beating, stop := context.WithCancel(ctx)
-	go d.beat(beating, id, job)
+	ctx, stop := context.WithCancel(context.WithValue(ctx, carrierKey{}, carrier{id, job}))
+	go d.beat(ctx, stop, id, job)
 	defer func() {
 		stop()
-		if err := d.Store.Release(context.WithoutCancel(ctx), id, job); err != nil {
+		if err := d.Store.Release(context.WithoutCancel(ctx), id, job, wait); err != nil {
 			d.Log.Error("release request", "request", id, "error", err)
 		}
 	}()
@@ -283,6 +283,8 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
 		}
 		wait, err := d.next(ctx, r)
 		switch {
+		case ctx.Err() != nil:
+			return takeover
 		case errors.Is(err, store.ErrStale):
 			continue
 		case err != nil && d.stopping.Load():
@@ -299,16 +301,39 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) time.Duration {
 	}
 }
 
-func (d *Desk) beat(ctx context.Context, id string, job int64) {
+// carrier is what a context says of the job that works on a request.
+type carrier struct {
+	request string
+	job     int64
+}
+
+type carrierKey struct{}
+
+// beat keeps a claim, and ends the work when it is lost: somebody else has it then.
+func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job int64) {
 	tick := time.NewTicker(leaseBeat)
 	defer tick.Stop()
+	kept := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := d.Store.Renew(ctx, id, job, time.Now(), lease); err != nil && ctx.Err() == nil {
-				d.Log.Warn("renew lease", "request", id, "error", err)
+		}
+		now := time.Now()
+		limited, cancel := context.WithTimeout(ctx, leaseBeat)
+		err := d.Store.Renew(limited, id, job, now, lease)
+		cancel()
+		switch {
+		case err == nil:
+			kept = now
+		case ctx.Err() != nil:
+			return
+		default:
+			d.Log.Warn("renew lease", "request", id, "error", err)
+			if errors.Is(err, store.ErrLost) || time.Since(kept) > lease {
+				lost()
+				return
 			}
 		}
 	}

@@ -70,7 +70,7 @@ func shelved(t *testing.T, need, boards int) (*house, *shelf) {
 
 // within is the same house for a part of a test.
 func (h *house) within(t *testing.T) *house {
-	return &house{Desk: h.Desk, t: t, gh: h.gh, path: h.path, terms: h.terms, patience: h.patience, at: noon}
+	return &house{Desk: h.Desk, t: t, gh: h.gh, address: h.address, terms: h.terms, patience: h.patience, at: noon}
 }
 
 // waiting asks in the name of octocat and returns what waits for approvals then.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "8")
 	flag.Set("rapid.checks", "1000")
 	flag.Set("rapid.nofailfile", "true")
-	os.Exit(m.Run())
+	os.Exit(storetest.Everywhere(m))
 }
 
 // house is a desk with a real database and a GitHub: octocat (U1 and, in another
@@ -41,10 +42,10 @@ func TestMain(m *testing.M) {
 // and may not.
 type house struct {
 	*bot.Desk
-	t     *testing.T
-	gh    *githubtest.Server
-	path  string
-	terms map[string]bot.Terms // of the next desk
+	t       *testing.T
+	gh      *githubtest.Server
+	address string
+	terms   map[string]bot.Terms // of the next desk
 
 	patience time.Duration   // how long until waits
 	settle   func(*bot.Desk) // changes the next desk before it begins; nil: nothing
@@ -65,7 +66,7 @@ func open(t *testing.T, operations ...ops.Operation) *house {
 // build makes a house in which no desk has begun yet.
 func build(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, patience: 20 * time.Second, path: storetest.File(t)}
+	h := &house{t: t, patience: 20 * time.Second, address: storetest.Address(t)}
 	h.gh = githubtest.New(githubtest.Options{DeviceInterval: time.Second})
 	t.Cleanup(h.gh.Close)
 	h.gh.AddTeam(admins)
@@ -90,7 +91,7 @@ func (h *house) begin(operations ...ops.Operation) {
 // and answers questions, and carries nothing on.
 func (h *house) furnish(operations ...ops.Operation) {
 	h.t.Helper()
-	s, err := store.Open(h.t.Context(), "sqlite:"+h.path, quiet)
+	s, err := store.Open(h.t.Context(), h.address, quiet)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -166,9 +167,10 @@ func (h *house) mustStop() {
 // desk is left to itself.
 func (h *house) crash(operations ...ops.Operation) {
 	h.t.Helper()
+	storetest.OnlyOn(h.t, storetest.SQLite)
 	to := filepath.Join(h.t.TempDir(), "crashed.db")
 	for _, suffix := range []string{"", "-wal"} {
-		content, err := os.ReadFile(h.path + suffix)
+		content, err := os.ReadFile(strings.TrimPrefix(h.address, "sqlite:") + suffix)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -179,7 +181,7 @@ func (h *house) crash(operations ...ops.Operation) {
 			h.t.Fatal(err)
 		}
 	}
-	h.path = to
+	h.address = "sqlite:" + to
 	h.begin(operations...)
 }
 

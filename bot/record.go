@@ -44,7 +44,13 @@ func (d *Desk) Called(ctx context.Context, r ops.Request, call ops.Call) error {
 			data[key] = value
 		}
 	}
-	return d.Store.Record(ctx, store.Event{At: d.now(), Request: r.ID, Kind: kind, By: r.By, Data: data})
+	e := store.Event{At: d.now(), Request: r.ID, Kind: kind, By: r.By, Data: data}
+	// What was done is recorded whoever did it; what is about to be done, only by
+	// whom the request is with.
+	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && call.Outcome == "" && as.request == r.ID {
+		return d.Store.RecordAs(ctx, as.request, as.job, e)
+	}
+	return d.Store.Record(ctx, e)
 }
 
 const (

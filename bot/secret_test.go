@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -18,8 +19,9 @@ import (
 // in what is still to be moved there.
 func (h *house) written(text string) bool {
 	h.t.Helper()
+	storetest.OnlyOn(h.t, storetest.SQLite)
 	for _, suffix := range []string{"", "-wal"} {
-		content, err := os.ReadFile(h.path + suffix)
+		content, err := os.ReadFile(strings.TrimPrefix(h.address, "sqlite:") + suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			h.t.Fatal(err)
 		}

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/riverqueue/river"
 )
 
 // Click is what somebody pressed, stored before it is acknowledged and
@@ -34,18 +32,15 @@ func (s *Store) InsertClick(ctx context.Context, c *Click) error {
 	if err != nil {
 		return fmt.Errorf("encode click: %w", err)
 	}
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx transaction) error {
 		if err := takeOrigin(ctx, tx, c.Origin); err != nil {
 			return err
 		}
-		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, at) VALUES ($1, $2, $3, $4) RETURNING id`,
-			c.Request, c.Verb, string(body), c.At.UnixMicro()).Scan(&c.ID); err != nil {
+		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, at, due_at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+			plain(c.Request), plain(c.Verb), string(body), c.At.UnixMicro(), s.clock(time.Now())).Scan(&c.ID); err != nil {
 			return fmt.Errorf("insert click: %w", err)
 		}
-		if _, err := s.river.InsertTx(ctx, tx, click{ID: c.ID}, nil); err != nil {
-			return fmt.Errorf("insert job: %w", err)
-		}
-		return nil
+		return tx.job(ctx, click{ID: c.ID})
 	})
 }
 
@@ -72,32 +67,7 @@ func (s *Store) Click(ctx context.Context, id int64) (Click, error) {
 // recorded with. The request itself stays as it is.
 func (s *Store) AnswerClick(ctx context.Context, c Click, change Change) error {
 	change.Done = c.ID
-	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
 		return s.apply(ctx, tx, Request{ID: c.Request, Card: c.Request}, change)
 	})
 }
-
-func (s *Store) unanswered(ctx context.Context) ([]int64, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id FROM clicks WHERE done_at IS NULL ORDER BY id`)
-	if err != nil {
-		return nil, fmt.Errorf("list clicks: %w", err)
-	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("list clicks: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
-}
-
-type click struct {
-	ID int64 `json:"id"`
-}
-
-func (click) Kind() string { return "click" }
-
-func (click) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }

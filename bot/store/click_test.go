@@ -62,7 +62,7 @@ func TestAClickIsReadAsItWasWrittenAndAnsweredOnce(t *testing.T) {
 		}
 		return 0
 	}
-	path := storetest.File(t)
+	path := storetest.Address(t)
 	s := started(t, path, answers, done)
 	r := insert(t, s, store.Change{})
 	c := pressed(t, s, r.ID)
@@ -105,7 +105,7 @@ func TestAClickIsReadAsItWasWrittenAndAnsweredOnce(t *testing.T) {
 func TestAnAnswerThatCantBeGivenYetIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	answers, calls := make(chan int64, 10), 0
-	s := started(t, storetest.File(t), answers, func(*store.Store, int64) time.Duration {
+	s := started(t, storetest.Address(t), answers, func(*store.Store, int64) time.Duration {
 		if calls++; calls < 3 {
 			return time.Millisecond
 		}
@@ -122,7 +122,7 @@ func TestAnAnswerThatCantBeGivenYetIsAskedForAgain(t *testing.T) {
 func TestAClickIsAnsweredWithTheChangeThatItMakesOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	answers := make(chan int64, 10)
-	s := started(t, storetest.File(t), answers, func(*store.Store, int64) time.Duration { return 0 })
+	s := started(t, storetest.Address(t), answers, func(*store.Store, int64) time.Duration { return 0 })
 	r := insert(t, s, store.Change{})
 	c := pressed(t, s, r.ID)
 	next(t, answers)
@@ -141,7 +141,7 @@ func TestAClickIsAnsweredWithTheChangeThatItMakesOrNotAtAll(t *testing.T) {
 
 func TestRequestsUnderOneCard(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	first, second, other := asked(), asked(), asked()
 	second.Card = first.ID
 	if err := s.InsertAll(t.Context(), "", []store.Request{first, second, other}, make([]store.Change, 3)); err != nil {
@@ -177,7 +177,7 @@ func TestRequestsUnderOneCard(t *testing.T) {
 
 func TestRecentRequests(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	var ids []string
 	for i, who := range []string{"octocat", "hubot", "octocat"} {
 		r := asked()

@@ -74,12 +74,7 @@ func (e stored) chain(before string, micros int64) string {
 // errUnreadable is of an event that isn't what an event is.
 var errUnreadable = errors.New("an event can't be read")
 
-// queryer is a database or a transaction.
-type queryer interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func head(ctx context.Context, q queryer) (Head, error) {
+func head(ctx context.Context, q statements) (Head, error) {
 	var h Head
 	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Hash)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -96,7 +91,7 @@ func (s *Store) Head(ctx context.Context) (Head, error) { return head(ctx, s.db)
 
 // insertEvents adds events to the end of the chain. Transactions that write
 // follow one another, so nobody else adds one meanwhile.
-func insertEvents(ctx context.Context, tx *sql.Tx, events ...Event) error {
+func insertEvents(ctx context.Context, tx transaction, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -115,7 +110,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events ...Event) error {
 			return fmt.Errorf("encode event %s: %w", e.Kind, err)
 		}
 		e.Seq, e.data = last.Seq+1, string(data)
-		e.Request, e.By = strings.ToValidUTF8(e.Request, "\ufffd"), strings.ToValidUTF8(ops.Redact(e.By), "\ufffd")
+		e.Request, e.By = plain(e.Request), plain(ops.Redact(e.By))
 		micros := e.At.UnixMicro()
 		e.Hash = e.chain(last.Hash, micros)
 		if _, err := tx.ExecContext(ctx, `INSERT INTO events (seq, at, request, kind, by, data, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -129,7 +124,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events ...Event) error {
 
 // Record adds events that come with no change of a request.
 func (s *Store) Record(ctx context.Context, events ...Event) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return insertEvents(ctx, tx, events...) })
+	return s.write(ctx, func(tx transaction) error { return insertEvents(ctx, tx, events...) })
 }
 
 // Events reads the events of one request, or of all with an empty ID, in order.
@@ -199,7 +194,7 @@ func (s *Store) events(ctx context.Context, where string, args ...any) iter.Seq2
 // rawEvents reads events without decoding their data.
 func (s *Store) rawEvents(ctx context.Context, where string, args ...any) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
-		rows, err := s.db.QueryContext(ctx, `SELECT seq, at, request, kind, by, data, hash FROM events `+where+` ORDER BY seq`, args...)
+		rows, err := s.query(ctx, `SELECT seq, at, request, kind, by, data, hash FROM events `+where+` ORDER BY seq`, args...)
 		if err != nil {
 			yield(stored{}, fmt.Errorf("read events: %w", err))
 			return

@@ -45,7 +45,7 @@ func readLink(row *sql.Row) (Link, error) {
 // AddLink stores a link with what is recorded and told with it. What stands in
 // its way is a *ClaimedError; then nothing is written.
 func (s *Store) AddLink(ctx context.Context, l Link, c Change) error {
-	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
 		for _, there := range []*sql.Row{
 			tx.QueryRowContext(ctx, selectLink+`WHERE github = $1`, l.GitHub),
 			tx.QueryRowContext(ctx, selectLink+`WHERE workspace = $1 AND person = $2`, l.Workspace, l.User),
@@ -68,7 +68,7 @@ func (s *Store) AddLink(ctx context.Context, l Link, c Change) error {
 
 // RemoveLink takes a person's link away; ErrNotFound if there is none.
 func (s *Store) RemoveLink(ctx context.Context, workspace, user string, c Change) error {
-	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM links WHERE workspace = $1 AND person = $2`, workspace, user)
 		if err != nil {
 			return fmt.Errorf("remove link: %w", err)

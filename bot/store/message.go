@@ -70,14 +70,14 @@ func (m Message) thread(r Request) string {
 	return r.Card
 }
 
-func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) error {
+func insertMessage(ctx context.Context, tx transaction, m Message, now time.Time) error {
 	m.Body.Text = ops.Redact(m.Body.Text)
 	body, err := json.Marshal(m.Body)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		m.Thread, m.Request, m.Kind, string(body), now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
+		plain(m.Thread), m.Request, m.Kind, string(body), now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
 		return fmt.Errorf("insert message: %w", err)
 	}
 	return nil
@@ -87,7 +87,7 @@ func insertMessage(ctx context.Context, tx *sql.Tx, m Message, now time.Time) er
 const perMessage = 50
 
 // insertLines adds the lines whose keys are new and returns the log messages for them.
-func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Line, now time.Time) ([]Message, error) {
+func insertLines(ctx context.Context, tx transaction, request string, lines []ops.Line, now time.Time) ([]Message, error) {
 	if len(lines) == 0 {
 		return nil, nil
 	}
@@ -107,7 +107,7 @@ func insertLines(ctx context.Context, tx *sql.Tx, request string, lines []ops.Li
 			line.Key = uuid.NewString()
 		}
 		result, err := tx.ExecContext(ctx, `INSERT INTO lines (request, seq, key, at, level, text) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (request, key) DO NOTHING`, request, last+1, line.Key, line.At.UnixMicro(), line.Level, ops.Redact(line.Text))
+			ON CONFLICT (request, key) DO NOTHING`, request, last+1, plain(line.Key), line.At.UnixMicro(), line.Level, plain(ops.Redact(line.Text)))
 		if err != nil {
 			return nil, fmt.Errorf("insert line: %w", err)
 		}
@@ -133,7 +133,7 @@ type Line struct {
 
 // Lines reads the lines from one place to another, both included; to 0 is the end.
 func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Line, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT seq, key, at, level, text FROM lines WHERE request = $1 AND seq >= $2 AND ($3 = 0 OR seq <= $3) ORDER BY seq`, request, from, to)
+	rows, err := s.query(ctx, `SELECT seq, key, at, level, text FROM lines WHERE request = $1 AND seq >= $2 AND (CAST($3 AS BIGINT) = 0 OR seq <= $3) ORDER BY seq`, request, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
@@ -154,7 +154,7 @@ func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Li
 // Unsent reads the messages that are still to be delivered, in order, at most
 // 200 of each thread.
 func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, thread, request, kind, body, created_at, due_at, tries FROM (
+	rows, err := s.query(ctx, `SELECT id, thread, request, kind, body, created_at, due_at, tries FROM (
 			SELECT *, ROW_NUMBER() OVER (PARTITION BY thread ORDER BY id) AS place FROM messages WHERE sent_at IS NULL AND dead = ''
 		) AS waiting WHERE place <= 200 ORDER BY id`)
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
 
 // Trying records that a message is about to be sent.
 func (s *Store) Trying(ctx context.Context, id int64) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE messages SET tries = tries + 1 WHERE id = $1`, id)
+	_, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1 WHERE id = $1`, id)
 	return err
 }
 
@@ -206,7 +206,7 @@ type Delivery struct {
 // Sent records that messages were delivered, and where the message stands that
 // has a place.
 func (s *Store) Sent(ctx context.Context, now time.Time, d Delivery) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx transaction) error {
 		if err := insertEvents(ctx, tx, d.Events...); err != nil {
 			return err
 		}
@@ -228,20 +228,20 @@ func (s *Store) Sent(ctx context.Context, now time.Time, d Delivery) error {
 
 // Later puts a message off.
 func (s *Store) Later(ctx context.Context, id int64, due time.Time) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE messages SET due_at = $1 WHERE id = $2`, due.UnixMicro(), id)
+	_, err := s.exec(ctx, `UPDATE messages SET due_at = $1 WHERE id = $2`, due.UnixMicro(), id)
 	return err
 }
 
 // Dead gives a message up, and says why.
 func (s *Store) Dead(ctx context.Context, id int64, why string) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE messages SET dead = $1 WHERE id = $2`, why, id)
+	_, err := s.exec(ctx, `UPDATE messages SET dead = $1 WHERE id = $2`, plain(why), id)
 	return err
 }
 
 // Places reads where the messages of a thread stand whose places begin with a
 // prefix, by place.
 func (s *Store) Places(ctx context.Context, thread, prefix string) (map[string]Post, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT place, channel, ts FROM posts WHERE thread = $1 AND place LIKE $2 || '%'`, thread, prefix)
+	rows, err := s.query(ctx, `SELECT place, channel, ts FROM posts WHERE thread = $1 AND place LIKE $2 || '%'`, thread, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("look up posts: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
+	storetest.OnlyOn(t, storetest.SQLite)
 	for _, name := range []string{"plain.db", "with space.db", "100%.db", "100%41.db", "what?.db", "a?_pragma=x&b#c.db", "ä+;='\".db", "%2e%2e.db"} {
 		t.Run("a path with "+name, func(t *testing.T) {
 			t.Parallel()
@@ -23,7 +24,7 @@ func TestOpen(t *testing.T) {
 			}
 			path := filepath.Join(folder, name)
 			storetest.Write(t, path)
-			s := open(t, path)
+			s := open(t, "sqlite:"+path)
 			r := insert(t, s, store.Change{})
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
@@ -37,11 +38,13 @@ func TestOpen(t *testing.T) {
 					t.Errorf("there is a file %q beside %q", e.Name(), name)
 				}
 			}
-			same(t, "the request after reopening", r, request(t, open(t, path), r.ID))
+			same(t, "the request after reopening", r, request(t, open(t, "sqlite:"+path), r.ID))
 		})
 	}
 	for _, test := range []struct{ name, address, says string }{
-		{"another database", "postgres://rootbot:secret@db/rootbot", "postgres"},
+		{"another database", "mysql://rootbot:secret@db/rootbot", "mysql"},
+		{"a PostgreSQL that isn't there", "postgres://rootbot:secret@127.0.0.1:1/rootbot", "can't be reached"},
+		{"a wrong address", "postgres://rootbot:secret@127.0.0.1:port/rootbot", "DATABASE_URL"},
 		{"no path", "sqlite:", "sqlite"},
 		{"nothing", "", "DATABASE_URL"},
 		{"a folder that isn't there", "sqlite:/nowhere/at/all/rootbot.db", "/nowhere/at/all/rootbot.db"},
@@ -60,7 +63,7 @@ func TestOpen(t *testing.T) {
 	}
 	t.Run("a relative path is one from here", func(t *testing.T) {
 		t.Chdir(t.TempDir())
-		open(t, "relative.db").Close()
+		open(t, "sqlite:relative.db").Close()
 		if _, err := os.Stat("relative.db"); err != nil {
 			t.Error(err)
 		}
@@ -83,6 +86,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOneProcessHasTheDatabase(t *testing.T) {
+	storetest.OnlyOn(t, storetest.SQLite)
 	t.Parallel()
 	for _, test := range []struct {
 		name string
@@ -96,7 +100,7 @@ func TestOneProcessHasTheDatabase(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path := test.path(t)
-			first := open(t, path)
+			first := open(t, "sqlite:"+path)
 			test.use(t, first)
 			second, err := store.Open(t.Context(), "sqlite:"+path, quiet)
 			if err == nil {
@@ -112,14 +116,17 @@ func TestOneProcessHasTheDatabase(t *testing.T) {
 			if err := first.Close(); err != nil {
 				t.Fatal(err)
 			}
-			open(t, path)
+			open(t, "sqlite:"+path)
 		})
 	}
 }
 
 func TestMigrationsMayRunAgain(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "rootbot.db")
+	path := "sqlite:" + filepath.Join(t.TempDir(), "rootbot.db")
+	if storetest.Kind() == storetest.PostgreSQL {
+		path = storetest.Address(t)
+	}
 	var r store.Request
 	for i := range 3 {
 		s := open(t, path)
@@ -137,8 +144,9 @@ func TestMigrationsMayRunAgain(t *testing.T) {
 
 // crash copies the files of a database while it is open, as a power cut would
 // leave them.
-func crash(t *testing.T, path string) string {
+func crash(t *testing.T, address string) string {
 	t.Helper()
+	path := strings.TrimPrefix(address, "sqlite:")
 	to := filepath.Join(t.TempDir(), "crashed.db")
 	for _, suffix := range []string{"", "-wal"} {
 		from, err := os.Open(path + suffix)
@@ -157,5 +165,5 @@ func crash(t *testing.T, path string) string {
 			t.Fatal(err)
 		}
 	}
-	return to
+	return "sqlite:" + to
 }

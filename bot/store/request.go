@@ -6,9 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
-
-	"github.com/riverqueue/river"
 
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -145,14 +144,11 @@ const keepOrigins = 48 * time.Hour
 
 // takeOrigin remembers where something came from; ErrTaken if it came before.
 // An empty origin is nowhere in particular.
-func takeOrigin(ctx context.Context, tx *sql.Tx, origin string) error {
+func takeOrigin(ctx context.Context, tx transaction, origin string) error {
 	if origin == "" {
 		return nil
 	}
 	now := time.Now()
-	if _, err := tx.ExecContext(ctx, `DELETE FROM taken WHERE at < $1`, now.Add(-keepOrigins).UnixMicro()); err != nil {
-		return fmt.Errorf("forget old origins: %w", err)
-	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO taken (origin, at) VALUES ($1, $2) ON CONFLICT (origin) DO NOTHING`, origin, now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("remember an origin: %w", err)
@@ -166,7 +162,7 @@ func takeOrigin(ctx context.Context, tx *sql.Tx, origin string) error {
 // Take remembers where something came from that is stored nowhere else;
 // ErrTaken if it came before.
 func (s *Store) Take(ctx context.Context, origin string) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return takeOrigin(ctx, tx, origin) })
+	return s.write(ctx, func(tx transaction) error { return takeOrigin(ctx, tx, origin) })
 }
 
 // HeldError says that another unfinished request holds what this one needs.
@@ -185,7 +181,7 @@ func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
 // InsertAll stores several new requests, all or none. With an origin that was
 // taken before, it stores nothing and returns ErrTaken.
 func (s *Store) InsertAll(ctx context.Context, origin string, requests []Request, changes []Change) error {
-	return s.writeAndWake(ctx, func(tx *sql.Tx) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
 		if err := takeOrigin(ctx, tx, origin); err != nil {
 			return err
 		}
@@ -197,8 +193,8 @@ func (s *Store) InsertAll(ctx context.Context, origin string, requests []Request
 			if r.Card == "" {
 				r.Card = r.ID
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, created_at, ended_at)
-				VALUES ($1, $2, $3, 1, $4, '', $5, $6, $7)`, r.ID, r.Operation, r.State, r.Card, string(body), micros(r.At), micros(r.EndedAt)); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, asked_by, created_at, ended_at, due_at)
+				VALUES ($1, $2, $3, 1, $4, '', $5, $6, $7, $8, $9)`, r.ID, r.Operation, r.State, r.Card, string(body), strings.ToLower(r.By), micros(r.At), micros(r.EndedAt), s.clock(time.Now())); err != nil {
 				return fmt.Errorf("insert request: %w", err)
 			}
 			if err := s.apply(ctx, tx, r, changes[i]); err != nil {
@@ -215,7 +211,7 @@ func (s *Store) InsertAll(ctx context.Context, origin string, requests []Request
 func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change, error)) (Request, error) {
 	var r Request
 	var c Change
-	err := s.writeAndWake(ctx, func(tx *sql.Tx) error {
+	err := s.writeAndWake(ctx, func(tx transaction) error {
 		var err error
 		if r, err = read(tx.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id)); err != nil {
 			return err
@@ -230,7 +226,7 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 		}
 		if r.Held != "" {
 			var other string
-			err := tx.QueryRowContext(ctx, `SELECT id FROM requests WHERE held = $1 AND ended_at IS NULL AND id <> $2`, r.Held, id).Scan(&other)
+			err := tx.QueryRowContext(ctx, `SELECT id FROM requests WHERE held = $1 AND ended_at IS NULL AND id <> $2`, plain(r.Held), id).Scan(&other)
 			if err == nil {
 				return &HeldError{By: other}
 			}
@@ -238,8 +234,8 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 				return fmt.Errorf("look for who holds %s: %w", r.Held, err)
 			}
 		}
-		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, ended_at = $4
-			WHERE id = $5 AND version = $6`, r.State, r.Held, string(body), micros(r.EndedAt), id, r.Version)
+		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, asked_by = $4, ended_at = $5
+			WHERE id = $6 AND version = $7`, r.State, plain(r.Held), string(body), strings.ToLower(r.By), micros(r.EndedAt), id, r.Version)
 		if err != nil {
 			return fmt.Errorf("update request: %w", err)
 		}
@@ -265,7 +261,7 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 	return r, err
 }
 
-func (s *Store) writeAndWake(ctx context.Context, fn func(*sql.Tx) error) error {
+func (s *Store) writeAndWake(ctx context.Context, fn func(transaction) error) error {
 	if err := s.write(ctx, fn); err != nil {
 		return err
 	}
@@ -280,7 +276,7 @@ func (s *Store) notify() {
 	}
 }
 
-func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) error {
+func (s *Store) apply(ctx context.Context, tx transaction, r Request, c Change) error {
 	now := time.Now()
 	if err := insertEvents(ctx, tx, c.Events...); err != nil {
 		return err
@@ -291,7 +287,7 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 			return fmt.Errorf("encode memory %s: %w", key, err)
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO memory (request, key, value) VALUES ($1, $2, $3)
-			ON CONFLICT (request, key) DO UPDATE SET value = excluded.value`, r.ID, key, string(value)); err != nil {
+			ON CONFLICT (request, key) DO UPDATE SET value = excluded.value`, r.ID, plain(key), string(value)); err != nil {
 			return fmt.Errorf("remember %s: %w", key, err)
 		}
 	}
@@ -313,8 +309,11 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 		}
 	}
 	if c.Wake {
-		if _, err := s.river.InsertTx(ctx, tx, carry{Request: r.ID}, nil); err != nil {
-			return fmt.Errorf("insert job: %w", err)
+		if _, err := tx.ExecContext(ctx, `UPDATE requests SET due_at = $1 WHERE id = $2`, s.clock(now), r.ID); err != nil {
+			return fmt.Errorf("note who is to be woken: %w", err)
+		}
+		if err := tx.job(ctx, carry{Request: r.ID}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -322,7 +321,7 @@ func (s *Store) apply(ctx context.Context, tx *sql.Tx, r Request, c Change) erro
 
 // Tell writes what is recorded and told about no request.
 func (s *Store) Tell(ctx context.Context, c Change) error {
-	return s.writeAndWake(ctx, func(tx *sql.Tx) error { return s.apply(ctx, tx, Request{}, c) })
+	return s.writeAndWake(ctx, func(tx transaction) error { return s.apply(ctx, tx, Request{}, c) })
 }
 
 const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at FROM requests`
@@ -354,17 +353,21 @@ func read(row interface{ Scan(...any) error }) (Request, error) {
 
 // Request reads one request; ErrNotFound if there is none.
 func (s *Store) Request(ctx context.Context, id string) (Request, error) {
-	return read(s.db.QueryRowContext(ctx, selectRequest+" WHERE id = $1", id))
+	r, err := read(s.db.QueryRowContext(ctx, selectRequest+" WHERE id = $1", plain(id)))
+	return r, s.noted(err)
 }
 
 // Find reads the request that an ID, or the end of one, names; ErrNotFound if
 // none or several do.
 func (s *Store) Find(ctx context.Context, end string) (Request, error) {
-	found, err := s.list(ctx, ` WHERE substr(id, -length($1)) = $1 LIMIT 2`, end)
+	if strings.Trim(end, "0123456789abcdef-") != "" || end == "" {
+		return Request{}, ErrNotFound
+	}
+	found, err := s.list(ctx, ` WHERE id LIKE '%' || $1 LIMIT 2`, end)
 	if err != nil {
 		return Request{}, err
 	}
-	if len(found) != 1 || end == "" {
+	if len(found) != 1 {
 		return Request{}, ErrNotFound
 	}
 	return found[0], nil
@@ -384,11 +387,11 @@ func (s *Store) OnCard(ctx context.Context, card string) ([]Request, error) {
 // the operation; an empty word matches all. At most limit are returned.
 func (s *Store) Recent(ctx context.Context, word string, limit int) ([]Request, error) {
 	// A login has no case.
-	return s.list(ctx, ` WHERE $1 = '' OR operation = $1 OR lower(body ->> 'by') = lower($1) ORDER BY created_at DESC, id DESC LIMIT $2`, word, limit)
+	return s.list(ctx, ` WHERE $1 = '' OR operation = $1 OR asked_by = $2 ORDER BY created_at DESC, id DESC LIMIT $3`, plain(word), strings.ToLower(plain(word)), limit)
 }
 
 func (s *Store) list(ctx context.Context, where string, args ...any) ([]Request, error) {
-	rows, err := s.db.QueryContext(ctx, selectRequest+where, args...)
+	rows, err := s.query(ctx, selectRequest+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list requests: %w", err)
 	}
@@ -407,7 +410,7 @@ func (s *Store) list(ctx context.Context, where string, args ...any) ([]Request,
 // Recall reads what a request's steps remember under a key into v.
 func (s *Store) Recall(ctx context.Context, request, key string, v any) (bool, error) {
 	var value string
-	err := s.db.QueryRowContext(ctx, `SELECT value FROM memory WHERE request = $1 AND key = $2`, request, key).Scan(&value)
+	err := s.db.QueryRowContext(ctx, `SELECT value FROM memory WHERE request = $1 AND key = $2`, request, plain(key)).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -419,51 +422,3 @@ func (s *Store) Recall(ctx context.Context, request, key string, v any) (bool, e
 	}
 	return true, nil
 }
-
-// Claim gives a job the request to work on until the lease ends. It tells
-// whether it could: not while somebody else is at work, and not if a newer job
-// has taken the request over. The newest job carries it; Carries tells whether
-// that is this one.
-func (s *Store) Claim(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) (bool, error) {
-	result, err := s.db.ExecContext(ctx, `UPDATE requests SET carrier = $1, leased_till = $2 WHERE id = $3 AND leased_till <= $4 AND carrier <= $1`,
-		job, now.Add(lease).UnixMicro(), id, now.UnixMicro())
-	if err != nil {
-		return false, fmt.Errorf("claim request: %w", err)
-	}
-	n, err := result.RowsAffected()
-	return n == 1, err
-}
-
-// Superseded tells whether a newer job carries the request: this one is done.
-func (s *Store) Superseded(ctx context.Context, id string, job int64) (bool, error) {
-	var carrier int64
-	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
-	return carrier > job, err
-}
-
-// Renew makes a claim last longer.
-func (s *Store) Renew(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = $1 WHERE id = $2 AND carrier = $3`, now.Add(lease).UnixMicro(), id, job)
-	return err
-}
-
-// Release ends a claim.
-func (s *Store) Release(ctx context.Context, id string, job int64) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = 0 WHERE id = $1 AND carrier = $2`, id, job)
-	return err
-}
-
-// Carries tells whether the job still is the one to carry the request on.
-func (s *Store) Carries(ctx context.Context, id string, job int64) (bool, error) {
-	var carrier int64
-	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
-	return carrier == job, err
-}
-
-type carry struct {
-	Request string `json:"request"`
-}
-
-func (carry) Kind() string { return "carry" }
-
-func (carry) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }

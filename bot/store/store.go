@@ -3,6 +3,14 @@
 // delivered, in SQL. A change of a request, its events, its messages and the
 // River job that carries it on are written in one transaction; River only
 // wakes, the rows decide.
+//
+// There are two databases. A SQLite file is one process's; a PostgreSQL is
+// shared by as many as there are. On both, transactions that write follow one
+// another: SQLite has it so, and on PostgreSQL each takes a lock first. It is
+// what the chain of events needs, and what makes the same SQL right on both.
+//
+// Migrations only ever add, so that processes of the version before go on
+// beside those of the next: what isn't used any more goes one version later.
 package store
 
 import (
@@ -13,129 +21,168 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations
 var migrations embed.FS
-
-// ErrInUse is what Open returns when another process has the database.
-var ErrInUse = errors.New("the database is in use by another rootbot; SQLite serves one process at a time")
 
 // ErrNotFound is what is returned for a request that isn't there.
 var ErrNotFound = errors.New("no such request")
 
 // Store is an open database. Its methods may be called from several goroutines.
 type Store struct {
-	db    *sql.DB
-	river *river.Client[*sql.Tx]
-	log   *slog.Logger
-	wake  chan struct{}
+	db      *sql.DB
+	backend backend
+	log     *slog.Logger
+	wake    chan struct{}
+	id      string       // of this process, among those that share the database
+	ahead   atomic.Int64 // how far the database's clock is ahead of ours, in microseconds
+	trouble atomic.Pointer[trouble]
+	rousing rousing
 }
 
-// Open opens the database that an address names, "sqlite:rootbot.db", and
-// brings its tables up to date. The file is this process's alone until Close:
-// SQLite's exclusive locking mode ends with the process, however it ends.
+// backend is what differs between the databases.
+type backend interface {
+	// migrate brings the tables up to date.
+	migrate(ctx context.Context, log *slog.Logger) error
+	// write runs fn in a transaction. Those that write follow one another.
+	write(ctx context.Context, fn func(transaction) error) error
+	// start makes the job engine and starts it.
+	start(ctx context.Context, config *river.Config) error
+	// stop lets the jobs at hand finish.
+	stop(ctx context.Context) error
+	// check tells what is wrong with the database that a query wouldn't show.
+	check(ctx context.Context) error
+	// ahead is how far the database's clock is ahead of ours.
+	ahead(ctx context.Context) (time.Duration, error)
+	// shared tells whether other processes may be at work in the database.
+	shared() bool
+	close() error
+}
+
+// statements is where SQL runs: a database, or a transaction in it.
+type statements interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// transaction is one that writes.
+type transaction struct {
+	statements
+	insert func(context.Context, river.JobArgs) error
+}
+
+// job inserts a job that is done once the transaction is committed. Before Start
+// there is no engine to do it; Start looks for what is left to do itself.
+func (tx transaction) job(ctx context.Context, args river.JobArgs) error {
+	if tx.insert == nil {
+		return nil
+	}
+	if err := tx.insert(ctx, args); err != nil {
+		return fmt.Errorf("insert job: %w", err)
+	}
+	return nil
+}
+
+// Open opens the database that an address names, "sqlite:rootbot.db" or
+// "postgres://user@host/name", and brings its tables up to date. A file is this
+// process's alone until Close. No error shows a password.
 func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error) {
-	path, ok := strings.CutPrefix(address, "sqlite:")
-	if !ok || path == "" {
-		scheme, _, _ := strings.Cut(address, ":")
-		return nil, fmt.Errorf("DATABASE_URL: %q is not served; use sqlite:<path>", scheme)
+	s := &Store{log: log, wake: make(chan struct{}, 1), id: uuid.NewString()}
+	scheme, path, _ := strings.Cut(address, ":")
+	var err error
+	switch {
+	case scheme == "sqlite" && path != "":
+		s.db, s.backend, err = openSQLite(ctx, path)
+	case scheme == "postgres" || scheme == "postgresql":
+		s.db, s.backend, err = openPostgreSQL(ctx, address)
+	default:
+		return nil, fmt.Errorf("DATABASE_URL: %q is not served; use sqlite:<path> or postgres://<user>@<host>/<database>", scheme)
 	}
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(1000)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
-	}.Encode()
-	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, err
 	}
-	db.SetMaxOpenConns(1)
-	s := &Store{db: db, log: log, wake: make(chan struct{}, 1)}
-	err = s.migrate(ctx)
+	err = s.backend.migrate(ctx, log)
 	if err == nil {
-		err = s.take(ctx)
+		err = s.setClock(ctx)
 	}
 	if err != nil {
-		db.Close()
-		if locked(err) {
-			return nil, fmt.Errorf("open %s: %w", path, ErrInUse)
-		}
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		s.backend.close()
+		return nil, explain(err)
 	}
 	return s, nil
 }
 
-func locked(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
+// gooseUp runs our own migrations.
+func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string, log *slog.Logger, options ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations/"+folder)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.db, files, goose.WithSlog(s.log),
-		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: chainEvents}, nil)))
+	provider, err := goose.NewProvider(dialect, db, files, append(options, goose.WithSlog(log))...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring tables up to date: %w", err)
 	}
-	migrator, err := rivermigrate.New(riversqlite.New(s.db), &rivermigrate.Config{Logger: s.log})
-	if err != nil {
-		return fmt.Errorf("read River's migrations: %w", err)
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("bring River's tables up to date: %w", err)
-	}
 	return nil
-}
-
-// take makes the file this process's alone: the exclusive locking mode takes its
-// lock with the first write, and where no migration was due there was none.
-func (s *Store) take(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, `PRAGMA user_version = 1`)
-	return err
 }
 
 // Close closes the database. Stop must have returned.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return s.backend.close() }
 
-// Ping tells whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
-}
+// Shared tells whether other processes may be at work in the same database.
+func (s *Store) Shared() bool { return s.backend.shared() }
 
-// Woken receives after every change that wrote messages.
+// Woken receives after every change of this process that wrote messages.
 func (s *Store) Woken() <-chan struct{} { return s.wake }
 
+// setClock finds out how far the database's clock is ahead of ours: leases are
+// compared with those of other processes, whose clocks may be others.
+func (s *Store) setClock(ctx context.Context) error {
+	ahead, err := s.backend.ahead(ctx)
+	if err == nil {
+		s.ahead.Store(ahead.Microseconds())
+	}
+	return err
+}
+
+// clock is a time of ours by the database's clock, in microseconds.
+func (s *Store) clock(t time.Time) int64 { return t.UnixMicro() + s.ahead.Load() }
+
 // write runs fn in a transaction.
-func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+func (s *Store) write(ctx context.Context, fn func(transaction) error) error {
+	return s.noted(s.backend.write(ctx, fn))
+}
+
+// exec runs one statement that writes.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := s.backend.check(ctx); err != nil {
+		return nil, s.noted(err)
 	}
-	defer tx.Rollback()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	result, err := s.db.ExecContext(ctx, query, args...)
+	return result, s.noted(err)
+}
+
+// query runs a query.
+func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	return rows, s.noted(err)
+}
+
+// plain is a text as both databases take it: PostgreSQL refuses bytes that are
+// no UTF-8, and the zero byte.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // micros is a time as the tables have it; the zero time is NULL.

@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -22,9 +24,14 @@ var quiet = slog.New(slog.DiscardHandler)
 // noon is when everything happens here that needs a time.
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 123456000, time.UTC)
 
-func open(t *testing.T, path string) *store.Store {
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(storetest.Everywhere(m))
+}
+
+func open(t *testing.T, address string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), "sqlite:"+path, quiet)
+	s, err := store.Open(t.Context(), address, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +119,7 @@ func same(t *testing.T, what string, want, got any, options ...cmp.Option) {
 
 func TestARequestIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	r := insert(t, s, store.Change{})
 	same(t, "after Insert", r, request(t, s, r.ID))
 
@@ -151,7 +158,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 
 func TestARequestThatIsntThere(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	if _, err := s.Request(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Request: %v, want ErrNotFound", err)
 	}
@@ -202,7 +209,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, storetest.File(t))
+			s := open(t, storetest.Address(t))
 			r := insert(t, s, store.Change{})
 			_, err := s.Update(t.Context(), r.ID, test.fn)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
@@ -225,7 +232,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 
 func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	r := asked()
 	err := s.Insert(t.Context(), r, store.Change{
 		Events: []store.Event{
@@ -244,7 +251,7 @@ func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 
 func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	r := insert(t, s, store.Change{})
 	const n = 20
 	var wait sync.WaitGroup
@@ -279,7 +286,7 @@ func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 
 func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	first, second, preview, other := insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{})
 	hold := func(name string) func(*store.Request) (store.Change, error) {
 		return func(r *store.Request) (store.Change, error) {
@@ -323,7 +330,7 @@ func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	path := storetest.File(t)
+	path := storetest.Address(t)
 	s := open(t, path)
 	r, other := insert(t, s, store.Change{}), insert(t, s, store.Change{})
 	type thing struct {
@@ -362,7 +369,7 @@ func TestMemory(t *testing.T) {
 
 func TestEventsAreInOrder(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.File(t))
+	s := open(t, storetest.Address(t))
 	var want []string
 	var ids []string
 	for i := range 3 {

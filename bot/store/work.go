@@ -2,17 +2,25 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
 
 // Work is called for each job: carry the request on. A positive wait has it
 // called again after that time; zero ends the job.
 type Work func(ctx context.Context, request string, job int64) (wait time.Duration)
+
+type carry struct {
+	Request string `json:"request"`
+}
+
+func (carry) Kind() string { return "carry" }
+
+func (carry) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }
 
 type worker struct {
 	river.WorkerDefaults[carry]
@@ -35,6 +43,14 @@ func (w worker) Work(ctx context.Context, job *river.Job[carry]) error {
 // after the wait that it returns, and never again after 0.
 type Answer func(ctx context.Context, click int64) (wait time.Duration)
 
+type click struct {
+	ID int64 `json:"id"`
+}
+
+func (click) Kind() string { return "click" }
+
+func (click) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1000} }
+
 type answerer struct {
 	river.WorkerDefaults[click]
 	answer Answer
@@ -48,22 +64,13 @@ func (w answerer) Work(ctx context.Context, job *river.Job[click]) error {
 }
 
 // Start begins to work: River wakes work for every request that isn't ended,
-// and answer for every click that isn't answered, those that an earlier process
-// left included. At most workers run at once.
+// and answer for every click that isn't answered, those that a process left
+// that has died included. At most workers run at once.
 func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer) error {
-	// Nobody else can be at work in this file, so what looks busy was left by a
-	// process that died.
-	if _, err := s.db.ExecContext(ctx, `UPDATE requests SET leased_till = 0, carrier = 0 WHERE ended_at IS NULL`); err != nil {
-		return fmt.Errorf("release leases: %w", err)
-	}
-	if _, err := s.db.ExecContext(ctx, `UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP
-		WHERE state NOT IN ('cancelled', 'completed', 'discarded')`); err != nil {
-		return fmt.Errorf("clear jobs: %w", err)
-	}
 	bundle := river.NewWorkers()
 	river.AddWorker(bundle, &worker{work: work})
 	river.AddWorker(bundle, &answerer{answer: answer})
-	client, err := river.NewClient(riversqlite.New(s.db), &river.Config{
+	if err := s.backend.start(ctx, &river.Config{
 		Logger:               s.log,
 		Workers:              bundle,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
@@ -72,36 +79,23 @@ func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: jobTimeout + time.Minute,
 		SoftStopTimeout:      12 * time.Second,
-	})
-	if err != nil {
-		return fmt.Errorf("make the job engine: %w", err)
-	}
-	s.river = client
-	unfinished, err := s.Unfinished(ctx)
-	if err != nil {
-		return err
-	}
-	clicks, err := s.unanswered(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.write(ctx, func(tx *sql.Tx) error {
-		for _, r := range unfinished {
-			if _, err := client.InsertTx(ctx, tx, carry{Request: r.ID}, nil); err != nil {
-				return fmt.Errorf("insert job: %w", err)
-			}
-		}
-		for _, id := range clicks {
-			if _, err := client.InsertTx(ctx, tx, click{ID: id}, nil); err != nil {
-				return fmt.Errorf("insert job: %w", err)
-			}
-		}
-		return nil
 	}); err != nil {
 		return err
 	}
-	// The context of Start would stop the engine as soon as it is cancelled;
-	// Stop does that in its turn.
+	due := int64(math.MaxInt64) // nobody else is there, and earlier jobs are gone
+	if s.Shared() {
+		due = s.clock(time.Now().Add(-lostAfter))
+	}
+	if err := s.rouse(ctx, due, math.MaxInt32); err != nil {
+		return err
+	}
+	s.startRousing(ctx)
+	return nil
+}
+
+// startRiver starts the engine. The context of Start would stop it as soon as
+// that is cancelled; Stop does that in its turn.
+func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the job engine: %w", err)
 	}
@@ -110,8 +104,111 @@ func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer
 
 // Stop lets the steps at hand finish, for 12 s at most, and stops working.
 func (s *Store) Stop(ctx context.Context) error {
-	if s.river == nil {
-		return nil
+	s.rousing.stop()
+	return s.backend.stop(ctx)
+}
+
+// How what was lost is found: a process that dies leaves its jobs running for
+// River, which would wait for them for half an hour, so the rows are looked at.
+const (
+	lostAfter  = 15 * time.Second // something that is due and that nobody is at work on
+	lookEvery  = 4 * time.Second
+	fewAtATime = 50
+)
+
+// rousing looks for what was lost.
+type rousing struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+func (r *rousing) stop() {
+	if r.cancel != nil {
+		r.cancel()
+		r.done.Wait()
 	}
-	return s.river.Stop(ctx)
+}
+
+func (s *Store) startRousing(ctx context.Context) {
+	ctx, s.rousing.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.rousing.done.Go(func() {
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := s.setClock(ctx)
+			if err == nil {
+				err = s.rouse(ctx, s.clock(time.Now().Add(-lostAfter)), fewAtATime)
+			}
+			if err == nil {
+				err = s.forget(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("look for what was lost", "error", s.noted(err))
+			}
+		}
+	})
+}
+
+// rouse wakes somebody for requests and clicks that were due at a time of the
+// database's clock and that nobody is at work on, the longest due first.
+func (s *Store) rouse(ctx context.Context, due int64, most int) error {
+	now := s.clock(time.Now())
+	// Most of the time there are none, and a transaction would be for nothing.
+	var n int
+	if err := s.db.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2)
+		+ (SELECT COUNT(*) FROM clicks WHERE done_at IS NULL AND due_at <= $2)`, now, due).Scan(&n); err != nil || n == 0 {
+		return err
+	}
+	return s.write(ctx, func(tx transaction) error {
+		requests, err := column[string](ctx, tx, `UPDATE requests SET due_at = $1 WHERE id IN (
+			SELECT id FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2 ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
+		if err != nil {
+			return fmt.Errorf("look for lost requests: %w", err)
+		}
+		clicks, err := column[int64](ctx, tx, `UPDATE clicks SET due_at = $1 WHERE id IN (
+			SELECT id FROM clicks WHERE done_at IS NULL AND due_at <= $2 ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
+		if err != nil {
+			return fmt.Errorf("look for lost clicks: %w", err)
+		}
+		for _, id := range requests {
+			if err := tx.job(ctx, carry{Request: id}); err != nil {
+				return err
+			}
+		}
+		for _, id := range clicks {
+			if err := tx.job(ctx, click{ID: id}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// forget forgets where things came from that nobody sends again.
+func (s *Store) forget(ctx context.Context) error {
+	_, err := s.exec(ctx, `DELETE FROM taken WHERE at < $1`, time.Now().Add(-keepOrigins).UnixMicro())
+	return err
+}
+
+// column reads a query's only column.
+func column[T any](ctx context.Context, in statements, query string, args ...any) ([]T, error) {
+	rows, err := in.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
 }

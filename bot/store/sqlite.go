@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrInUse is what Open returns when another process has the file.
+var ErrInUse = errors.New("the database is in use by another rootbot; SQLite serves one process at a time, PostgreSQL any number")
+
+// sqliteFile is a SQLite file that is this process's alone.
+type sqliteFile struct {
+	db    *sql.DB
+	path  string
+	file  os.FileInfo // as it was opened; nil for a database in memory
+	river *river.Client[*sql.Tx]
+}
+
+// openSQLite opens a file. It is this process's alone until it is closed:
+// SQLite's exclusive locking mode ends with the process, however it ends.
+func openSQLite(_ context.Context, path string) (*sql.DB, backend, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(1000)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
+	}.Encode()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, &sqliteFile{db: db, path: path}, nil
+}
+
+func (f *sqliteFile) migrate(ctx context.Context, log *slog.Logger) error {
+	err := f.tables(ctx, log)
+	if err == nil {
+		err = f.take(ctx)
+	}
+	switch {
+	case sqliteCode(err) == sqlite3.SQLITE_BUSY || sqliteCode(err) == sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("open %s: %w", f.path, ErrInUse)
+	case err != nil:
+		return fmt.Errorf("open %s: %w", f.path, err)
+	}
+	if f.path == ":memory:" {
+		return nil
+	}
+	if f.file, err = os.Stat(f.path); err != nil {
+		return fmt.Errorf("open %s: %w", f.path, err)
+	}
+	return nil
+}
+
+func (f *sqliteFile) tables(ctx context.Context, log *slog.Logger) error {
+	if err := gooseUp(ctx, f.db, goose.DialectSQLite3, "sqlite", log,
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: chainEvents}, nil))); err != nil {
+		return err
+	}
+	migrator, err := rivermigrate.New(riversqlite.New(f.db), &rivermigrate.Config{Logger: log})
+	if err != nil {
+		return fmt.Errorf("read River's migrations: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("bring River's tables up to date: %w", err)
+	}
+	return nil
+}
+
+// take makes the file this process's alone: the exclusive locking mode takes its
+// lock with the first write, and where no migration was due there was none.
+func (f *sqliteFile) take(ctx context.Context) error {
+	_, err := f.db.ExecContext(ctx, `PRAGMA user_version = 1`)
+	return err
+}
+
+func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) error {
+	if err := f.check(ctx); err != nil {
+		return err
+	}
+	tx, err := f.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	in := transaction{statements: tx}
+	if f.river != nil {
+		in.insert = func(ctx context.Context, args river.JobArgs) error {
+			_, err := f.river.InsertTx(ctx, tx, args, nil)
+			return err
+		}
+	}
+	if err := fn(in); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// start begins with what an earlier process left: nobody else can be at work in
+// this file, so what looks busy was left by a process that died.
+func (f *sqliteFile) start(ctx context.Context, config *river.Config) error {
+	for _, statement := range []string{
+		`UPDATE requests SET leased_till = 0, carrier = 0 WHERE ended_at IS NULL`,
+		`DELETE FROM duties`,
+		`UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP WHERE state NOT IN ('cancelled', 'completed', 'discarded')`,
+	} {
+		if _, err := f.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("release what an earlier process had: %w", err)
+		}
+	}
+	client, err := river.NewClient(riversqlite.New(f.db), config)
+	if err != nil {
+		return fmt.Errorf("make the job engine: %w", err)
+	}
+	f.river = client
+	return startRiver(ctx, client)
+}
+
+func (f *sqliteFile) stop(ctx context.Context) error {
+	if f.river == nil {
+		return nil
+	}
+	return f.river.Stop(ctx)
+}
+
+// check tells whether the file that is open is still the one at its path: on a
+// file that was taken away, SQLite would go on writing what nobody ever reads.
+func (f *sqliteFile) check(context.Context) error {
+	if f.file == nil {
+		return nil
+	}
+	there, err := os.Stat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Fault{Why: "the database file is gone from " + f.path, Err: err}
+	case err != nil:
+		return &Fault{Why: "the database file can't be looked at", Err: err}
+	case !os.SameFile(there, f.file):
+		return &Fault{Why: "another file stands in the place of the database at " + f.path + "; restart the bot to use it", Err: fs.ErrExist}
+	}
+	return nil
+}
+
+func (f *sqliteFile) ahead(context.Context) (time.Duration, error) { return 0, nil }
+func (f *sqliteFile) shared() bool                                 { return false }
+func (f *sqliteFile) close() error                                 { return f.db.Close() }
+
+// sqliteCode is SQLite's primary result code; 0 for what isn't SQLite's.
+// https://sqlite.org/rescode.html
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff
+	}
+	return 0
+}
