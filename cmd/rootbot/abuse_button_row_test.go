@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
@@ -26,11 +26,11 @@ var usual = house{
 	settings: []string{"slack: {", "break_glass: [badger]\nslack: {"},
 	ready: func(k *keep) {
 		i := k.setting()
-		k.standing = i.asks(k.Member, "otter", "standing.stork@"+world.Domain)
-		k.past = i.asks(k.Member, "otter", "past.plover@"+world.Domain)
+		k.standing = i.asks(k.Member, "otter", "standing.stork@"+worldtest.Domain)
+		k.past = i.asks(k.Member, "otter", "past.plover@"+worldtest.Domain)
 		i.clicks(k.Member, k.past.message, "withdraw")
 		i.wait("the end of a request", func() bool { return strings.Contains(i.public(k.past), "Withdrawn") })
-		k.broken = i.asks(k.Member, "otter", "broken.bittern@"+world.Domain)
+		k.broken = i.asks(k.Member, "otter", "broken.bittern@"+worldtest.Domain)
 		k.ran[k.broken.id] = k.broken.email
 		i.who = k.Second
 		i.sends("interactive", i.decision("break-glass", k.broken, "The keys are on a public page. "+markup))
@@ -174,7 +174,7 @@ var twoNeeded = []string{"    domains:", "    approvals: 2\n    domains:"}
 
 // waits has a request wait all the time that the otter has asked for.
 func waits(k *keep) {
-	k.standing = k.setting().asks(k.Member, "otter", "standing.stork@"+world.Domain)
+	k.standing = k.setting().asks(k.Member, "otter", "standing.stork@"+worldtest.Domain)
 }
 
 // careful is a house in which two must approve, and nobody may break the glass
@@ -204,12 +204,12 @@ var careful = house{
 // is told in a channel waits for its turn, a message a second.
 var (
 	approverGone = house{name: "where an approver is another than they were", settings: twoNeeded, ways: []way{
-		{name: "an approver who has left the team when it would run", login: "row-left", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.GitHub.RemoveMember(world.Team, i.way.login) }), says: []string{"Not run", noMember}, by: "otter"},
-		{name: "an approver whose membership is pending when it would run", login: "row-leaves", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.GitHub.AddPending(world.Team, i.way.login) }), says: []string{"Not run", "pending"}, by: "otter"},
+		{name: "an approver who has left the team when it would run", login: "row-left", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.GitHub.RemoveMember(worldtest.Team, i.way.login) }), says: []string{"Not run", noMember}, by: "otter"},
+		{name: "an approver whose membership is pending when it would run", login: "row-leaves", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.GitHub.AddPending(worldtest.Team, i.way.login) }), says: []string{"Not run", "pending"}, by: "otter"},
 		{name: "an approver who has another login when it would run", login: "row-renames", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.GitHub.RenameUser(i.way.login, "row-renamed") }), says: []string{"Not run", noMember}, by: "otter"},
 		{name: "an approver whose login is another member's when it would run", login: "row-taken", before: half, lets: []string{"approved"}, try: without(func(i *intruder) {
 			i.GitHub.RenameUser(i.way.login, "row-taken-2")
-			i.GitHub.AddMember(world.Team, i.way.login)
+			i.GitHub.AddMember(worldtest.Team, i.way.login)
 		}), says: []string{"Not run", "row-taken"}, by: "otter"},
 		{name: "an approver who is a guest when it would run", login: "row-demoted", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "Guests may not"}, by: "otter"},
 		{name: "an approver who is deactivated when it would run", login: "row-fired", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Deleted: true}) }), says: []string{"Not run", "deactivated"}, by: "otter"},
@@ -226,20 +226,20 @@ var (
 			before := i.GitHub.Count(leaving)
 			i.clicks(i.third, i.card.message, "approve")
 			// Now it is asked about who asked: who approves comes next.
-			if err := i.bot.within(moment, i.GitHub.Wait, func() bool { return i.GitHub.Count(leaving) > before }); err != nil {
+			if err := i.bot.Within(moment, i.GitHub.Wait, func() bool { return i.GitHub.Count(leaving) > before }); err != nil {
 				i.Fatal(err)
 			}
-			i.GitHub.RemoveMember(world.Team, i.way.login)
+			i.GitHub.RemoveMember(worldtest.Team, i.way.login)
 			i.said = i.news(i.Member)
 		}, says: []string{"Not run", noMember}, by: "otter"},
 	}}
 	requesterGone = house{name: "where a requester is another than they were", settings: twoNeeded, ways: []way{
-		{name: "a requester who has left the team when it would run", login: "row-asks", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.GitHub.RemoveMember(world.Team, i.way.login) }), says: []string{"Not run", noMember}},
+		{name: "a requester who has left the team when it would run", login: "row-asks", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.GitHub.RemoveMember(worldtest.Team, i.way.login) }), says: []string{"Not run", noMember}},
 		{name: "a requester who has left the organisation when it would run", login: "row-asks-2", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.GitHub.RemoveFromOrganization(i.way.login) }), says: []string{"Not run", noMember}},
 		{name: "a requester who has another login when it would run", login: "row-asks-3", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.GitHub.RenameUser(i.way.login, "row-asked-3") }), says: []string{"Not run", noMember}},
 		{name: "a requester whose login is another member's when it would run", login: "row-asks-5", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) {
 			i.GitHub.RenameUser(i.way.login, "row-asked-5")
-			i.GitHub.AddMember(world.Team, i.way.login)
+			i.GitHub.AddMember(worldtest.Team, i.way.login)
 		}), says: []string{"Not run", "row-asks-5"}},
 		{name: "a requester who is a guest when it would run", login: "row-asks-4", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "Guests may not"}},
 	}}

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
@@ -25,8 +25,8 @@ const (
 	bell    = "\a"           //
 	blank   = "\u3164\u2800" // letters that show nothing
 	markup  = "<!here> <@U0VICTIM> *done* `rm`"
-	stork   = "standing.stork@" + world.Domain
-	similar = "st\u0430nding.stork@" + world.Domain // the third letter is Cyrillic
+	stork   = "standing.stork@" + worldtest.Domain
+	similar = "st\u0430nding.stork@" + worldtest.Domain // the third letter is Cyrillic
 )
 
 // 100 kB of text.
@@ -60,33 +60,33 @@ var because = object{"reason": text("reason", "no longer needed")}
 
 var byForms = []way{
 	{name: "an address with a Cyrillic letter", login: "row-cyrillic", try: fills(object{"emails": similar}), says: []string{badName}, tells: []string{"emails"}},
-	{name: "an address with a full-width at sign", login: "row-wide", try: fills(object{"emails": "standing.stork\uff20" + world.Domain}), says: []string{"not an e-mail address"}},
-	{name: "an address with two at signs", login: "row-at-at", try: fills(object{"emails": "standing.stork@evil.example@" + world.Domain}), says: []string{"not an e-mail address"}},
-	{name: "an address with a space without width", login: "row-no-width", try: fills(object{"emails": "standing" + noMark + ".stork@" + world.Domain}), says: []string{badName}},
-	{name: "an address with a soft hyphen", login: "row-hyphen", try: fills(object{"emails": "standing.st\u00adork@" + world.Domain}), says: []string{badName}},
-	{name: "an address with an accent of its own", login: "row-accent", try: fills(object{"emails": "standing.sto\u0301rk@" + world.Domain}), says: []string{badName}},
+	{name: "an address with a full-width at sign", login: "row-wide", try: fills(object{"emails": "standing.stork\uff20" + worldtest.Domain}), says: []string{"not an e-mail address"}},
+	{name: "an address with two at signs", login: "row-at-at", try: fills(object{"emails": "standing.stork@evil.example@" + worldtest.Domain}), says: []string{"not an e-mail address"}},
+	{name: "an address with a space without width", login: "row-no-width", try: fills(object{"emails": "standing" + noMark + ".stork@" + worldtest.Domain}), says: []string{badName}},
+	{name: "an address with a soft hyphen", login: "row-hyphen", try: fills(object{"emails": "standing.st\u00adork@" + worldtest.Domain}), says: []string{badName}},
+	{name: "an address with an accent of its own", login: "row-accent", try: fills(object{"emails": "standing.sto\u0301rk@" + worldtest.Domain}), says: []string{badName}},
 	{name: "an address with a dot behind it", login: "row-dot", try: fills(object{"emails": stork + "."}), says: []string{"only addresses at"}},
 	{name: "an address with spaces around it, which are cut off", login: "row-space", plans: true, kind: "planned", before: func(i *intruder) {
 		i.looked[i.way.login] = true
 	}, try: func(i *intruder) {
 		i.reads(i.removal(object{"emails": "\u00a0" + i.victim() + "\u2003"}), "Waiting")
-	}, says: []string{"@" + world.Domain + "\n"}},
+	}, says: []string{"@" + worldtest.Domain + "\n"}},
 	{name: "an address in capitals", login: "row-capitals", try: fills(object{"emails": strings.ToUpper(stork)}), says: []string{"must be in lower case"}},
 	{name: "an address of a domain that only begins like ours", login: "row-domain", try: fills(object{"emails": stork + ".evil.example"}), says: []string{"only addresses at"}},
-	{name: "an address of a domain that only ends like ours", login: "row-domain-2", try: fills(object{"emails": "standing.stork@evil" + world.Domain}), says: []string{"only addresses at"}},
+	{name: "an address of a domain that only ends like ours", login: "row-domain-2", try: fills(object{"emails": "standing.stork@evil" + worldtest.Domain}), says: []string{"only addresses at"}},
 	{name: "an address that is turned around", login: "row-turned", try: fills(object{"emails": turned + stork}), says: []string{unseen}},
 	{name: "an address with a control character", login: "row-control", try: fills(object{"emails": stork + "\x00"}), says: []string{unseen}},
 	{name: "an address with an escape of terminals", login: "row-escape", try: fills(object{"emails": "\x1b[31m" + stork}), says: []string{unseen}},
 	{name: "an address as Slack writes links", login: "row-link", try: fills(object{"emails": "<" + stork + "|stork>"}), says: []string{badName}},
-	{name: "an address with a mention", login: "row-mention", try: fills(object{"emails": "<!here>@" + world.Domain}), says: []string{badName}},
-	{name: "an address with a wildcard", login: "row-star", try: fills(object{"emails": "*@" + world.Domain}), says: []string{badName}},
-	{name: "an address that climbs up a path", login: "row-climbs", try: fills(object{"emails": "../../user/standing.stork@" + world.Domain}), says: []string{badName}},
-	{name: "an address that is longer than IAM's names", login: "row-longer", try: fills(object{"emails": strings.Repeat("a", 60) + "@" + world.Domain}), says: []string{"longer than IAM's 64 characters"}},
+	{name: "an address with a mention", login: "row-mention", try: fills(object{"emails": "<!here>@" + worldtest.Domain}), says: []string{badName}},
+	{name: "an address with a wildcard", login: "row-star", try: fills(object{"emails": "*@" + worldtest.Domain}), says: []string{badName}},
+	{name: "an address that climbs up a path", login: "row-climbs", try: fills(object{"emails": "../../user/standing.stork@" + worldtest.Domain}), says: []string{badName}},
+	{name: "an address that is longer than IAM's names", login: "row-longer", try: fills(object{"emails": strings.Repeat("a", 60) + "@" + worldtest.Domain}), says: []string{"longer than IAM's 64 characters"}},
 	{name: "a name without a domain", login: "row-bare", try: fills(object{"emails": "standing.stork"}), says: []string{"not an e-mail address"}},
 	{name: "an address twice", login: "row-double", try: fills(object{"emails": stork + "\n" + stork}), says: []string{"stands here twice"}},
 	{name: "100 kB of addresses", login: "row-heap", try: fills(object{"emails": heap}), says: []string{tooLong}, tells: []string{"emails"}},
 	{name: "an address that the settings protect", login: "row-protected", plans: true, kind: "unplanned", try: func(i *intruder) {
-		i.reads(i.removal(object{"emails": "break-glass-1@" + world.Domain}), "Not run")
+		i.reads(i.removal(object{"emails": "break-glass-1@" + worldtest.Domain}), "Not run")
 	}, says: []string{"is protected by the pattern"}},
 	{name: "somebody who is being removed already", login: "row-busy", try: fills(object{"emails": stork}), says: []string{"already under way", "Nothing more was started"}},
 
@@ -194,7 +194,7 @@ var byTyping = []way{
 	{name: "a shell's parentheses for a login", login: "row-types", try: asksFor("$(reboot)"), says: []string{noLogin, nothing}, tells: []string{"/scim-sync", "was wrong"}},
 	{name: "a shell's backquotes for a login", login: "row-types-2", try: asksFor("`reboot`"), says: []string{noLogin, nothing}},
 	{name: "a shell's pipe for a login", login: "row-types-3", try: asksFor("otter|reboot"), says: []string{noLogin, nothing}},
-	{name: "a path that climbs up for a login", login: "row-types-4", try: asksFor("../../" + world.Team), says: []string{noLogin, nothing}},
+	{name: "a path that climbs up for a login", login: "row-types-4", try: asksFor("../../" + worldtest.Team), says: []string{noLogin, nothing}},
 	{name: "an escaped path for a login", login: "row-types-5", try: asksFor("%2e%2e%2fotter"), says: []string{noLogin, nothing}},
 	{name: "a query for a login", login: "row-types-6", try: asksFor("otter?role=maintainer"), says: []string{noLogin, nothing}},
 	{name: "another language for a login", login: "row-types-7", try: asksFor("'--"), says: []string{noLogin, nothing}},

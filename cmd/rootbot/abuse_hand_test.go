@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
@@ -78,7 +78,7 @@ func words(payload []byte) string {
 // people brings those into the world who try the ways in, and the team's third member.
 func (k *keep) people() {
 	k.third = k.Slack.AddUser(slacktest.User{ID: "U0HERON", Name: "heron"})
-	k.GitHub.AddMember(world.Team, "heron")
+	k.GitHub.AddMember(worldtest.Team, "heron")
 	k.everywhere(k.third)
 	for _, w := range k.house.ways {
 		i := &intruder{keep: k, scene: k.scene, way: w, number: len(k.intruders) + 1}
@@ -97,7 +97,7 @@ func (k *keep) people() {
 		case w.github != nil:
 			w.github(k.GitHub, w.login)
 		default:
-			k.GitHub.AddMember(world.Team, w.login)
+			k.GitHub.AddMember(worldtest.Team, w.login)
 		}
 		k.intruders = append(k.intruders, i)
 	}
@@ -135,7 +135,7 @@ func (k *keep) config() string {
 // wait waits for something that Slack sees.
 func (i *intruder) wait(what string, holds func() bool) {
 	i.Helper()
-	if err := i.bot.within(moment, i.Slack.Wait, holds); err != nil {
+	if err := i.bot.Within(moment, i.Slack.Wait, holds); err != nil {
 		i.Fatalf("wait for %s: %v", what, err)
 	}
 }
@@ -308,7 +308,7 @@ func metadata(value string) string {
 
 // victim is an IAM user of this way's own.
 func (i *intruder) victim() string {
-	name := fmt.Sprintf("row.%d@%s", i.number, world.Domain)
+	name := fmt.Sprintf("row.%d@%s", i.number, worldtest.Domain)
 	i.keep.exists(name)
 	return name
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
@@ -52,7 +52,7 @@ var linked = house{
 		k.env["GITHUB_TOKEN"] = "ghp_warden"
 		k.GitHub.EnableSAML()
 		for _, login := range []string{"row-first", "row-mine", "row-alias", "row-kept", "row-lent", "row-signed"} {
-			k.GitHub.AddMember(world.Team, login)
+			k.GitHub.AddMember(worldtest.Team, login)
 		}
 	},
 	ways: []way{
@@ -100,7 +100,7 @@ var linked = house{
 			}
 			i.wait("the link", func() bool { return len(i.Slack.Ephemerals(i.who.ID)) > 1 })
 			i.GitHub.RenameUser("row-swapped", "row-swapped-2")
-			i.GitHub.AddMember(world.Team, "row-swapped")
+			i.GitHub.AddMember(worldtest.Team, "row-swapped")
 		}, try: syncs, by: "row-swapped-2", says: []string{"row-swapped-2 " + noMember}},
 
 		{name: "self-approval under another login of one's own", before: func(i *intruder) {
@@ -147,7 +147,7 @@ var linked = house{
 		{name: "an address of another domain than the organisation's", user: slacktest.User{Email: "row@" + ours + ".evil.example"}, github: nil, try: syncs, says: []string{unknown}},
 		{name: "an address by which two logins sign in", user: slacktest.User{Email: "twice@" + ours}, before: func(i *intruder) {
 			for _, login := range []string{"row-twin", "row-twin-2"} {
-				i.GitHub.AddMember(world.Team, login)
+				i.GitHub.AddMember(worldtest.Team, login)
 				i.GitHub.AddExternalIdentity("twice@"+ours, login)
 			}
 		}, try: syncs, says: []string{"More than one GitHub login signs in as twice@" + ours}},
@@ -236,7 +236,7 @@ var placed = house{
 		{name: "self-approval by somebody who asked without a login", before: unnamed, try: func(i *intruder) { i.presses(i.card.message, "approve") }, says: []string{unknown}},
 		{name: "self-approval by somebody who has proved a login after asking", before: func(i *intruder) {
 			unnamed(i)
-			i.GitHub.AddMember(world.Team, "row-proved")
+			i.GitHub.AddMember(worldtest.Team, "row-proved")
 			i.links(i.who, "row-proved")
 		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-proved", says: []string{"Nobody can approve what they asked for themselves"}},
 		{name: "somebody who has left the channel when it would run", login: "row-away", lets: []string{"approved"}, before: func(i *intruder) {

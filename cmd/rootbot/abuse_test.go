@@ -13,9 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -117,7 +118,7 @@ type intruder struct {
 // stand starts the bot and has each way tried.
 func (h house) stand(t *testing.T) {
 	k := &keep{
-		scene: begin(t, world.Options{Size: 24, Teams: 10, Users: "iam"}), house: h, ears: listen(t),
+		scene: begin(t, worldtest.Options{Size: 24, Teams: 10, Users: "iam"}), house: h, ears: listen(t),
 		users: map[string]awstest.IAMUser{}, looked: map[string]bool{}, ran: map[string]string{},
 	}
 	k.people()
@@ -138,7 +139,7 @@ func (h house) stand(t *testing.T) {
 	if h.proof != nil && !t.Failed() {
 		h.proof(k)
 	}
-	k.bot.terminate()
+	k.bot.Terminate()
 	k.nothingDone(directory)
 	events := k.record()
 	for _, i := range k.intruders {
@@ -183,7 +184,7 @@ func (i *intruder) tries(t *testing.T) {
 
 // acts tells whether a call has a role that changes something, or takes one on.
 func acts(c awstest.Call) bool {
-	for _, role := range []string{world.ActRole, world.UsersAct} {
+	for _, role := range []string{worldtest.ActRole, worldtest.UsersAct} {
 		if c.RoleARN == role || c.Service == "sts" && strings.Contains(string(c.Params), role) {
 			return true
 		}
@@ -338,7 +339,7 @@ func (i *intruder) login() string {
 func (b badSetting) start(t *testing.T) {
 	s := begin(t, small)
 	s.settings(strings.Replace(s.Config(), "identities:\n", "identities:\n"+b.identities, 1))
-	p := launch(t, binary(t), s.dir, s.env, "serve")
+	p := processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "serve")
 	clear(t, p, 3, b.says...)
 	if _, err := os.Stat(filepath.Join(s.dir, "rootbot.db")); err == nil {
 		t.Error("it has made a database")
@@ -346,7 +347,7 @@ func (b badSetting) start(t *testing.T) {
 	if n := s.AWS.Count("*") + s.GitHub.Count("") + len(s.Slack.Connections()); n > 0 {
 		t.Errorf("it has talked to somebody: %d", n)
 	}
-	t.Logf("%s → %s", b.name, strings.ReplaceAll(strings.TrimSpace(p.err.String()), "\n", " ⏎ "))
+	t.Logf("%s → %s", b.name, strings.ReplaceAll(strings.TrimSpace(p.Err.String()), "\n", " ⏎ "))
 }
 
 // badSetting is a settings file that gives one login to two people.

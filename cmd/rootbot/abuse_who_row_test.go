@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
@@ -53,22 +53,22 @@ var byBeingSomebody = []way{
 	{name: "somebody who isn't even in the organisation", login: "row-abroad", github: func(gh *githubtest.Server, login string) { gh.AddUser(login) }, try: syncs, says: []string{noMember, nothing}},
 	{name: "a login that GitHub doesn't have", login: "row-nobody", github: func(*githubtest.Server, string) {}, try: syncs, says: []string{noMember, nothing}},
 	{name: "a member of a team with nearly the same name", login: "row-namesake", github: func(gh *githubtest.Server, login string) {
-		gh.AddTeam(world.Team + "s")
-		gh.AddMember(world.Team+"s", login)
+		gh.AddTeam(worldtest.Team + "s")
+		gh.AddMember(worldtest.Team+"s", login)
 	}, try: syncs, says: []string{noMember, nothing}},
 	{name: "a member of the team above the team", login: "row-parent", github: func(gh *githubtest.Server, login string) {
 		gh.AddTeam("all-admins")
-		gh.AddTeam(world.Team, "all-admins")
+		gh.AddTeam(worldtest.Team, "all-admins")
 		gh.AddMember("all-admins", login)
 	}, try: syncs, says: []string{noMember, nothing}},
 	{name: "an owner of the organisation who isn't in the team", login: "row-owner", github: (*githubtest.Server).AddOwner, try: syncs, says: []string{noMember, nothing}},
-	{name: "a membership that is pending", login: "row-pending", github: func(gh *githubtest.Server, login string) { gh.AddPending(world.Team, login) }, try: syncs, says: []string{"membership is pending", nothing, "Accept GitHub's invitation"}},
+	{name: "a membership that is pending", login: "row-pending", github: func(gh *githubtest.Server, login string) { gh.AddPending(worldtest.Team, login) }, try: syncs, says: []string{"membership is pending", nothing, "Accept GitHub's invitation"}},
 	{name: "a login from before a renaming", login: "row-old-name", github: func(gh *githubtest.Server, login string) {
-		gh.AddMember(world.Team, login)
+		gh.AddMember(worldtest.Team, login)
 		gh.RenameUser(login, "row-new-name")
 	}, try: syncs, says: []string{"row-old-name " + noMember, nothing}},
 	{name: "a login that another account took over after a renaming", login: "row-taken-name", github: func(gh *githubtest.Server, login string) {
-		gh.AddMember(world.Team, login)
+		gh.AddMember(worldtest.Team, login)
 		gh.RenameUser(login, "row-moved-on")
 		gh.AddToOrganization(login)
 	}, try: syncs, says: []string{"row-taken-name " + noMember, nothing}},
@@ -115,9 +115,9 @@ var byBeingSomebody = []way{
 	}, says: []string{notOurs}, by: foreigners + "%s"},
 	{name: "an approval by a user who is of another workspace, whatever the payload says", login: "row-claims-2", user: foreign, try: presses("approve", ""), says: []string{notOurs}},
 	{name: "an approval after the membership was lost", login: "row-lost", before: func(i *intruder) {
-		i.GitHub.RemoveMember(world.Team, i.way.login)
+		i.GitHub.RemoveMember(worldtest.Team, i.way.login)
 	}, try: approves, says: []string{"row-lost " + noMember}, tells: []string{"approve"}},
-	{name: "an approval by a membership that is pending", login: "row-pending-2", github: func(gh *githubtest.Server, login string) { gh.AddPending(world.Team, login) }, try: approves, says: []string{"membership is pending"}},
+	{name: "an approval by a membership that is pending", login: "row-pending-2", github: func(gh *githubtest.Server, login string) { gh.AddPending(worldtest.Team, login) }, try: approves, says: []string{"membership is pending"}},
 	{name: "a withdrawal by somebody who isn't in the team", login: "row-withdraws", github: (*githubtest.Server).AddToOrganization, try: func(i *intruder) { i.presses(i.standing.message, "withdraw") }, says: []string{noMember}, tells: []string{"withdraw"}},
 }
 
@@ -146,7 +146,7 @@ var troubled = house{
 		{name: "GitHub refuses to tell", login: "row-403", before: ails(githubtest.Fault{Status: 403}), try: syncs, says: []string{"(403)", cantCheck}},
 		{name: "GitHub knows no such team", login: "row-404", before: func(i *intruder) {
 			ails(githubtest.Fault{Status: 404})(i)
-			i.GitHub.Fail("/orgs/*/teams/"+world.Team+"$", githubtest.Fault{Status: 404, Times: 1})
+			i.GitHub.Fail("/orgs/*/teams/"+worldtest.Team+"$", githubtest.Fault{Status: 404, Times: 1})
 		}, try: syncs, says: []string{"I can't check whether row-404 is a member", cantCheck, "shows the bot no team"}},
 		{name: "GitHub asks the bot to slow down, with 429", login: "row-429", before: ails(githubtest.Fault{Status: 429}), try: syncs, says: []string{"slow down (429)", cantCheck}},
 		{name: "GitHub's rate limit is used up", login: "row-limit", before: func(i *intruder) {
@@ -183,7 +183,7 @@ var slowed = house{
 // teamless is a house whose settings name a team that isn't there.
 var teamless = house{
 	name:     "with a team in the settings that isn't there",
-	settings: []string{"team: " + world.Team, "team: no-such-team"},
+	settings: []string{"team: " + worldtest.Team, "team: no-such-team"},
 	ways: []way{
 		{name: "a member of another team", login: "row-member", try: syncs, says: []string{"shows the bot no team ministryofjustice/no-such-team", cantCheck, "Check github.organization and github.team"}, tells: []string{"no-such-team"}},
 		{name: "an owner of the organisation", login: "row-boss", github: (*githubtest.Server).AddOwner, try: syncs, says: []string{"shows the bot no team", cantCheck}},

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/anchor"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/awstest"
@@ -29,16 +30,16 @@ func (s *scene) vaulted() {
 	s.Helper()
 	fill := strings.NewReplacer("${bucket}", auditBucket, "${prefix}", auditPrefix, "${bot_role}", "arn:aws:iam::111111111111:role/rootbot")
 	s.AWS.AddRole(awstest.Role{ARN: auditRole, Trust: fill.Replace(awsaccess.Trust), Policy: fill.Replace(anchor.Policy)})
-	s.AWS.AddBucket(awstest.Bucket{Name: auditBucket, Region: world.Region, ObjectLock: true})
-	s.settings("audit: {bucket: " + auditBucket + ", prefix: " + auditPrefix + ", region: " + world.Region + ", role: \"" + auditRole + "\", retain: 24h}\n" + s.Config())
+	s.AWS.AddBucket(awstest.Bucket{Name: auditBucket, Region: worldtest.Region, ObjectLock: true})
+	s.settings("audit: {bucket: " + auditBucket + ", prefix: " + auditPrefix + ", region: " + worldtest.Region + ", role: \"" + auditRole + "\", retain: 24h}\n" + s.Config())
 }
 
 // audits runs rootbot audit and returns what it prints and its exit status.
 func (s *scene) audits(args ...string) (out, err string, code int) {
 	s.Helper()
-	p := launch(s.T, binary(s.T), s.dir, s.env, append([]string{"audit"}, args...)...)
-	code = p.exit(patience)
-	return p.out.String(), p.err.String(), code
+	p := processtest.Launch(s.T, processtest.Binary(s.T), s.dir, s.env, append([]string{"audit"}, args...)...)
+	code = p.Exit(patience)
+	return p.Out.String(), p.Err.String(), code
 }
 
 // tampers does what somebody with the file could.
@@ -67,7 +68,7 @@ func TestTheAuditOfARunIsToldVerifiedAndExported(t *testing.T) {
 	s.untilAWS("the anchor in S3", func() bool { return len(s.AWS.Objects(auditBucket)) >= 2 }) // one of the start, one of the run
 	s.types(s.Outside, s.General, "")
 	s.whispered(s.Outside, 0)
-	s.bot.terminate()
+	s.bot.Terminate()
 	events := s.events()
 	id := ""
 	for _, e := range events {
@@ -88,7 +89,7 @@ func TestTheAuditOfARunIsToldVerifiedAndExported(t *testing.T) {
 				t.Fatalf("status %d: %s", code, said)
 			}
 			for _, words := range []string{
-				"scim-sync", s.Joiner, "otter", "Slack user", "succeeded", "Invoke the Lambda function " + world.Function, "AWS", "FunctionName=" + world.Function,
+				"scim-sync", s.Joiner, "otter", "Slack user", "succeeded", "Invoke the Lambda function " + worldtest.Function, "AWS", "FunctionName=" + worldtest.Function,
 				"otter@" + id[len(id)-8:], "source identity", "aws cloudtrail lookup-events", "quick-heron added — confirmed",
 			} {
 				if !strings.Contains(out, words) {

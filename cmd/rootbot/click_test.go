@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
@@ -100,12 +100,12 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 		if _, err := s.Slack.Click(t.Context(), who.ID, s.Log.ID, failed.TS, "retry"); err != nil {
 			t.Fatal(err)
 		}
-		if said := s.whispered(who, 0); !strings.Contains(said, world.Team) || !strings.Contains(said, "Nothing was done") {
+		if said := s.whispered(who, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "Nothing was done") {
 			t.Errorf("%s was told %q", who.Name, said)
 		}
 	}
 	_, abroad := s.forgeIn("T0ELSEWHERE", s.Member, "retry", value)
-	if said := abroad.next(); !strings.Contains(said, world.Team) {
+	if said := abroad.next(); !strings.Contains(said, worldtest.Team) {
 		t.Errorf("a click from another workspace was answered with %s", said)
 	}
 
@@ -144,7 +144,7 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 	}
 	// The run that went well can't be run again by a forged button.
 	db := s.bot
-	db.terminate()
+	db.Terminate()
 	s.invoked(2)
 	var second string
 	for _, e := range s.events() {
@@ -157,7 +157,7 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 	if said := a.next(); !strings.Contains(said, "Nothing was done") {
 		t.Errorf("a forged button for a run that went well was answered with %s", said)
 	}
-	s.bot.terminate()
+	s.bot.Terminate()
 	s.invoked(2)
 	if n := len(s.cards()); n != 2 {
 		t.Errorf("there are %d cards", n)

@@ -30,7 +30,7 @@ func TestASecondAskerIsPointedToTheFirstOnesThread(t *testing.T) {
 	s.until("the preview", func() bool { return len(s.cards()) == 2 && strings.Contains(s.cards()[1].PlainText(), "Preview") })
 	g.open()
 	s.ended(0)
-	s.bot.terminate()
+	s.bot.Terminate()
 	s.told(0)
 	s.invoked(1)
 	if n := len(s.cards()); n != 2 {
@@ -45,7 +45,7 @@ func TestAPreviewShowsThePlanAndInvokesNothing(t *testing.T) {
 	before := s.Store.Snapshot()
 	s.types(s.Second, s.Log, "plan "+s.Joiner)
 	s.until("the plan", func() bool { return strings.Contains(s.thread(0), "*Plan*") })
-	s.bot.terminate()
+	s.bot.Terminate()
 	thread := s.thread(0)
 	for _, want := range []string{
 		"Create user " + s.Joiner, "Add " + s.Joiner + " (new user) to team ", "Create group prison-visits-alerts",
@@ -99,7 +99,7 @@ func TestHelpAndBadWordsAreAnsweredPrivatelyAtOnce(t *testing.T) {
 			t.Errorf("%.30q was answered with a mention: %s", words, ack.Message.Text)
 		}
 	}
-	s.bot.terminate()
+	s.bot.Terminate()
 	if n := len(s.cards()); n != 0 {
 		t.Errorf("there are %d messages in public", n)
 	}
@@ -114,7 +114,7 @@ func TestAPersonWhomGitHubDoesNotHaveIsNotSyncedFor(t *testing.T) {
 	s.serve()
 	s.types(s.Member, s.Log, "quick-herno")
 	said := s.ended(0).PlainText()
-	s.bot.terminate()
+	s.bot.Terminate()
 	if !strings.Contains(said, "quick-herno") || !strings.Contains(said, "Nothing was run") {
 		t.Errorf("the result is\n%s", said)
 	}

@@ -1,16 +1,14 @@
 package main_test
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/processtest"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 )
 
 // The figures that are promised of the program as it is shipped.
@@ -21,7 +19,7 @@ const (
 )
 
 func TestTheShippedProgramIsSmallAndReadyAtOnce(t *testing.T) {
-	path := stripped(t)
+	path := processtest.Shipped(t)
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -31,15 +29,16 @@ func TestTheShippedProgramIsSmallAndReadyAtOnce(t *testing.T) {
 		t.Errorf("the binary has %d bytes", info.Size())
 	}
 
-	s := begin(t, world.Options{})
+	s := begin(t, worldtest.Options{})
 	best := time.Hour
 	for range 3 {
 		s.serveAs(path)
 		ready(t, s.bot)
-		took := time.Since(s.bot.begun)
-		t.Logf("ready after %v, with %d KiB", took.Round(time.Millisecond), resident(t, s.bot))
+		took := time.Since(s.bot.Begun)
+		now, _ := s.bot.Resident()
+		t.Logf("ready after %v, with %d KiB", took.Round(time.Millisecond), now)
 		best = min(best, took)
-		s.bot.terminate()
+		s.bot.Terminate()
 	}
 	if best >= readyBelow {
 		t.Errorf("the bot was ready after %v at the best", best)
@@ -49,64 +48,27 @@ func TestTheShippedProgramIsSmallAndReadyAtOnce(t *testing.T) {
 	s.types(s.Member, s.Log, "")
 	s.ended(0)
 	ready(t, s.bot)
-	idle := resident(t, s.bot)
+	idle, _ := s.bot.Resident()
 	t.Logf("%.1f MiB resident after a run", float64(idle)/1024)
 	if idle >= idleBelow {
 		t.Errorf("the bot has %d KiB resident after a run", idle)
 	}
 	for _, path := range []string{"healthz", "metrics"} {
-		if status, body := get(t, s.bot, path); status != http.StatusOK || path == "metrics" && !strings.Contains(body, "rootbot_slack_connections 2") {
+		if status, body := s.bot.Get(path); status != http.StatusOK || path == "metrics" && !strings.Contains(body, "rootbot_slack_connections 2") {
 			t.Errorf("/%s answers %d:\n%.300s", path, status, body)
 		}
 	}
-	s.bot.terminate()
+	s.bot.Terminate()
 }
 
 // ready asks /readyz until it says yes. Slack has the bot's connections by
 // then, so the bot will know in an instant.
-func ready(t *testing.T, p *process) {
+func ready(t *testing.T, p *processtest.Process) {
 	t.Helper()
 	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
-		if status, _ := get(t, p, "readyz"); status == http.StatusOK {
+		if status, _ := p.Get("readyz"); status == http.StatusOK {
 			return
 		}
 	}
 	t.Fatal("the bot isn't ready")
-}
-
-func get(t *testing.T, p *process, path string) (int, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.listening()+"/"+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
-
-// resident is the memory of a process that is in use, in KiB.
-func resident(t *testing.T, p *process) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Skipf("SKIPPED: resident memory is read from Linux's /proc: %v", err)
-	}
-	for line := range strings.Lines(string(text)) {
-		var kib int
-		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kib); n == 1 {
-			return kib
-		}
-	}
-	t.Fatal("/proc doesn't say VmRSS")
-	return 0
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -17,7 +17,7 @@ import (
 // what still waits to be said has been said.
 func (s *scene) whole() {
 	s.Helper()
-	s.bot.terminate()
+	s.bot.Terminate()
 	s.invoked(1)
 	s.told(0)
 	if n := len(s.cards()); n != 1 {
@@ -40,7 +40,7 @@ func TestALogGoesOnInItsThreadAfterTheBotWasKilled(t *testing.T) {
 	g := s.hold(6)
 	s.types(s.Member, s.Log, s.Joiner)
 	s.middle(g)
-	s.bot.kill()
+	s.bot.Kill()
 	before := len(s.replies(0))
 	s.serve()
 	g.open()
@@ -58,12 +58,12 @@ func TestALogThatCameWhileTheBotWasDeadIsToldAfterwards(t *testing.T) {
 	g := s.hold(6)
 	s.types(s.Member, s.General, s.Joiner)
 	s.middle(g)
-	s.bot.kill()
+	s.bot.Kill()
 	g.open()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.AWS.Wait(ctx, func() bool {
-		all := s.AWS.Invocations(world.Function)
+		all := s.AWS.Invocations(worldtest.Function)
 		return len(all) == 1 && !all[0].Running
 	}); err != nil {
 		t.Fatalf("wait for the function to end: %v", err)
@@ -103,7 +103,7 @@ func TestAKilledBotGoesOnWhereverItWas(t *testing.T) {
 			at.slow(s)
 			s.types(s.Member, s.General, s.Joiner)
 			at.there(s)
-			s.bot.kill()
+			s.bot.Kill()
 			s.GitHub.SetDelay(0)
 			s.AWS.SetDelay("identitystore:*", 0)
 			s.AWS.SetDelay("sts:*", 0)
@@ -137,7 +137,7 @@ func TestAMessageWhoseAnswerDiedWithTheBotIsNotPostedTwice(t *testing.T) {
 				}
 				return n > nth
 			})
-			s.bot.kill()
+			s.bot.Kill()
 			s.GitHub.ClearFaults()
 			s.serve()
 			s.ended(0)
@@ -154,12 +154,12 @@ func TestAnInvocationWhoseAnswerWasLostIsLeftToPeople(t *testing.T) {
 	s.serve()
 	s.AWS.Fail("lambda:InvokeFunction", awstest.Fault{CutAfter: true})
 	s.types(s.Member, s.Log, "")
-	s.untilAWS("the call", func() bool { return len(s.AWS.Invocations(world.Function)) > 0 })
-	s.bot.kill()
+	s.untilAWS("the call", func() bool { return len(s.AWS.Invocations(worldtest.Function)) > 0 })
+	s.bot.Kill()
 	s.AWS.Heal("*")
 	s.serve()
 	result := s.ended(0)
-	s.bot.terminate()
+	s.bot.Terminate()
 	s.invoked(1)
 	if text := result.PlainText(); !strings.Contains(text, "Not known") || !strings.Contains(text, "not called a second time") {
 		t.Errorf("the result is\n%s", text)

@@ -14,13 +14,14 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
 // small is a world in which a look is done in no time.
-var small = world.Options{Size: 24, Teams: 10}
+var small = worldtest.Options{Size: 24, Teams: 10}
 
 // patience is how long what must come may take on a busy machine.
 const patience = 40 * time.Second
@@ -28,17 +29,17 @@ const patience = 40 * time.Second
 // scene is a world and the bot in it, the process of which may come and go.
 type scene struct {
 	*testing.T
-	*world.World
+	*worldtest.World
 	dir string
 	env map[string]string
-	bot *process
+	bot *processtest.Process
 }
 
 // begin makes a world and a folder with the settings. The fakes must have
 // nothing to complain of in the end.
-func begin(t *testing.T, o world.Options) *scene {
+func begin(t *testing.T, o worldtest.Options) *scene {
 	t.Helper()
-	s := &scene{T: t, World: world.New(o), dir: t.TempDir()}
+	s := &scene{T: t, World: worldtest.New(o), dir: t.TempDir()}
 	t.Cleanup(func() {
 		if t.Failed() {
 			var b strings.Builder
@@ -76,7 +77,7 @@ func hasty(settings string) string {
 // serve starts the bot and returns when Slack has its connections.
 func (s *scene) serve() {
 	s.Helper()
-	s.serveAs(binary(s.T))
+	s.serveAs(processtest.Binary(s.T))
 }
 
 func (s *scene) serveAs(path string) {
@@ -87,14 +88,14 @@ func (s *scene) serveAs(path string) {
 	if err := s.Slack.Wait(ctx, func() bool { return len(s.Slack.Connections()) == 0 }); err != nil {
 		s.Fatalf("wait for the connections of an earlier process to end: %v", err)
 	}
-	s.bot = launch(s.T, path, s.dir, s.env, "serve")
+	s.bot = processtest.Launch(s.T, path, s.dir, s.env, "serve")
 	s.until("the bot to connect", func() bool { return len(s.Slack.Connections()) >= 2 })
 }
 
 // until waits for something that Slack sees.
 func (s *scene) until(what string, holds func() bool) {
 	s.Helper()
-	if err := s.bot.within(patience, s.Slack.Wait, holds); err != nil {
+	if err := s.bot.Within(patience, s.Slack.Wait, holds); err != nil {
 		s.Fatalf("wait for %s: %v", what, err)
 	}
 }
@@ -102,7 +103,7 @@ func (s *scene) until(what string, holds func() bool) {
 // untilAWS waits for something that AWS sees.
 func (s *scene) untilAWS(what string, holds func() bool) {
 	s.Helper()
-	if err := s.bot.within(patience, s.AWS.Wait, holds); err != nil {
+	if err := s.bot.Within(patience, s.AWS.Wait, holds); err != nil {
 		s.Fatalf("wait for %s: %v", what, err)
 	}
 }

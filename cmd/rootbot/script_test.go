@@ -13,7 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/processtest"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 )
 
 // TestCommandLine plays testdata/script: how the program is used from a
@@ -26,14 +27,14 @@ import (
 //	posted <n>     so many messages were posted in Slack
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
-	path := binary(t)
+	path := processtest.Binary(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(env *testscript.Env) error {
-			w := world.New(small)
+			w := worldtest.New(small)
 			env.Defer(w.Close)
 			env.Values["world"] = w
 			w.GitHub.AddToken("ghp_magpie", "magpie")
@@ -51,7 +52,7 @@ func TestCommandLine(t *testing.T) {
 			return os.WriteFile(filepath.Join(env.WorkDir, "rootbot.yaml"), []byte(hasty(w.Config())), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"invoked": counting("invoked", func(w *world.World) int {
+			"invoked": counting("invoked", func(w *worldtest.World) int {
 				n := 0
 				for _, c := range w.AWS.Calls() {
 					if c.Name() == "lambda:InvokeFunction" && string(c.Payload) == "{}" {
@@ -60,11 +61,11 @@ func TestCommandLine(t *testing.T) {
 				}
 				return n
 			}),
-			"calls":  counting("calls", func(w *world.World) int { return w.AWS.Count("*") }),
-			"posted": counting("posted", func(w *world.World) int { return w.Slack.Count("chat.postMessage") }),
+			"calls":  counting("calls", func(w *worldtest.World) int { return w.AWS.Count("*") }),
+			"posted": counting("posted", func(w *worldtest.World) int { return w.Slack.Count("chat.postMessage") }),
 			"synced": func(ts *testscript.TestScript, neg bool, args []string) {
-				w := ts.Value("world").(*world.World)
-				if there := slices.Contains(w.Store.Snapshot().Users, w.Joiner+world.Suffix); there == neg {
+				w := ts.Value("world").(*worldtest.World)
+				if there := slices.Contains(w.Store.Snapshot().Users, w.Joiner+worldtest.Suffix); there == neg {
 					ts.Fatalf("that Identity Center has %s is %v", w.Joiner, there)
 				}
 			},
@@ -73,14 +74,14 @@ func TestCommandLine(t *testing.T) {
 }
 
 // counting makes a command that compares a number.
-func counting(name string, count func(*world.World) int) func(*testscript.TestScript, bool, []string) {
+func counting(name string, count func(*worldtest.World) int) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 1 {
 			ts.Fatalf("usage: %s <n>", name)
 		}
 		want, err := strconv.Atoi(strings.TrimSpace(args[0]))
 		ts.Check(err)
-		if n := count(ts.Value("world").(*world.World)); n != want {
+		if n := count(ts.Value("world").(*worldtest.World)); n != want {
 			ts.Fatalf("%s", fmt.Sprintf("%s %d, not %d", name, n, want))
 		}
 	}

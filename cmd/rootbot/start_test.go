@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 )
 
 // soon is how long the program may take to find out that it can't start.
@@ -16,12 +17,12 @@ const soon = 15 * time.Second
 
 // clear wants a process that ended with a fault to have said so in few lines,
 // with all of these words.
-func clear(t *testing.T, p *process, lines int, words ...string) {
+func clear(t *testing.T, p *processtest.Process, lines int, words ...string) {
 	t.Helper()
-	if code := p.exit(soon); code == 0 {
+	if code := p.Exit(soon); code == 0 {
 		t.Error("the exit status is 0")
 	}
-	said := p.err.String()
+	said := p.Err.String()
 	if n := strings.Count(said, "\n"); n > lines || !strings.HasPrefix(said, "rootbot: ") {
 		t.Errorf("it said, in %d lines:\n%s", n, said)
 	}
@@ -36,9 +37,9 @@ func TestASecondBotOnTheSameDatabaseSaysSoAndLeaves(t *testing.T) {
 	t.Parallel()
 	s := begin(t, small)
 	s.serve()
-	clear(t, launch(t, binary(t), s.dir, s.env, "serve"), 1, "rootbot.db", "in use by another rootbot")
+	clear(t, processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "serve"), 1, "rootbot.db", "in use by another rootbot")
 	// Nor does the command line get in beside it.
-	clear(t, launch(t, binary(t), s.dir, s.env, "run", "scim-sync"), 1, "rootbot.db", "in use by another rootbot")
+	clear(t, processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "run", "scim-sync"), 1, "rootbot.db", "in use by another rootbot")
 	s.types(s.Member, s.Log, s.Joiner)
 	s.ended(0)
 	s.whole()
@@ -46,7 +47,7 @@ func TestASecondBotOnTheSameDatabaseSaysSoAndLeaves(t *testing.T) {
 
 func TestAFaultAtTheStartIsOneClearLine(t *testing.T) {
 	t.Parallel()
-	w := world.New(small)
+	w := worldtest.New(small)
 	t.Cleanup(w.Close)
 	w.Slack.AddChannel(slacktest.Channel{ID: "C0BYGONE", Name: "bygone", Archived: true, Members: []string{w.Slack.BotUserID, w.Member.ID}})
 	w.Slack.AddChannel(slacktest.Channel{ID: "G0SECRET1", Name: "secret", Private: true, Members: []string{w.Member.ID}})
@@ -102,25 +103,25 @@ func TestAFaultAtTheStartIsOneClearLine(t *testing.T) {
 				settings = strings.Replace(settings, "log_channel: "+s.Log.Name, "log_channel: "+c.channel, 1)
 			}
 			s.settings(settings)
-			p := launch(t, binary(t), s.dir, s.env, "serve")
+			p := processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "serve")
 			switch c.name {
 			case "an app token that Slack refuses":
 				// By then it has written to its log that it serves.
-				if code := p.exit(soon); code == 0 {
+				if code := p.Exit(soon); code == 0 {
 					t.Error("the exit status is 0")
 				}
-				lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
+				lines := strings.Split(strings.TrimSpace(p.Err.String()), "\n")
 				for _, word := range c.words {
 					if last := lines[len(lines)-1]; !strings.HasPrefix(last, "rootbot: ") || !strings.Contains(last, word) {
-						t.Errorf("the last line doesn't say %q:\n%s", word, p.err.String())
+						t.Errorf("the last line doesn't say %q:\n%s", word, p.Err.String())
 					}
 				}
 			default:
 				clear(t, p, 2, c.words...)
 			}
 			for _, bad := range []string{"hunter2", "s3cret"} {
-				if strings.Contains(p.err.String(), bad) {
-					t.Errorf("it shows a secret:\n%s", p.err.String())
+				if strings.Contains(p.Err.String(), bad) {
+					t.Errorf("it shows a secret:\n%s", p.Err.String())
 				}
 			}
 		})

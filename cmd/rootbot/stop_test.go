@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
@@ -13,12 +14,12 @@ func TestSIGTERMEndsAnIdleBotWithStatus0(t *testing.T) {
 	t.Parallel()
 	s := begin(t, small)
 	s.serve()
-	t.Logf("it took %v", s.bot.terminate())
-	if !strings.Contains(s.bot.err.String(), `"msg":"stopped"`) {
+	t.Logf("it took %v", s.bot.Terminate())
+	if !strings.Contains(s.bot.Err.String(), `"msg":"stopped"`) {
 		t.Error("its log doesn't say that it stopped")
 	}
-	if s.bot.out.String() != "" {
-		t.Errorf("it printed %q", s.bot.out.String())
+	if s.bot.Out.String() != "" {
+		t.Errorf("it printed %q", s.bot.Out.String())
 	}
 }
 
@@ -29,7 +30,7 @@ func TestARunThatSIGTERMInterruptedGoesOnAfterTheNextStart(t *testing.T) {
 	g := s.hold(6)
 	s.types(s.Member, s.General, s.Joiner)
 	s.middle(g)
-	t.Logf("it took %v", s.bot.terminate())
+	t.Logf("it took %v", s.bot.Terminate())
 	if _, ok := s.result(0); ok {
 		t.Error("there is a result, though the function is still running")
 	}
@@ -49,7 +50,7 @@ func TestWhatHangsDoesNotHoldSIGTERMUp(t *testing.T) {
 	s.untilAWS("the look", func() bool { return s.AWS.Count("identitystore:*") > 0 })
 	s.until("the card", func() bool { return len(s.cards()) == 1 })
 	s.Slack.SetDelay("*", time.Minute)
-	t.Logf("it took %v", s.bot.terminate())
+	t.Logf("it took %v", s.bot.Terminate())
 	s.Slack.SetDelay("*", 0)
 	s.AWS.Heal("*")
 	s.serve()
@@ -63,7 +64,7 @@ func TestARequestThatSIGTERMFoundUncheckedIsNotLost(t *testing.T) {
 	s.serve()
 	s.GitHub.SetDelay(time.Second)
 	s.types(s.Member, s.General, s.Joiner)
-	s.bot.terminate() // in the middle of the check of who asks
+	s.bot.Terminate() // in the middle of the check of who asks
 	s.GitHub.SetDelay(0)
 	s.serve()
 	s.ended(0)
@@ -74,22 +75,20 @@ func TestATerminalsRunGoesOnWhenTheBotIsStarted(t *testing.T) {
 	t.Parallel()
 	s := begin(t, small)
 	g := s.hold(6)
-	s.bot = launch(t, binary(t), s.dir, s.env, "run", "scim-sync")
-	s.bot.printed(&s.bot.out, "START RequestId", 1)
+	s.bot = processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "run", "scim-sync")
+	s.bot.Printed(&s.bot.Out, "START RequestId", 1)
 	// Ctrl-C.
-	if err := s.bot.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if code := s.bot.exit(stopWithin); code != 1 {
+	s.bot.Signal(os.Interrupt)
+	if code := s.bot.Exit(processtest.StopWithin); code != 1 {
 		t.Errorf("the exit status is %d", code)
 	}
-	if said := s.bot.err.String(); !strings.Contains(said, "rootbot: interrupted: request ") || strings.Count(said, "\n") != 1 {
+	if said := s.bot.Err.String(); !strings.Contains(said, "rootbot: interrupted: request ") || strings.Count(said, "\n") != 1 {
 		t.Errorf("it said\n%s", said)
 	}
 	g.open()
 	s.serve()
-	s.bot.logged("request step-ended", 2)
-	s.bot.terminate()
+	s.bot.Logged("request step-ended", 2)
+	s.bot.Terminate()
 	s.invoked(1)
 	ended := 0
 	for _, e := range s.lives() {
@@ -113,15 +112,15 @@ func TestAnAskerInSlackIsToldOfATerminalsRun(t *testing.T) {
 	t.Parallel()
 	s := begin(t, small)
 	g := s.hold(6)
-	s.bot = launch(t, binary(t), s.dir, s.env, "run", "scim-sync")
-	s.bot.printed(&s.bot.out, "START RequestId", 1)
-	s.bot.kill()
+	s.bot = processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "run", "scim-sync")
+	s.bot.Printed(&s.bot.Out, "START RequestId", 1)
+	s.bot.Kill()
 	s.serve()
 	s.types(s.Second, s.Log, "")
 	said := s.whispered(s.Second, 0)
 	g.open()
-	s.bot.logged("request step-ended", 2)
-	s.bot.terminate()
+	s.bot.Logged("request step-ended", 2)
+	s.bot.Terminate()
 	if !strings.Contains(said, "already under way") || !strings.Contains(said, "otter") {
 		t.Errorf("badger was told %q", said)
 	}

@@ -15,13 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 )
 
 func TestSlackIsAnsweredIn100MillisecondsWhateverElseIsSlow(t *testing.T) {
 	s := begin(t, small)
-	s.serveAs(stripped(t))
+	s.serveAs(processtest.Shipped(t))
 	const slow = 2 * time.Second
 	s.Slack.SetDelay("*", slow)
 	s.GitHub.SetDelay(slow)
@@ -48,11 +49,11 @@ var opaque = regexp.MustCompile(`(?:user|group) (?:[0-9a-f]{10}-)?[0-9a-f]{8}-[0
 
 func TestAMembersSyncInvokesOnceAndTellsByName(t *testing.T) {
 	t.Parallel()
-	s := begin(t, world.Options{})
+	s := begin(t, worldtest.Options{})
 	s.serve()
 	s.types(s.Member, s.General, s.Joiner)
 	result := s.ended(0).PlainText()
-	s.bot.terminate()
+	s.bot.Terminate()
 
 	s.invoked(1)
 	s.told(0)
@@ -79,7 +80,7 @@ func TestAMembersSyncInvokesOnceAndTellsByName(t *testing.T) {
 	if bad := opaque.FindString(result + s.thread(0)); bad != "" {
 		t.Errorf("an ID stands where a name should: %q", bad)
 	}
-	if raw := strings.Join(s.AWS.Log("/aws/lambda/"+world.Function), "\n"); !opaque.MatchString(raw) {
+	if raw := strings.Join(s.AWS.Log("/aws/lambda/"+worldtest.Function), "\n"); !opaque.MatchString(raw) {
 		t.Errorf("the function's own log has no IDs to be named:\n%s", raw)
 	}
 	pointer := s.whispered(s.Member, 0)
@@ -92,7 +93,7 @@ func TestAMembersSyncInvokesOnceAndTellsByName(t *testing.T) {
 			continue
 		}
 		for _, login := range members {
-			want[slug] = append(want[slug], login+world.Suffix)
+			want[slug] = append(want[slug], login+worldtest.Suffix)
 		}
 	}
 	have := s.Store.Snapshot().Member
@@ -121,7 +122,7 @@ func TestAMembersSyncInvokesOnceAndTellsByName(t *testing.T) {
 	}
 	slices.Sort(others)
 	wantOthers := []string{
-		"anchored <nil> false", "called otter lambda Invoke FunctionName=" + world.Function + " done true", "calling otter lambda Invoke FunctionName=" + world.Function + " <nil> false",
+		"anchored <nil> false", "called otter lambda Invoke FunctionName=" + worldtest.Function + " done true", "calling otter lambda Invoke FunctionName=" + worldtest.Function + " <nil> false",
 		"process-started <nil> false", "process-stopped <nil> false", "shown <nil> true", "told pointer false", "told result true",
 	}
 	if diff := cmp.Diff(wantOthers, others); diff != "" {
@@ -142,21 +143,21 @@ func sessions(t *testing.T, s *scene) {
 			narrow(t, c.Name(), c.Params)
 			continue
 		}
-		role := world.ActRole
+		role := worldtest.ActRole
 		if c.Service == "identitystore" {
-			role = world.LookRole
+			role = worldtest.LookRole
 		}
 		invoked = invoked || c.Name() == "lambda:InvokeFunction"
 		switch {
 		case c.RoleARN != role:
 			t.Errorf("%s was called as %s", c.Name(), c.RoleARN)
-		case c.RoleARN != world.LookRole && !invoked:
+		case c.RoleARN != worldtest.LookRole && !invoked:
 			t.Errorf("%s was called as %s while planning", c.Name(), c.RoleARN)
 		case c.SourceIdentity != "otter":
 			t.Errorf("%s was called with the source identity %q", c.Name(), c.SourceIdentity)
 		case c.SessionPolicy == "":
 			t.Errorf("%s was called without a session policy", c.Name())
-		case role == world.ActRole && (c.SessionTags["request"] == "" || c.SessionTags["operation"] != "scim-sync" || c.SessionTags["requested-by"] != "otter"):
+		case role == worldtest.ActRole && (c.SessionTags["request"] == "" || c.SessionTags["operation"] != "scim-sync" || c.SessionTags["requested-by"] != "otter"):
 			t.Errorf("%s was called with the tags %v", c.Name(), c.SessionTags)
 		}
 	}
@@ -188,7 +189,7 @@ func must[T any](v T, err error) T {
 // secretive wants no token and no response_url in the database or the log.
 func secretive(t *testing.T, s *scene) {
 	t.Helper()
-	keys := append(secrets(s.bot.cmd.Env), "/commands/"+s.Slack.TeamID, "/actions/"+s.Slack.TeamID)
+	keys := append(processtest.Secrets(s.bot.Env()), "/commands/"+s.Slack.TeamID, "/actions/"+s.Slack.TeamID)
 	files, err := filepath.Glob(filepath.Join(s.dir, "rootbot.db*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("the database's files are %v, %v", files, err)
@@ -205,7 +206,7 @@ func secretive(t *testing.T, s *scene) {
 		}
 	}
 	for _, key := range keys {
-		if strings.Contains(s.bot.err.String(), key) {
+		if strings.Contains(s.bot.Err.String(), key) {
 			t.Errorf("%q stands in the log", key)
 		}
 	}
@@ -221,7 +222,7 @@ func TestWhoeverMayNotIsRefusedPrivatelyAndAWSHearsNothing(t *testing.T) {
 	s.types(s.Unknown, s.General, s.Joiner)
 	for _, who := range []slacktest.User{s.Outside, s.Unknown} {
 		said := s.whispered(who, 0)
-		for _, want := range []string{world.Organization + "/" + world.Team, "Nothing was done", "#aws-root-account"} {
+		for _, want := range []string{worldtest.Organization + "/" + worldtest.Team, "Nothing was done", "#aws-root-account"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%s was told %q, without %q", who.Name, said, want)
 			}
@@ -234,10 +235,10 @@ func TestWhoeverMayNotIsRefusedPrivatelyAndAWSHearsNothing(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if said := abroad.next(); !strings.Contains(said, world.Team) {
+	if said := abroad.next(); !strings.Contains(said, worldtest.Team) {
 		t.Errorf("a member's user ID of another workspace was told %q", said)
 	}
-	s.bot.terminate()
+	s.bot.Terminate()
 
 	if n := s.AWS.Count("*"); n != 0 {
 		t.Errorf("AWS was called %d times", n)
@@ -249,7 +250,7 @@ func TestWhoeverMayNotIsRefusedPrivatelyAndAWSHearsNothing(t *testing.T) {
 	for _, e := range s.events() {
 		if e.Kind == "refused" {
 			refused = append(refused, e.By)
-			if reason, _ := e.Data["reason"].(string); !strings.Contains(reason, world.Team) {
+			if reason, _ := e.Data["reason"].(string); !strings.Contains(reason, worldtest.Team) {
 				t.Errorf("the refusal of %s is recorded with %v", e.By, e.Data)
 			}
 		}
@@ -271,7 +272,7 @@ func TestGitHubsSilenceIsARefusal(t *testing.T) {
 	s.serve()
 	s.GitHub.RevokeToken(s.env["GITHUB_TOKEN"])
 	s.types(s.Member, s.Log, "")
-	if said := s.whispered(s.Member, 0); !strings.Contains(said, world.Team) || !strings.Contains(said, "nothing was done") || !strings.Contains(said, "GitHub") {
+	if said := s.whispered(s.Member, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "nothing was done") || !strings.Contains(said, "GitHub") {
 		t.Errorf("the member was told %q", said)
 	}
 	if n := s.AWS.Count("*"); n != 0 {

@@ -20,8 +20,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
 )
 
 func main() {
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	w := world.New(world.Options{
+	w := worldtest.New(worldtest.Options{
 		Pace:  15 * time.Millisecond,
 		Grace: 2 * time.Minute, // a week is long at a prompt
 		// CloudWatch Logs delivers late, and not all lines equally late.
@@ -72,7 +72,7 @@ type running struct {
 }
 
 // start runs the bot as "rootbot serve" would, and returns when it listens.
-func start(ctx context.Context, w *world.World, verbose bool) (*running, error) {
+func start(ctx context.Context, w *worldtest.World, verbose bool) (*running, error) {
 	env := w.Env()
 	for name, value := range env {
 		// The AWS SDK reads the environment itself.
@@ -105,7 +105,7 @@ func start(ctx context.Context, w *world.World, verbose bool) (*running, error) 
 }
 
 // wait waits for something that Slack, AWS or GitHub would see.
-func (b *running) wait(ctx context.Context, w *world.World, limit time.Duration, what string, holds func() bool) error {
+func (b *running) wait(ctx context.Context, w *worldtest.World, limit time.Duration, what string, holds func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	go func() {

@@ -14,7 +14,7 @@ import (
 	"sync"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -41,7 +41,7 @@ const usage = `Type as in Slack, or:
 
 // seat is who somebody at the prompt is, where, and what they have filled in.
 type seat struct {
-	w       *world.World
+	w       *worldtest.World
 	out     io.Writer
 	user    slacktest.User
 	channel slacktest.Channel
@@ -50,7 +50,7 @@ type seat struct {
 
 // prompt reads lines until "quit", the end of the input, or ctx's end, and shows
 // what changes in Slack as it changes.
-func prompt(ctx context.Context, w *world.World, bot *running, in io.Reader, out io.Writer) error {
+func prompt(ctx context.Context, w *worldtest.World, bot *running, in io.Reader, out io.Writer) error {
 	locked := &writer{to: out}
 	s := &seat{w: w, out: locked, user: w.Member, channel: w.Log, values: map[string]slacktest.Value{}}
 	fmt.Fprint(locked, "\n", usage)
@@ -96,7 +96,7 @@ func prompt(ctx context.Context, w *world.World, bot *running, in io.Reader, out
 }
 
 // where says in which channel, and whether in a thread, a message is.
-func where(w *world.World, m slacktest.Message) string {
+func where(w *worldtest.World, m slacktest.Message) string {
 	name := "direct message"
 	for _, c := range w.Slack.Channels() {
 		if c.ID == m.Channel {
@@ -272,11 +272,11 @@ func (s *seat) code(code, login string) error {
 
 // merge merges the newest open pull request.
 func (s *seat) merge() error {
-	pulls := s.w.GitHub.Pulls(world.UsersRepo)
+	pulls := s.w.GitHub.Pulls(worldtest.UsersRepo)
 	for i := len(pulls) - 1; i >= 0; i-- {
 		if pulls[i].State == "open" {
 			fmt.Fprintf(s.out, "Merging #%d, %q.\n", pulls[i].Number, pulls[i].Title)
-			return s.w.GitHub.Merge(world.UsersRepo, pulls[i].Number, s.user.Name)
+			return s.w.GitHub.Merge(worldtest.UsersRepo, pulls[i].Number, s.user.Name)
 		}
 	}
 	return errors.New("no pull request is open")

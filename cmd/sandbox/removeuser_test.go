@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
 // asked asks for the removal of users and waits for the buttons.
-func asked(t *testing.T, w *world.World, bot *running, emails string) (card, ask slacktest.Message) {
+func asked(t *testing.T, w *worldtest.World, bot *running, emails string) (card, ask slacktest.Message) {
 	t.Helper()
 	ctx := t.Context()
 	if _, err := w.Slack.Command(ctx, w.Member.ID, w.Desk.ID, "/aws-remove-user", emails); err != nil {
@@ -46,7 +46,7 @@ func asked(t *testing.T, w *world.World, bot *running, emails string) (card, ask
 	return card, ask
 }
 
-func until(t *testing.T, w *world.World, bot *running, what string, holds func() bool) {
+func until(t *testing.T, w *worldtest.World, bot *running, what string, holds func() bool) {
 	t.Helper()
 	if err := bot.wait(t.Context(), w, 20*time.Second, what, holds); err != nil {
 		var b strings.Builder
@@ -55,9 +55,9 @@ func until(t *testing.T, w *world.World, bot *running, what string, holds func()
 	}
 }
 
-func launch(t *testing.T, o world.Options) (*world.World, *running) {
+func launch(t *testing.T, o worldtest.Options) (*worldtest.World, *running) {
 	t.Helper()
-	w := world.New(o)
+	w := worldtest.New(o)
 	t.Cleanup(w.Close)
 	bot, err := start(context.WithoutCancel(t.Context()), w, testing.Verbose())
 	if err != nil {
@@ -67,7 +67,7 @@ func launch(t *testing.T, o world.Options) (*world.World, *running) {
 	return w, bot
 }
 
-func (b *running) state(w *world.World, card slacktest.Message, want string) func() bool {
+func (b *running) state(w *worldtest.World, card slacktest.Message, want string) func() bool {
 	return func() bool {
 		for _, m := range w.Slack.Messages(card.Channel) {
 			if m.TS == card.TS {
@@ -79,15 +79,15 @@ func (b *running) state(w *world.World, card slacktest.Message, want string) fun
 }
 
 func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
-	w, bot := launch(t, world.Options{})
-	before, _ := w.IAM.User(world.Leaver)
-	card, ask := asked(t, w, bot, world.Leaver)
+	w, bot := launch(t, worldtest.Options{})
+	before, _ := w.IAM.User(worldtest.Leaver)
+	card, ask := asked(t, w, bot, worldtest.Leaver)
 	pressed := time.Now()
 	if _, err := w.Slack.Click(t.Context(), w.Second.ID, w.Desk.ID, ask.TS, "approve"); err != nil {
 		t.Fatal(err)
 	}
 	denied := func() bool {
-		u, _ := w.IAM.User(world.Leaver)
+		u, _ := w.IAM.User(worldtest.Leaver)
 		return slices.Contains(u.Attached, awstest.AWSDenyAll)
 	}
 	if err := w.AWS.Wait(t.Context(), denied); err != nil {
@@ -107,7 +107,7 @@ func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
 		}
 		return false
 	})
-	if !w.IAM.Powerless(world.Leaver) {
+	if !w.IAM.Powerless(worldtest.Leaver) {
 		t.Error("the user has power")
 	}
 	if _, err := w.Slack.Click(t.Context(), w.Second.ID, w.Desk.ID, ask.TS, "undo"); err != nil {
@@ -118,7 +118,7 @@ func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, w, bot, "the end", bot.state(w, card, "Taken back"))
-	after, _ := w.IAM.User(world.Leaver)
+	after, _ := w.IAM.User(worldtest.Leaver)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)
 	}
@@ -128,9 +128,9 @@ func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
 }
 
 func TestAUserWhomTerraformOwnsIsRemovedByAMergedPullRequest(t *testing.T) {
-	w, bot := launch(t, world.Options{Grace: -1})
+	w, bot := launch(t, worldtest.Options{Grace: -1})
 	other, _ := w.IAM.User("solitary.stork@softwire.com")
-	card, ask := asked(t, w, bot, world.Leaver)
+	card, ask := asked(t, w, bot, worldtest.Leaver)
 	if _, err := w.Slack.Click(t.Context(), w.Member.ID, w.Desk.ID, ask.TS, "approve"); err != nil {
 		t.Fatal(err)
 	}
@@ -141,19 +141,19 @@ func TestAUserWhomTerraformOwnsIsRemovedByAMergedPullRequest(t *testing.T) {
 	if _, err := w.Slack.Click(t.Context(), w.Second.ID, w.Desk.ID, ask.TS, "approve"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, w, bot, "the pull request", func() bool { return len(w.GitHub.Pulls(world.UsersRepo)) == 1 })
-	if !w.IAM.Powerless(world.Leaver) {
+	until(t, w, bot, "the pull request", func() bool { return len(w.GitHub.Pulls(worldtest.UsersRepo)) == 1 })
+	if !w.IAM.Powerless(worldtest.Leaver) {
 		t.Error("the user has power while the pull request waits")
 	}
-	pull := w.GitHub.Pulls(world.UsersRepo)[0]
+	pull := w.GitHub.Pulls(worldtest.UsersRepo)[0]
 	if pull.Title != "Remove AWS user solitary.stork" || len(pull.Files) != 2 {
 		t.Errorf("the pull request is %q and changes %d files", pull.Title, len(pull.Files))
 	}
-	if err := w.GitHub.Merge(world.UsersRepo, pull.Number, "badger"); err != nil {
+	if err := w.GitHub.Merge(worldtest.UsersRepo, pull.Number, "badger"); err != nil {
 		t.Fatal(err)
 	}
 	until(t, w, bot, "the end", bot.state(w, card, "is removed"))
-	if _, there := w.IAM.User(world.Leaver); there {
+	if _, there := w.IAM.User(worldtest.Leaver); there {
 		t.Error("the user is still there")
 	}
 	now, _ := w.IAM.User("solitary.stork@softwire.com")

@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/cmd/internal/world"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 )
 
 // story plays one /scim-sync by a member, and one by somebody who isn't, shows
 // what Slack shows, and checks what became of the world.
-func story(ctx context.Context, w *world.World, bot *running, out io.Writer) error {
-	fmt.Fprintf(out, "A Slack workspace, the GitHub organisation %s and an AWS account, all in memory.\n", world.Organization)
-	fmt.Fprintf(out, "@otter is in the team %s and asks for a sync; @magpie isn't, and asks too.\n\n", world.Team)
+func story(ctx context.Context, w *worldtest.World, bot *running, out io.Writer) error {
+	fmt.Fprintf(out, "A Slack workspace, the GitHub organisation %s and an AWS account, all in memory.\n", worldtest.Organization)
+	fmt.Fprintf(out, "@otter is in the team %s and asks for a sync; @magpie isn't, and asks too.\n\n", worldtest.Team)
 	if _, err := w.Slack.Command(ctx, w.Member.ID, w.General.ID, "/scim-sync", w.Joiner); err != nil {
 		return fmt.Errorf("type /scim-sync: %w", err)
 	}
@@ -54,14 +54,14 @@ func story(ctx context.Context, w *world.World, bot *running, out io.Writer) err
 			return n == 1
 		}()),
 		check("the stranger caused no call to AWS", len(w.AWS.Calls()) == before),
-		check("the stranger was told why", contains(w.Slack.Ephemerals(w.Outside.ID)[0].PlainText(), world.Team, "Nothing was done")),
+		check("the stranger was told why", contains(w.Slack.Ephemerals(w.Outside.ID)[0].PlainText(), worldtest.Team, "Nothing was done")),
 		same(w),
 		problems("Slack", w.Slack.Problems()), problems("AWS", w.AWS.Problems()), problems("GitHub", w.GitHub.Problems()),
 	)
 }
 
 // lastCard is the newest message in the log channel.
-func lastCard(w *world.World) (slacktest.Message, bool) {
+func lastCard(w *worldtest.World) (slacktest.Message, bool) {
 	messages := w.Slack.Messages(w.Log.ID)
 	if len(messages) == 0 {
 		return slacktest.Message{}, false
@@ -69,7 +69,7 @@ func lastCard(w *world.World) (slacktest.Message, bool) {
 	return messages[len(messages)-1], true
 }
 
-func lastReply(w *world.World, card slacktest.Message) slacktest.Message {
+func lastReply(w *worldtest.World, card slacktest.Message) slacktest.Message {
 	replies := w.Slack.Thread(w.Log.ID, card.TS)
 	return replies[len(replies)-1]
 }
@@ -89,14 +89,14 @@ func problems(who string, list []string) error {
 }
 
 // same compares Identity Center's teams with GitHub's.
-func same(w *world.World) error {
+func same(w *worldtest.World) error {
 	want := map[string][]string{}
 	for slug, members := range w.GitHub.Teams() {
 		if slug == "all-org-members" {
 			continue
 		}
 		for _, login := range members {
-			want[slug] = append(want[slug], login+world.Suffix)
+			want[slug] = append(want[slug], login+worldtest.Suffix)
 		}
 	}
 	have := w.Store.Snapshot().Member

@@ -1,8 +1,8 @@
-// Package world is an organisation to try the bot in: a Slack workspace, a
+// Package worldtest is an organisation to try the bot in: a Slack workspace, a
 // GitHub organisation and an AWS account, all held in memory and talked to over
 // the wire. cmd/sandbox shows it to people, and the tests of the built binary
 // run against it. Everybody in it is an animal.
-package world
+package worldtest
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package world
+package worldtest
 
 import (
 	"encoding/json"
