@@ -53,9 +53,19 @@ func TestTheShippedProgramIsSmallAndReadyAtOnce(t *testing.T) {
 	if idle >= idleBelow {
 		t.Errorf("the bot has %d KiB resident after a run", idle)
 	}
-	for _, path := range []string{"healthz", "metrics"} {
-		if status, body := s.bot.Get(path); status != http.StatusOK || path == "metrics" && !strings.Contains(body, "rootbot_slack_connections 2") {
-			t.Errorf("/%s answers %d:\n%.300s", path, status, body)
+	if status, body := s.bot.Get("healthz"); status != http.StatusOK {
+		t.Errorf("/healthz answers %d:\n%.300s", status, body)
+	}
+	status, body := s.bot.Get("metrics")
+	for _, told := range []string{
+		"rootbot_slack_connections 2\n",
+		`rootbot_calls_total{method="GET /orgs/{org}/teams/{team}/memberships/{user}",outcome="ok",to="github"} `,
+		`rootbot_calls_total{method="lambda:Invoke",outcome="ok",to="aws"} 1` + "\n",
+		`rootbot_assume_roles_total{outcome="ok"} `,
+		`rootbot_steps_total{operation="scim-sync",outcome="failed"} `,
+	} {
+		if status != http.StatusOK || !strings.Contains(body, told) {
+			t.Errorf("/metrics answers %d and doesn't tell %s", status, told)
 		}
 	}
 	s.bot.Terminate()

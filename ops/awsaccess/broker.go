@@ -38,6 +38,10 @@ type Broker struct {
 
 	// Record records the calls of the sessions that act. Nil: they aren't recorded.
 	Record Recorder
+	// Observe is told of every call, sts:AssumeRole included. Nil: nobody is. It
+	// must be set before the first session is made, and may be called from several
+	// goroutines.
+	Observe Observer
 
 	mu       sync.Mutex
 	sessions map[string]session
@@ -95,6 +99,14 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 	base := b.base.Copy()
 	base.Region = stage.Region
 	config := base.Copy()
+	config.APIOptions = slices.Clone(config.APIOptions)
+	if stage.Tags && b.Record != nil {
+		config.APIOptions = append(config.APIOptions, recording(b.Record, r))
+	}
+	if b.Observe != nil {
+		base.APIOptions = append(slices.Clone(base.APIOptions), observing(b.Observe))
+		config.APIOptions = append(config.APIOptions, observing(b.Observe))
+	}
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), stage.Role,
 		func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName = SessionName(r)
@@ -109,9 +121,6 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 				}
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
-	if stage.Tags && b.Record != nil {
-		config.APIOptions = append(slices.Clone(config.APIOptions), recording(b.Record, r))
-	}
 	b.sessions[key] = session{config: config, made: now}
 	return config, nil
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/google/go-github/v62/github"
 
+	"github.com/aws-root-account/rootbot/bot/meter"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
@@ -84,10 +86,12 @@ func (e Environment) slackFaults() error {
 	return errors.Join(faults...)
 }
 
-// github makes the client that the environment has credentials for.
-func (e Environment) github() (*github.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 16
+// github makes the client that the environment has credentials for. Its calls
+// are counted below the credentials, so that those for a token are too.
+func (e Environment) github(m *meter.Meter) (*github.Client, error) {
+	own := http.DefaultTransport.(*http.Transport).Clone()
+	own.MaxIdleConnsPerHost = 16
+	transport := meter.Transport(m, "github", meter.GitHubRoute, own)
 	if e.GitHubAppID == "" && e.GitHubInstallation == "" && e.GitHubKey == "" {
 		if e.GitHubToken == "" {
 			return nil, errors.New("GitHub's credentials are not set: GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_TOKEN")
@@ -128,4 +132,19 @@ func loadAWS(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("read AWS's configuration: %w", err)
 	}
 	return config, nil
+}
+
+// observe counts the calls of AWS.
+func observe(m *meter.Meter) awsaccess.Observer {
+	return func(service, action, outcome string, took time.Duration) {
+		m.Called("aws", service+":"+action, outcome, took)
+		if service != "sts" || action != "AssumeRole" {
+			return
+		}
+		var err error
+		if outcome != meter.OK {
+			err = errors.New(outcome)
+		}
+		m.AssumedRole(err, time.Now())
+	}
 }

@@ -13,12 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/meter"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -30,6 +29,7 @@ import (
 type Service struct {
 	Desk   *bot.Desk
 	Store  *store.Store
+	Meter  *meter.Meter
 	config *Config
 	env    Environment
 	log    *slog.Logger
@@ -37,7 +37,8 @@ type Service struct {
 
 // New opens the database and makes the desk. Close ends it.
 func New(ctx context.Context, config *Config, env Environment, log *slog.Logger) (*Service, error) {
-	client, err := env.github()
+	counts := meter.New()
+	client, err := env.github(counts)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +47,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		return nil, err
 	}
 	broker := awsaccess.New(base)
+	broker.Observe = observe(counts)
 	desk := &bot.Desk{Log: log, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
 	broker.Record = desk.Called
 	var operations []ops.Operation
@@ -57,6 +59,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	if err := ops.Validate(operations); err != nil {
 		return nil, err
 	}
+	counts.Offer(operationNames(operations)...)
 	identities := map[string]string{}
 	for _, i := range config.Identities {
 		identities[i.Slack] = i.GitHub
@@ -78,7 +81,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 			return kept.Put(ctx, anchor.Anchor{Seq: head.Seq, Hash: head.Hash}, time.Now())
 		}
 	}
-	return &Service{Store: db, Desk: desk, config: config, env: env, log: log}, nil
+	return &Service{Store: db, Desk: desk, Meter: counts, config: config, env: env, log: log}, nil
 }
 
 // vault is where the settings have the audit anchored; the zero value: nowhere.
@@ -216,10 +219,6 @@ func (s *Service) flush(ctx context.Context) {
 
 // health answers whoever watches over the process.
 func (s *Service) health(face *chat.Chat) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rootbot_slack_connections", Help: "Socket Mode connections that stand."},
-			func() float64 { return float64(face.Connections()) }))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -235,7 +234,11 @@ func (s *Service) health(face *chat.Chat) http.Handler {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	metrics := promhttp.HandlerFor(s.Meter.Registry(), promhttp.HandlerOpts{})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		s.Meter.Connections(face.Connections())
+		metrics.ServeHTTP(w, r)
+	})
 	return mux
 }
 
