@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/aws-root-account/rootbot/bot/meter"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -34,6 +35,7 @@ type Desk struct {
 	Operations []ops.Operation
 	Terms      map[string]Terms // by the operation's name; DefaultTerms where there are none
 	Log        *slog.Logger
+	Meter      *meter.Meter // nil counts nothing
 	Now        func() time.Time
 
 	// Present returns nil if somebody is in a place, for operations that everybody

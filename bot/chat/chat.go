@@ -13,10 +13,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/meter"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/slack-go/slack"
@@ -45,8 +45,8 @@ type Chat struct {
 	home       string            // the workspace's address, ends in a slash
 	channel    string            // ID of the log channel
 	places     map[string]string // ID of the channel where an operation is asked for, by its name
-	connected  atomic.Int64
-	handlers   chan struct{} // as many tokens as handlers may run at once
+	sockets    sockets
+	intake     intake
 	paces      paces
 	replies    replies
 	linking    linking
@@ -58,14 +58,15 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	// slack-go would open a new connection for most posts.
 	transport.MaxIdleConnsPerHost = 16
-	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), Timeout: 20 * time.Second}
 	return &Chat{
 		desk: desk, store: desk.Store, log: log, http: client, settings: settings,
 		api: slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
 			slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(client)),
-		handlers: make(chan struct{}, 64),
-		paces:    paces{byChannel: map[string]*pace{}},
-		replies:  replies{byRequest: map[string]reply{}},
+		sockets: newSockets(),
+		intake:  newIntake(),
+		paces:   paces{byChannel: map[string]*pace{}},
+		replies: replies{byRequest: map[string]reply{}},
 	}
 }
 
@@ -203,9 +204,6 @@ func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
 		params.Cursor = next
 	}
 }
-
-// Connections tells how many Socket Mode connections stand.
-func (c *Chat) Connections() int { return int(c.connected.Load()) }
 
 // link is the address of a message.
 func (c *Chat) link(p store.Post) string {

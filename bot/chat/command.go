@@ -227,17 +227,23 @@ func (c *Chat) later(ctx context.Context, url string, text func(context.Context)
 	c.delivering.Go(func() {
 		// What is found out slowly must still be told.
 		asking, asked := context.WithTimeout(ctx, 30*time.Second)
-		message := &slack.WebhookMessage{Text: cut(text(asking), sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
+		said := text(asking)
 		asked()
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		_, err := backoff.Retry(ctx, func() (struct{}, error) {
-			return struct{}{}, slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
-		}, backoff.WithMaxTries(5))
-		if err != nil {
-			c.log.Error("answer through response_url", "error", redactURL(err))
-		}
+		c.whisper(ctx, url, said)
 	})
+}
+
+// whisper says something through a response_url.
+func (c *Chat) whisper(ctx context.Context, url, text string) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	message := &slack.WebhookMessage{Text: cut(text, sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		return struct{}{}, slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
+	}, backoff.WithMaxTries(5))
+	if err != nil {
+		c.log.Error("answer through response_url", "error", redactURL(err))
+	}
 }
 
 // refuse records what somebody tried who may not, and says why not.

@@ -1,21 +1,76 @@
 package chat
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"runtime/debug"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
+	"golang.org/x/time/rate"
 )
 
 const (
-	connections = 2               // so that one may be renewed while the other listens
+	connections = 2               // so that one may be renewed, or be dead, while the other listens
 	storeWithin = 2 * time.Second // of the 3 s that Slack waits for an ack
 	ackWithin   = 3 * time.Second
+
+	lifeUnsaid = time.Hour       // of a connection, where Slack doesn't say
+	lingering  = 2 * time.Second // how long an old connection listens beside its successor
+	waitMost   = 30 * time.Second
 )
+
+// sockets are the connections that stand, and what holds the opening of others up.
+type sockets struct {
+	mu       sync.Mutex
+	standing map[*connection]struct{}
+	since    time.Time // none stands; zero: one does, or none ever did
+	held     time.Time // Slack said to open none before
+	opening  *rate.Limiter
+}
+
+func newSockets() sockets {
+	return sockets{standing: map[*connection]struct{}{}, opening: rate.NewLimiter(1, 2*connections)}
+}
+
+// stand counts a connection in, or out.
+func (c *Chat) stand(conn *connection, there bool) {
+	s := &c.sockets
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if there {
+		if !s.since.IsZero() {
+			c.desk.Meter.Gap(time.Since(s.since))
+			s.since = time.Time{}
+		}
+		s.standing[conn] = struct{}{}
+	} else if _, was := s.standing[conn]; was {
+		delete(s.standing, conn)
+		if len(s.standing) == 0 {
+			s.since = time.Now()
+		}
+	}
+	c.desk.Meter.Connections(len(s.standing))
+}
+
+// others are the connections that stand beside one.
+func (s *sockets) others(conn *connection) []*connection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Keys(s.standing)), func(o *connection) bool { return o == conn })
+}
+
+// Connections tells how many Socket Mode connections stand.
+func (c *Chat) Connections() int {
+	c.sockets.mu.Lock()
+	defer c.sockets.mu.Unlock()
+	return len(c.sockets.standing)
+}
 
 // Listen takes commands and clicks until ending ends, which is no error, or until
 // Slack says something that no waiting mends.
@@ -23,116 +78,139 @@ func (c *Chat) Listen(ending context.Context) error {
 	ctx, cancel := context.WithCancelCause(ending)
 	defer cancel(nil)
 	defer c.linking.stop()
+	c.begin()
 	var wait sync.WaitGroup
-	for range connections {
+	for nth := range connections {
 		wait.Go(func() {
-			client := socketmode.New(c.api)
-			consumed := make(chan struct{})
-			go func() {
-				defer close(consumed)
-				c.consume(ctx, client, cancel)
-			}()
-			err := client.RunContext(ctx)
-			if ctx.Err() == nil {
-				if said := explain(err, "SLACK_APP_TOKEN"); said != nil {
-					err = said
-				}
+			if err := c.keep(ctx, nth); err != nil {
 				cancel(fmt.Errorf("connect to Slack: %w", err))
 			}
-			<-consumed
 		})
 	}
 	wait.Wait()
+	c.end()
 	if ending.Err() != nil {
 		return nil // signal.NotifyContext gives it a cause of its own
 	}
 	return context.Cause(ctx)
 }
 
-// consume handles what one client hears. Handlers run beside each other, as
-// many as there are tokens; those under way when ctx ends are waited for. What
-// Slack says that no waiting mends goes to fail: slack-go would try for ever.
-func (c *Chat) consume(ctx context.Context, client *socketmode.Client, fail context.CancelCauseFunc) {
-	var handling sync.WaitGroup
-	defer handling.Wait()
-	standing := false
-	drop := func() {
-		if standing {
-			standing = false
-			c.connected.Add(-1)
-		}
-	}
-	defer drop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case event := <-client.Events:
-			switch event.Type {
-			case socketmode.EventTypeHello:
-				if !standing {
-					standing = true
-					c.connected.Add(1)
-				}
-			case socketmode.EventTypeConnecting:
-				drop()
-			case socketmode.EventTypeConnectionError:
-				failed, ok := event.Data.(*slack.ConnectionErrorEvent)
-				if !ok {
-					continue
-				}
-				if said := explain(failed.ErrorObj, "SLACK_APP_TOKEN"); said != nil {
-					fail(fmt.Errorf("connect to Slack: %w", said))
-					continue
-				}
-				c.log.Warn("connect to Slack", "error", failed.ErrorObj)
-			case socketmode.EventTypeSlashCommand, socketmode.EventTypeInteractive, socketmode.EventTypeEventsAPI:
-				c.handlers <- struct{}{}
-				handling.Go(func() {
-					defer func() { <-c.handlers }()
-					// What was taken is finished, also when ctx ends meanwhile.
-					c.handle(context.WithoutCancel(ctx), client, event)
-				})
-			}
-		}
-	}
-}
-
-func (c *Chat) handle(ctx context.Context, client *socketmode.Client, event socketmode.Event) {
-	ctx, cancel := context.WithTimeout(ctx, ackWithin)
-	defer cancel()
-	var answer any
-	func() {
-		defer func() {
-			if p := recover(); p != nil {
-				const said = "Internal error; nothing was done. Try again, and tell whoever runs the bot if it goes on."
-				c.log.Error("panic in a handler", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				answer = ephemeral(said)
-				// The ack of a click shows nothing.
-				if did, ok := event.Data.(slack.InteractionCallback); ok {
-					answer = nil
-					if did.ResponseURL != "" {
-						c.later(ctx, did.ResponseURL, func(context.Context) string { return said })
-					}
-				}
-			}
-		}()
-		switch data := event.Data.(type) {
-		case slack.SlashCommand:
-			answer = c.command(ctx, data)
-		case slack.InteractionCallback:
-			answer = c.interaction(ctx, data)
+// keep keeps one connection standing until ctx ends. One that Slack wants renewed,
+// or that is old, goes on listening until its successor was greeted; that happens
+// at different times for each, so that another one is always there. An error is
+// one that no waiting mends.
+func (c *Chat) keep(ctx context.Context, nth int) error {
+	var leaving sync.WaitGroup
+	defer leaving.Wait()
+	var old *connection
+	defer func() {
+		if old != nil {
+			c.stand(old, false)
+			old.leave(0)
 		}
 	}()
-	if event.Request == nil {
-		return
-	}
-	if err := client.AckCtx(ctx, event.Request.EnvelopeID, answer); err != nil {
-		c.log.Error("acknowledge", "type", event.Type, "error", err)
+	share := 0.85 * float64(nth+1) / connections // of its life that the first one is kept
+	for reason := ""; ; share = 0.85 {
+		conn, err := c.connect(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		c.stand(conn, true)
+		if reason != "" {
+			c.desk.Meter.Reconnected(reason)
+			c.log.Info("connected anew to Slack", "because", reason)
+		}
+		if retired := old; retired != nil {
+			leaving.Go(func() { retired.leave(lingering) })
+		}
+		old = conn
+		go func() {
+			conn.read(c.take)
+			c.stand(conn, false)
+		}()
+		life := time.NewTimer(time.Duration(share * float64(cmp.Or(conn.life, lifeUnsaid))))
+		select {
+		case <-ctx.Done():
+			life.Stop()
+			return nil
+		case <-life.C:
+			reason = "renewed"
+		case <-conn.gone:
+			old, reason = nil, "lost"
+			if conn.silent.Load() {
+				reason = "silent"
+			}
+			c.log.Warn("a connection to Slack is gone", "because", reason, "error", conn.why)
+		case said := <-conn.told:
+			if words := fatal[said]; words != "" {
+				return fmt.Errorf("%s (%s): check SLACK_APP_TOKEN", words, said)
+			}
+			reason = said
+			if said != "warning" {
+				// It gets no more envelopes, so it doesn't count any more.
+				reason = "refresh"
+				c.stand(conn, false)
+			}
+		}
+		life.Stop()
 	}
 }
 
-// ephemeral is an ack's payload that only whoever typed the command sees.
-func ephemeral(text string) any {
-	return map[string]string{"response_type": "ephemeral", "text": text}
+// connect opens a connection, and tries again for as long as it takes. An error
+// is one that no waiting mends, or the end of ctx.
+func (c *Chat) connect(ctx context.Context) (*connection, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.MaxInterval = waitMost
+	return backoff.Retry(ctx, func() (*connection, error) {
+		if err := c.sockets.turn(ctx); err != nil {
+			return nil, backoff.Permanent(err)
+		}
+		conn, err := c.dial(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, backoff.Permanent(ctx.Err())
+		}
+		if said := explain(err, "SLACK_APP_TOKEN"); said != nil {
+			return nil, backoff.Permanent(said)
+		}
+		c.desk.Meter.Reconnected("failed")
+		c.log.Warn("connect to Slack", "error", redactURL(err))
+		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+			c.sockets.hold(limited.RetryAfter)
+		}
+		return nil, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0))
+}
+
+// turn waits until a connection may be opened: about one a second, and none
+// before the time that Slack asked to wait for.
+func (s *sockets) turn(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		held := time.Until(s.held)
+		s.mu.Unlock()
+		if held <= 0 {
+			return s.opening.Wait(ctx)
+		}
+		timer := time.NewTimer(held)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *sockets) hold(wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if till := time.Now().Add(wait); till.After(s.held) {
+		s.held = till
+	}
 }

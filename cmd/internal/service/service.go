@@ -48,7 +48,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	}
 	broker := awsaccess.New(base)
 	broker.Observe = observe(counts)
-	desk := &bot.Desk{Log: log, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
+	desk := &bot.Desk{Log: log, Meter: counts, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
 	broker.Record = desk.Called
 	var operations []ops.Operation
 	terms := map[string]bot.Terms{}

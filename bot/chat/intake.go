@@ -1,0 +1,227 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// envelope is what Slack hands over and wants acknowledged within 3 s.
+type envelope struct {
+	conn    *connection
+	id      string
+	kind    string // "slash_commands", "interactive", "events_api"
+	payload json.RawMessage
+	came    time.Time
+}
+
+// How much is taken at once. What waits longer than storing may take is answered
+// by that the bot is busy, and so is what finds the queue full: nobody is left
+// without an answer.
+const (
+	handlers = 32
+	queued   = 2000
+	excuses  = 64 // answers under way to people whose click found the bot busy
+)
+
+const tooBusy = "The bot has more to do just now than it can take. Nothing was done. Try again in a minute."
+
+// intake is what has come and isn't taken yet.
+type intake struct {
+	queue    chan envelope
+	handling sync.WaitGroup
+	excuses  chan struct{}
+
+	mu    sync.Mutex
+	ended bool
+}
+
+func newIntake() intake {
+	return intake{queue: make(chan envelope, queued), excuses: make(chan struct{}, excuses)}
+}
+
+// begin starts those who handle what comes.
+func (c *Chat) begin() {
+	for range handlers {
+		c.intake.handling.Go(func() {
+			for e := range c.intake.queue {
+				c.handle(e)
+			}
+		})
+	}
+}
+
+// end has what was taken handled to its end. What comes later isn't acknowledged.
+func (c *Chat) end() {
+	c.intake.mu.Lock()
+	c.intake.ended = true
+	close(c.intake.queue)
+	c.intake.mu.Unlock()
+	c.intake.handling.Wait()
+}
+
+// take puts what came into the queue.
+func (c *Chat) take(e envelope) {
+	c.intake.mu.Lock()
+	defer c.intake.mu.Unlock()
+	if c.intake.ended {
+		e.conn.pending.Add(-1)
+		return
+	}
+	select {
+	case c.intake.queue <- e:
+	default:
+		c.excuse(e)
+	}
+}
+
+type fateKey struct{}
+
+// fated notes what became of the envelope that ctx is about, where that is
+// anything but being done.
+func fated(ctx context.Context, fate string) {
+	if noted, ok := ctx.Value(fateKey{}).(*string); ok {
+		*noted = fate
+	}
+}
+
+// handle does what an envelope asks for and acknowledges it.
+func (c *Chat) handle(e envelope) {
+	if time.Since(e.came) > storeWithin {
+		c.excuse(e)
+		return
+	}
+	fate := "done"
+	ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), fateKey{}, &fate), e.came.Add(ackWithin))
+	defer cancel()
+	answer, known := c.answer(ctx, e)
+	if !known {
+		e.conn.pending.Add(-1)
+		c.desk.Meter.Envelope(e.kind, "unknown")
+		return
+	}
+	c.acknowledge(e, answer)
+	c.desk.Meter.Envelope(e.kind, fate)
+}
+
+// answer is the ack's payload; known tells whether the envelope is of a kind that
+// the bot knows.
+func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) {
+	var typed slack.SlashCommand
+	var did slack.InteractionCallback
+	defer func() {
+		if p := recover(); p != nil {
+			const said = "Internal error; nothing was done. Try again, and tell whoever runs the bot if it goes on."
+			c.log.Error("panic in a handler", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.desk.Meter.Panicked()
+			fated(ctx, "panic")
+			answer, known = ephemeral(said), true
+			// The ack of a click shows nothing.
+			if e.kind == socketmode.RequestTypeInteractive {
+				answer = nil
+				if did.ResponseURL != "" {
+					c.later(ctx, did.ResponseURL, func(context.Context) string { return said })
+				}
+			}
+		}
+	}()
+	var err error
+	switch e.kind {
+	case socketmode.RequestTypeSlashCommands:
+		if err = json.Unmarshal(e.payload, &typed); err == nil {
+			return c.command(ctx, typed), true
+		}
+	case socketmode.RequestTypeInteractive:
+		if err = json.Unmarshal(e.payload, &did); err == nil {
+			return c.interaction(ctx, did), true
+		}
+	case socketmode.RequestTypeEventsAPI:
+		return nil, true
+	}
+	c.log.Error("Slack sent what the bot doesn't understand", "type", cut(e.kind, 100), "error", err)
+	return nil, false
+}
+
+// excuse tells whoever did something that the bot is busy, without touching
+// anything that may be slow. An event isn't acknowledged: Slack sends it again.
+func (c *Chat) excuse(e envelope) {
+	c.desk.Meter.Envelope(e.kind, "busy")
+	switch e.kind {
+	case socketmode.RequestTypeSlashCommands:
+		c.acknowledge(e, ephemeral(tooBusy))
+	case socketmode.RequestTypeInteractive:
+		var did slack.InteractionCallback
+		if err := json.Unmarshal(e.payload, &did); err != nil {
+			c.acknowledge(e, nil)
+			return
+		}
+		c.acknowledge(e, c.busy(did))
+	default:
+		e.conn.pending.Add(-1)
+	}
+}
+
+// busy is the ack's payload for a click or a form that found the bot busy.
+func (c *Chat) busy(did slack.InteractionCallback) any {
+	switch did.Type {
+	case slack.InteractionTypeViewSubmission:
+		if there := slices.Sorted(maps.Keys(typed(did))); len(there) > 0 {
+			return slack.NewErrorsViewSubmissionResponse(map[string]string{cut(there[0], 100): tooBusy})
+		}
+	case slack.InteractionTypeBlockSuggestion:
+		return choices([]ops.Option{{Text: tooBusy}})
+	}
+	if did.ResponseURL == "" {
+		return nil
+	}
+	select {
+	case c.intake.excuses <- struct{}{}:
+		c.delivering.Go(func() {
+			defer func() { <-c.intake.excuses }()
+			c.whisper(context.Background(), did.ResponseURL, tooBusy)
+		})
+	default:
+		c.log.Warn("too many clicks to answer each", "user", did.User.ID)
+	}
+	return nil
+}
+
+// acknowledge tells Slack that an envelope arrived. Where its own connection is
+// gone, another one does: that is better than none.
+func (c *Chat) acknowledge(e envelope, answer any) {
+	defer e.conn.pending.Add(-1)
+	body, err := json.Marshal(socketmode.Response{EnvelopeID: e.id, Payload: answer})
+	if err == nil && len(body) >= mostAcked {
+		c.log.Error("an ack is too long for Slack, so it goes without its answer", "type", e.kind, "bytes", len(body))
+		body, err = json.Marshal(socketmode.Response{EnvelopeID: e.id})
+	}
+	if err == nil {
+		err = e.conn.ack(body)
+	}
+	for _, other := range c.sockets.others(e.conn) {
+		if err == nil {
+			break
+		}
+		err = other.ack(body)
+	}
+	if err != nil {
+		c.log.Error("acknowledge", "type", e.kind, "error", err)
+		return
+	}
+	c.desk.Meter.Acked(e.kind, time.Since(e.came))
+}
+
+// ephemeral is an ack's payload that only whoever typed the command sees.
+func ephemeral(text string) any {
+	return map[string]string{"response_type": "ephemeral", "text": text}
+}
