@@ -38,7 +38,7 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 		return change, nil
 	})
 	if err == nil {
-		d.runEnded(now)
+		d.entered(r.State, now)
 		by := r.By
 		if h.login != "" {
 			by = h.login
@@ -46,6 +46,15 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", by, "reason", h.reason)
 	}
 	return err
+}
+
+// entered counts the state that a request is in after a change, if that is another
+// one, and has the audit anchored when a run has ended.
+func (d *Desk) entered(was store.State, now store.Request) {
+	if now.State != was {
+		d.Meter.Request(now.Operation, string(now.State))
+	}
+	d.runEnded(now)
 }
 
 // admit finds out who asks and whether they may.
@@ -60,6 +69,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 	}
 	if err != nil {
 		d.report(err, r)
+		d.Meter.Refused(ops.KindOf(err).String())
 		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID), fault: ops.KindOf(err), quiet: d.said(ctx, r, ops.Words(err, r.ID))})
 	}
 	h := happening{kind: admitted, login: login, account: account}
@@ -287,11 +297,18 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
 	case wait > 0:
+		d.Meter.Step(o.Name, "again")
 		return wait, nil
 	case err != nil:
+		outcome := "failed"
+		if ops.KindOf(err) == ops.Unknown {
+			outcome = "unknown"
+		}
+		d.Meter.Step(o.Name, outcome)
 		d.report(err, r)
 		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
 	}
+	d.Meter.Step(o.Name, "done")
 	return 0, d.apply(ctx, r, happening{kind: stepEnded})
 }
 

@@ -71,7 +71,9 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID))
 	}
 	h := happening{click: c.ID, review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
+	was := r.State
 	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+		was = now.State
 		var err error
 		if h.kind, err = d.verb(*now, c, login); err != nil {
 			return store.Change{}, err
@@ -90,7 +92,7 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		return d.refuseClick(ctx, no.Request, c, login, kind, d.told(no))
 	}
 	if err == nil {
-		d.runEnded(now)
+		d.entered(was, now)
 		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", login)
 	}
 	return err
@@ -174,6 +176,7 @@ func (d *Desk) told(no *NotNowError) string {
 
 // refuseClick answers a click that does nothing, and records it.
 func (d *Desk) refuseClick(ctx context.Context, r store.Request, c store.Click, login, kind, words string) error {
+	d.Meter.Refused("click")
 	by := login
 	if by == "" {
 		by = nameOf(c.Asker)

@@ -34,6 +34,7 @@ const (
 	undoing    kind = "undo"    // a member takes the run back
 	undone     kind = "undone"  // what the run did is taken back
 	gaveUp     kind = "gave-up" // the bot can't go on
+	voided     kind = "voided"  // it was stored after its asker was told that it wasn't
 )
 
 // unknownLogin begins what stands for the login of somebody who may ask without
@@ -77,6 +78,7 @@ var from = map[kind][]store.State{
 	stepFailed: {store.Running, store.Undoing},
 	undoing:    {store.Running},
 	undone:     {store.Undoing},
+	voided:     {store.Asked, store.Planning, store.Waiting, store.Approved},
 	gaveUp:     {store.Asked, store.Planning, store.Waiting, store.Approved, store.Running, store.Undoing},
 }
 
@@ -335,6 +337,13 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		end(store.Undone, fmt.Sprintf("%s took it back: %s", r.Decided.By, r.Decided.Reason))
 		say(store.LogFile, store.Body{})
 		say(store.Result, store.Body{})
+	case voided:
+		const reason = "It was stored too late: whoever asked had been told that nothing was done. Nothing was run."
+		if r.State == store.Asked {
+			r.State, r.Reason, r.EndedAt = store.Withdrawn, reason, now
+			break
+		}
+		end(store.Withdrawn, reason)
 	case gaveUp:
 		if r.State == store.Asked {
 			r.State, r.Reason, r.EndedAt = store.Failed, h.reason, now

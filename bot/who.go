@@ -153,6 +153,7 @@ func nameOf(a store.Asker) string {
 // Refuse records that somebody was refused before there was a request: what
 // they tried, and why not.
 func (d *Desk) Refuse(ctx context.Context, a store.Asker, tried, why string) error {
+	d.Meter.Refused("command")
 	by := a.Login
 	if by == "" {
 		by = nameOf(a)

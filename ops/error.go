@@ -19,6 +19,14 @@ const (
 	Unknown          // it can't be known whether it was done
 )
 
+// String is the kind's name, in lower case.
+func (k Kind) String() string {
+	if names := [...]string{"internal", "refused", "invalid", "busy", "unavailable", "unknown"}; k >= 0 && int(k) < len(names) {
+		return names[k]
+	}
+	return "internal"
+}
+
 // Error is a fault in words for people.
 type Error struct {
 	Kind Kind

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
@@ -39,35 +40,41 @@ type Chat struct {
 	http     *http.Client
 	settings Settings
 
-	workspace  string            // team ID
-	self       string            // the bot's user ID
-	botID      string            // its ID as a bot
-	home       string            // the workspace's address, ends in a slash
-	channel    string            // ID of the log channel
-	places     map[string]string // ID of the channel where an operation is asked for, by its name
-	sockets    sockets
-	intake     intake
-	paces      paces
-	replies    replies
-	linking    linking
-	delivering sync.WaitGroup
+	workspace   string            // team ID
+	self        string            // the bot's user ID
+	botID       string            // its ID as a bot
+	home        string            // the workspace's address, ends in a slash
+	channel     string            // ID of the log channel
+	places      map[string]string // ID of the channel where an operation is asked for, by its name
+	sockets     sockets
+	intake      intake
+	holds       *holds
+	paces       paces
+	leads       atomic.Bool // this process delivers
+	unreachable unreachable
+	replies     replies
+	linking     linking
+	delivering  sync.WaitGroup
 }
 
 // New returns a Chat that isn't connected yet.
 func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	// slack-go would open a new connection for most posts.
-	transport.MaxIdleConnsPerHost = 16
-	client := &http.Client{Transport: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), Timeout: 20 * time.Second}
-	return &Chat{
-		desk: desk, store: desk.Store, log: log, http: client, settings: settings,
-		api: slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
-			slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(client)),
-		sockets: newSockets(),
-		intake:  newIntake(),
-		paces:   paces{byChannel: map[string]*pace{}},
-		replies: replies{byRequest: map[string]reply{}},
+	transport.MaxIdleConnsPerHost = mostPrivate + mostPublic
+	c := &Chat{
+		desk: desk, store: desk.Store, log: log, settings: settings,
+		sockets:     newSockets(),
+		intake:      newIntake(),
+		paces:       paces{byChannel: map[string]*pace{}},
+		replies:     replies{byRequest: map[string]reply{}},
+		unreachable: unreachable{why: map[string]string{}},
 	}
+	c.holds = &holds{next: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), till: map[string]time.Time{}, keep: c.keepHold}
+	c.http = &http.Client{Transport: c.holds, Timeout: 20 * time.Second}
+	c.api = slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
+		slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(c.http))
+	return c
 }
 
 // fatal are Slack's answers that no waiting mends.

@@ -120,6 +120,9 @@ func (c *Chat) again(ctx context.Context, who store.Asker, tried, origin string)
 
 // turnAway records what somebody tried that came to nothing.
 func (c *Chat) turnAway(ctx context.Context, who store.Asker, tried, why string) {
+	if why == twice {
+		fated(ctx, "duplicate")
+	}
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if err := c.desk.Refuse(stored, who, tried, why); err != nil {
@@ -137,6 +140,10 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error)
 	r, err := c.desk.Ask(stored, a)
 	if err != nil && !errors.Is(err, store.ErrTaken) {
 		c.log.Error("store a request", "operation", a.Operation, "error", err)
+		fated(ctx, "unstored")
+		if r.ID != "" {
+			c.delivering.Go(func() { c.desk.VoidRequest(context.WithoutCancel(ctx), r.ID) })
+		}
 	}
 	return r, err
 }

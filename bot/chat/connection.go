@@ -19,7 +19,7 @@ import (
 // promises how often.
 const (
 	pingEvery = 1500 * time.Millisecond
-	silence   = 5 * time.Second
+	silence   = 4 * time.Second
 	greeted   = 10 * time.Second // how long Slack may take to answer and to say hello
 	mostRead  = 4 << 20          // bytes of one message
 	ackWrite  = 2 * time.Second

@@ -12,67 +12,12 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
-// Deliver delivers the desk's messages until ctx ends: those of one thread one
-// after another, those of different threads beside each other. What is being
-// sent when ctx ends is finished; the rest waits in the store.
-func (c *Chat) Deliver(ctx context.Context) {
-	busy := map[string]bool{} // threads whose message is being sent
-	done := make(chan string)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		soonest := time.Minute // to look again anyway
-		waiting, err := c.store.Unsent(ctx)
-		if err != nil && ctx.Err() == nil {
-			c.log.Error("read the messages to be sent", "error", err)
-			soonest = time.Second
-		}
-		heads := map[string][]store.Message{}
-		var order []string
-		for _, m := range waiting {
-			if heads[m.Thread] == nil {
-				order = append(order, m.Thread)
-			}
-			heads[m.Thread] = append(heads[m.Thread], m)
-		}
-		now := time.Now()
-		for _, thread := range order {
-			first := heads[thread][0]
-			if busy[thread] || ctx.Err() != nil {
-				continue
-			}
-			if wait := first.Due.Sub(now); wait > 0 {
-				soonest = min(soonest, wait)
-				continue
-			}
-			busy[thread] = true
-			c.delivering.Go(func() {
-				c.deliver(context.WithoutCancel(ctx), heads[thread])
-				done <- thread
-			})
-		}
-		timer.Reset(soonest)
-		select {
-		case <-ctx.Done():
-			for len(busy) > 0 {
-				delete(busy, <-done)
-			}
-			c.delivering.Wait()
-			return
-		case thread := <-done:
-			delete(busy, thread)
-		case <-c.store.Woken():
-		case <-timer.C:
-		}
-	}
-}
-
 // attempt is how long one delivery may take, turns waited for included.
 const attempt = 90 * time.Second
 
-// deliver sends the first of a request's waiting messages, and those behind it
-// that can go with it.
-func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
+// deliver sends the first of a thread's waiting messages, and those behind it
+// that can go with it. It tells whether it could.
+func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	first := waiting[0]
@@ -82,13 +27,20 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 		with, err = c.send(ctx, waiting)
 	}
 	if err == nil {
-		return
+		c.desk.Meter.Message(first.Kind, "sent")
+		return true
 	}
 	log := c.log.With("request", first.Request, "message", first.ID, "kind", first.Kind)
+	// What became of it is recorded also when the time for sending is over.
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+	defer cancel()
+	outcome := "retried"
 	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		outcome = "limited"
 		err = c.store.Later(ctx, first.ID, time.Now().Add(limited.RetryAfter))
 	} else if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
 		// Not the channel's fault but the message's: it would stop all behind it.
+		outcome = "undeliverable"
 		log.Error("Slack refuses a message for good", "error", answer.Err, "details", answer.ResponseMetadata.Messages)
 		for _, m := range with {
 			if err = c.store.Dead(ctx, m, answer.Err); err != nil {
@@ -96,6 +48,7 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 			}
 		}
 	} else if personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, first.Kind); personal && first.Tries >= enough {
+		outcome = "undeliverable"
 		log.Error("somebody can't be told; giving up", "error", redactURL(err))
 		err = c.store.Dead(ctx, first.ID, redactURL(err))
 	} else {
@@ -103,9 +56,11 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) {
 		log.Warn("deliver a message; trying again", "error", redactURL(err), "in", wait)
 		err = c.store.Later(ctx, first.ID, time.Now().Add(wait))
 	}
+	c.desk.Meter.Message(first.Kind, outcome)
 	if err != nil {
 		log.Error("record the fate of a message", "error", err)
 	}
+	return false
 }
 
 // receipt records that a message was delivered, and where it stands.
@@ -136,6 +91,8 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 	switch {
 	case first.Request == "":
 		return with, c.notice(ctx, first, sent)
+	case r.Asker.Front != "slack" && c.store.Shared() && time.Since(first.At) < terminals:
+		return with, c.store.Later(ctx, first.ID, first.At.Add(terminals)) // its terminal prints it
 	case r.Asker.Front != "slack":
 		return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
 	}

@@ -22,3 +22,6 @@ func (c *Chat) Interaction(ctx context.Context, did slack.InteractionCallback) a
 
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }
+
+// Queued tells how many envelopes wait to be handled.
+func (c *Chat) Queued() int { return len(c.intake.queue) }

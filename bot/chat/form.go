@@ -252,6 +252,10 @@ func (c *Chat) decide(ctx context.Context, click store.Click, answer string) err
 	}
 	if err != nil {
 		c.log.Error("store a click", "request", click.Request, "error", err)
+		fated(ctx, "unstored")
+		if click.Origin != "" {
+			c.delivering.Go(func() { c.desk.VoidClick(context.WithoutCancel(ctx), click) })
+		}
 		return err
 	}
 	c.replies.keep(bot.Thread(click.ID), answer)

@@ -72,16 +72,25 @@ func (c *Chat) end() {
 
 // take puts what came into the queue.
 func (c *Chat) take(e envelope) {
-	c.intake.mu.Lock()
-	defer c.intake.mu.Unlock()
-	if c.intake.ended {
+	switch taken, ended := c.intake.put(e); {
+	case ended:
 		e.conn.pending.Add(-1)
-		return
+	case !taken:
+		c.excuse(e)
+	}
+}
+
+func (i *intake) put(e envelope) (taken, ended bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended {
+		return false, true
 	}
 	select {
-	case c.intake.queue <- e:
+	case i.queue <- e:
+		return true, false
 	default:
-		c.excuse(e)
+		return false, false
 	}
 }
 

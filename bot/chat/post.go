@@ -53,7 +53,7 @@ func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawi
 		options = append(options, slack.MsgOptionTS(at.TS))
 	}
 	channel, ts, err := c.api.PostMessageContext(ctx, at.Channel, options...)
-	return posting{Post: store.Post{Channel: channel, TS: ts}, to: m.Body.To}, c.paces.heed(at.Channel, err)
+	return posting{Post: store.Post{Channel: channel, TS: ts}, to: m.Body.To}, c.reached(at.Channel, err)
 }
 
 // span is the first of several log messages, going up to the end of the last.
@@ -71,7 +71,7 @@ func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
 		options = append(options, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"anchor": d.anchor}}))
 	}
 	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, options...)
-	return c.paces.heed(at.Channel, err)
+	return c.reached(at.Channel, err)
 }
 
 // retire has a message say that a newer one stands below. One that is gone, or
@@ -101,7 +101,7 @@ func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f
 	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, Channel: thread.Channel, ThreadTimestamp: thread.TS,
 	})
-	return c.paces.heed(thread.Channel, err)
+	return c.reached(thread.Channel, err)
 }
 
 // look finds a message of the bot's own since m was written; the zero Post if
@@ -126,7 +126,7 @@ func (c *Chat) look(ctx context.Context, m store.Message, at store.Post, is func
 			}
 		}
 		if err != nil {
-			return store.Post{}, fmt.Errorf("look for a message that may have been posted: %w", err)
+			return store.Post{}, fmt.Errorf("look for a message that may have been posted: %w", c.reached(at.Channel, err))
 		}
 		for _, s := range messages {
 			if is(s) {

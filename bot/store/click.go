@@ -36,8 +36,8 @@ func (s *Store) InsertClick(ctx context.Context, c *Click) error {
 		if err := takeOrigin(ctx, tx, c.Origin); err != nil {
 			return err
 		}
-		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, at, due_at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-			plain(c.Request), plain(c.Verb), string(body), c.At.UnixMicro(), s.clock(time.Now())).Scan(&c.ID); err != nil {
+		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, origin, at, due_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+			plain(c.Request), plain(c.Verb), string(body), c.Origin, c.At.UnixMicro(), s.clock(time.Now())).Scan(&c.ID); err != nil {
 			return fmt.Errorf("insert click: %w", err)
 		}
 		return tx.job(ctx, click{ID: c.ID})
@@ -70,4 +70,23 @@ func (s *Store) AnswerClick(ctx context.Context, c Click, change Change) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
 		return s.apply(ctx, tx, Request{ID: c.Request, Card: c.Request}, change)
 	})
+}
+
+// VoidClick takes back a click that may have been stored after whoever pressed
+// was told that it wasn't. It tells whether there was one. Since transactions that
+// write follow one another, none is stored once it has returned.
+func (s *Store) VoidClick(ctx context.Context, origin string, e Event) (bool, error) {
+	found := false
+	err := s.write(ctx, func(tx transaction) error {
+		result, err := tx.ExecContext(ctx, `UPDATE clicks SET done_at = $1 WHERE origin = $2 AND done_at IS NULL`, time.Now().UnixMicro(), origin)
+		if err != nil {
+			return fmt.Errorf("take a click back: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		found = true
+		return insertEvents(ctx, tx, e)
+	})
+	return found, err
 }

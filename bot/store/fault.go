@@ -65,15 +65,17 @@ func explain(err error) error {
 	if why := sqliteFaults[sqliteCode(err)]; why != "" {
 		return &Fault{Why: why, Err: err}
 	}
+	_, unconnected := errors.AsType[*pgconn.ConnectError](err)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		for _, known := range postgresFaults {
 			if strings.HasPrefix(e.Code, known.code) {
 				return &Fault{Why: known.why, Err: err}
 			}
 		}
-		return err
+		if !unconnected {
+			return err
+		}
 	}
-	_, unconnected := errors.AsType[*pgconn.ConnectError](err)
 	_, cut := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -95,7 +97,7 @@ type trouble struct {
 }
 
 // remembered is how long a fault that was met makes the database count as ill.
-const remembered = 10 * time.Second
+const remembered = 5 * time.Second
 
 // noted explains an error, and remembers a fault for whoever asks how it goes.
 func (s *Store) noted(err error) error {

@@ -28,7 +28,7 @@ func (e *ClaimedError) Error() string {
 
 const selectLink = `SELECT workspace, person, github, login, at, how FROM links `
 
-func readLink(row *sql.Row) (Link, error) {
+func readLink(row interface{ Scan(...any) error }) (Link, error) {
 	var l Link
 	var at sql.NullInt64
 	err := row.Scan(&l.Workspace, &l.User, &l.GitHub, &l.Login, &at, &l.How)
@@ -88,4 +88,22 @@ func (s *Store) LinkOf(ctx context.Context, workspace, user string) (Link, error
 // LinkTo reads the link to a GitHub account; ErrNotFound if there is none.
 func (s *Store) LinkTo(ctx context.Context, github int64) (Link, error) {
 	return readLink(s.db.QueryRowContext(ctx, selectLink+`WHERE github = $1`, github))
+}
+
+// Links reads the links of a workspace.
+func (s *Store) Links(ctx context.Context, workspace string) ([]Link, error) {
+	rows, err := s.query(ctx, selectLink+`WHERE workspace = $1 ORDER BY person`, workspace)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	defer rows.Close()
+	var list []Link
+	for rows.Next() {
+		l, err := readLink(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, rows.Err()
 }

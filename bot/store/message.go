@@ -154,9 +154,21 @@ func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Li
 // Unsent reads the messages that are still to be delivered, in order, at most
 // 200 of each thread.
 func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
-	rows, err := s.query(ctx, `SELECT id, thread, request, kind, body, created_at, due_at, tries FROM (
+	return s.messages(ctx, `SELECT `+messageColumns+` FROM (
 			SELECT *, ROW_NUMBER() OVER (PARTITION BY thread ORDER BY id) AS place FROM messages WHERE sent_at IS NULL AND dead = ''
 		) AS waiting WHERE place <= 200 ORDER BY id`)
+}
+
+// Waiting reads a thread's messages that are still to be delivered, in order, at
+// most 200.
+func (s *Store) Waiting(ctx context.Context, thread string) ([]Message, error) {
+	return s.messages(ctx, `SELECT `+messageColumns+` FROM messages WHERE thread = $1 AND sent_at IS NULL AND dead = '' ORDER BY id LIMIT 200`, thread)
+}
+
+const messageColumns = `id, thread, request, kind, body, created_at, due_at, tries`
+
+func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Message, error) {
+	rows, err := s.query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
 	}
@@ -176,6 +188,77 @@ func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
 		list = append(list, m)
 	}
 	return list, rows.Err()
+}
+
+// Turn is a thread in which something waits to be delivered.
+type Turn struct {
+	Thread string
+	Due    time.Time // of its first message: nothing in it goes before
+}
+
+// Heads reads the threads in which something waits, the longest waiting first.
+func (s *Store) Heads(ctx context.Context) ([]Turn, error) {
+	rows, err := s.query(ctx, `SELECT thread, due_at FROM messages WHERE id IN (
+			SELECT MIN(id) FROM messages WHERE sent_at IS NULL AND dead = '' GROUP BY thread) ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("read what waits: %w", err)
+	}
+	defer rows.Close()
+	var list []Turn
+	for rows.Next() {
+		var h Turn
+		var due sql.NullInt64
+		if err := rows.Scan(&h.Thread, &due); err != nil {
+			return nil, fmt.Errorf("read what waits: %w", err)
+		}
+		h.Due = moment(due)
+		list = append(list, h)
+	}
+	return list, rows.Err()
+}
+
+// Backlog is what isn't finished.
+type Backlog struct {
+	Messages      int               // that are still to be delivered
+	Undeliverable int               // that were given up, or were tried many times
+	Oldest        time.Duration     // since the oldest was due; 0: none is
+	Open          map[[2]string]int // requests that haven't ended, by operation and state
+}
+
+// manyTries are about a minute of them.
+const manyTries = 9
+
+// Backlog counts what isn't finished.
+func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
+	b := Backlog{Open: map[[2]string]int{}}
+	now := time.Now()
+	var due int64
+	if err := s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(due_at), 0), COALESCE(SUM(CASE WHEN tries >= $1 THEN 1 ELSE 0 END), 0)
+		FROM messages WHERE sent_at IS NULL AND dead = ''`, manyTries).Scan(&b.Messages, &due, &b.Undeliverable); err != nil {
+		return b, fmt.Errorf("count messages: %w", s.noted(err))
+	}
+	if due > 0 {
+		b.Oldest = max(0, now.Sub(time.UnixMicro(due)))
+	}
+	var dead int
+	if err := s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM messages WHERE dead <> ''`).Scan(&dead); err != nil {
+		return b, fmt.Errorf("count messages: %w", s.noted(err))
+	}
+	b.Undeliverable += dead
+	rows, err := s.query(ctx, `SELECT operation, state, COUNT(*) FROM requests WHERE ended_at IS NULL GROUP BY operation, state`)
+	if err != nil {
+		return b, fmt.Errorf("count requests: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key [2]string
+		var n int
+		if err := rows.Scan(&key[0], &key[1], &n); err != nil {
+			return b, fmt.Errorf("count requests: %w", err)
+		}
+		b.Open[key] = n
+	}
+	return b, rows.Err()
 }
 
 // Trying records that a message is about to be sent.

@@ -324,6 +324,16 @@ func (s *Store) Tell(ctx context.Context, c Change) error {
 	return s.writeAndWake(ctx, func(tx transaction) error { return s.apply(ctx, tx, Request{}, c) })
 }
 
+// TellOnce does what Tell does, once for each origin; then it is ErrTaken.
+func (s *Store) TellOnce(ctx context.Context, origin string, c Change) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
+		if err := takeOrigin(ctx, tx, origin); err != nil {
+			return err
+		}
+		return s.apply(ctx, tx, Request{}, c)
+	})
+}
+
 const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at FROM requests`
 
 func read(row interface{ Scan(...any) error }) (Request, error) {

@@ -4,10 +4,14 @@
 package team
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,12 +155,22 @@ func (t *Team) Member(ctx context.Context, login string) error {
 	if err != nil {
 		return t.unknown(err, login)
 	}
-	if state := membership.GetState(); state != "active" {
+	if state := cmp.Or(membership.GetState(), "not known"); state != "active" {
 		return &ops.Error{
 			Kind: ops.Refused,
 			What: fmt.Sprintf("Your GitHub login %s is not an active member of the team %s: the membership is %s. Nothing was done.", login, t.Name(), state),
 			Next: "Accept GitHub's invitation, then try again.",
 		}
+	}
+	return nil
+}
+
+// Ping tells whether GitHub answers the bot at all: that it knows the token, and
+// is there. What it says of the team is for Member.
+func (t *Team) Ping(ctx context.Context) error {
+	_, response, err := t.GitHub.Teams.GetTeamBySlug(ctx, t.Organization, t.Slug)
+	if err != nil && (response == nil || response.StatusCode >= http.StatusInternalServerError || response.StatusCode == http.StatusUnauthorized) {
+		return githubaccess.Explain(fmt.Errorf("ask GitHub for the team %s: %w", t.Name(), err))
 	}
 	return nil
 }
@@ -230,4 +244,21 @@ func (t *Team) Shows(ctx context.Context, login string) error {
 	}
 	t.lately.answers[login] = fresh
 	return fresh.err
+}
+
+// Known are the people of the chat whose GitHub login the settings or a link
+// name, by their ID. Whether it still is theirs, Identify tells.
+func (t *Team) Known(ctx context.Context) ([]string, error) {
+	people := slices.Sorted(maps.Keys(t.Identities))
+	if t.Links != nil {
+		links, err := t.Links.Links(ctx, t.Workspace)
+		if err != nil {
+			return nil, err
+		}
+		for _, link := range links {
+			people = append(people, link.User)
+		}
+	}
+	slices.Sort(people)
+	return slices.Compact(people), nil
 }

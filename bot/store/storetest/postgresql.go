@@ -98,6 +98,22 @@ func Database(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dropped(t, name)
+}
+
+// Empty makes a PostgreSQL database without tables and returns its address.
+func Empty(t testing.TB) string {
+	t.Helper()
+	name := fresh("empty")
+	if err := administer("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	return dropped(t, name)
+}
+
+// dropped is the address of a database that goes when the test ends.
+func dropped(t testing.TB, name string) string {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := administer("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
 			t.Error(err)

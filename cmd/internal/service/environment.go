@@ -20,7 +20,6 @@ import (
 	"github.com/google/go-github/v62/github"
 
 	"github.com/aws-root-account/rootbot/bot/meter"
-	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
@@ -132,19 +131,4 @@ func loadAWS(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("read AWS's configuration: %w", err)
 	}
 	return config, nil
-}
-
-// observe counts the calls of AWS.
-func observe(m *meter.Meter) awsaccess.Observer {
-	return func(service, action, outcome string, took time.Duration) {
-		m.Called("aws", service+":"+action, outcome, took)
-		if service != "sts" || action != "AssumeRole" {
-			return
-		}
-		var err error
-		if outcome != meter.OK {
-			err = errors.New(outcome)
-		}
-		m.AssumedRole(err, time.Now())
-	}
 }

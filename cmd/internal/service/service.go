@@ -9,11 +9,8 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
@@ -30,6 +27,7 @@ type Service struct {
 	Desk   *bot.Desk
 	Store  *store.Store
 	Meter  *meter.Meter
+	roles  *roles
 	config *Config
 	env    Environment
 	log    *slog.Logger
@@ -47,7 +45,8 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		return nil, err
 	}
 	broker := awsaccess.New(base)
-	broker.Observe = observe(counts)
+	assumed := &roles{}
+	broker.Observe = observe(counts, assumed)
 	desk := &bot.Desk{Log: log, Meter: counts, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
 	broker.Record = desk.Called
 	var operations []ops.Operation
@@ -69,6 +68,10 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	counts.Watch(func(ctx context.Context) (meter.Backlog, error) {
+		b, err := db.Backlog(ctx)
+		return meter.Backlog(b), err
+	})
 	desk.Store, desk.Operations, desk.Terms = db, operations, terms
 	desk.Team = &team.Team{
 		GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
@@ -81,7 +84,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 			return kept.Put(ctx, anchor.Anchor{Seq: head.Seq, Hash: head.Hash}, time.Now())
 		}
 	}
-	return &Service{Store: db, Desk: desk, Meter: counts, config: config, env: env, log: log}, nil
+	return &Service{Store: db, Desk: desk, Meter: counts, roles: assumed, config: config, env: env, log: log}, nil
 }
 
 // vault is where the settings have the audit anchored; the zero value: nowhere.
@@ -161,7 +164,8 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	if err != nil {
 		return fmt.Errorf("listen for health checks (ROOTBOT_LISTEN): %w", err)
 	}
-	web := &http.Server{Handler: s.health(face), ReadHeaderTimeout: 5 * time.Second}
+	watched := &health{service: s, face: face, stopping: func() bool { return ctx.Err() != nil }}
+	web := &http.Server{Handler: watched.serve(), ReadHeaderTimeout: 5 * time.Second}
 	go web.Serve(listener)
 	defer web.Close()
 
@@ -187,7 +191,9 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	if err := s.Desk.Stop(stopping); err != nil {
 		log.Warn("stop working", "error", err)
 	}
-	s.flush(stopping)
+	flushing, flushed := context.WithTimeout(stopping, flushWithin)
+	face.Flush(flushing)
+	flushed()
 	stopDelivering()
 	select {
 	case <-delivered:
@@ -195,51 +201,6 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	}
 	log.Info("stopped")
 	return failed
-}
-
-// flush waits until what can be told has been told.
-func (s *Service) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, flushWithin)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		waiting, err := s.Store.Unsent(ctx)
-		now := time.Now()
-		if err != nil || !slices.ContainsFunc(waiting, func(m store.Message) bool { return !m.Due.After(now) }) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// health answers whoever watches over the process.
-func (s *Service) health(face *chat.Chat) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := s.Store.Ping(ctx); err != nil {
-			http.Error(w, "the database doesn't answer", http.StatusServiceUnavailable)
-			return
-		}
-		if face.Connections() == 0 {
-			http.Error(w, "no connection to Slack", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
-	metrics := promhttp.HandlerFor(s.Meter.Registry(), promhttp.HandlerOpts{})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		s.Meter.Connections(face.Connections())
-		metrics.ServeHTTP(w, r)
-	})
-	return mux
 }
 
 // atLeast passes on what is at least as grave as a level.

@@ -36,7 +36,8 @@ CREATE TABLE clicks (
     body    TEXT NOT NULL,
     at      BIGINT NOT NULL,
     done_at BIGINT,
-    due_at  BIGINT NOT NULL DEFAULT 0
+    due_at  BIGINT NOT NULL DEFAULT 0,
+    origin  TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX clicks_waiting ON clicks (id) WHERE done_at IS NULL;
 
@@ -76,6 +77,7 @@ CREATE TABLE messages (
     dead       TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX messages_waiting ON messages (thread, id) WHERE sent_at IS NULL AND dead = '';
+CREATE INDEX messages_dead ON messages (id) WHERE dead <> '';
 
 CREATE TABLE posts (
     thread  TEXT NOT NULL,

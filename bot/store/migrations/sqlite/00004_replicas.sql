@@ -3,6 +3,9 @@
 ALTER TABLE requests ADD COLUMN due_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE clicks ADD COLUMN due_at BIGINT NOT NULL DEFAULT 0;
 
+-- What tells a click from every other; '' is nothing.
+ALTER TABLE clicks ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+
 -- The GitHub login of who asked, in lower case.
 ALTER TABLE requests ADD COLUMN asked_by TEXT NOT NULL DEFAULT '';
 UPDATE requests SET asked_by = lower(COALESCE(body ->> 'by', ''));
@@ -24,3 +27,4 @@ CREATE TABLE holds (
 
 DROP INDEX messages_unsent;
 CREATE INDEX messages_waiting ON messages (thread, id) WHERE sent_at IS NULL AND dead = '';
+CREATE INDEX messages_dead ON messages (id) WHERE dead <> '';

@@ -1,0 +1,256 @@
+package chat
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+)
+
+// One process delivers at a time, so that each channel hears one message a second
+// of all of them together, and each thread in order.
+const (
+	courier   = "courier"
+	leadFor   = 15 * time.Second // a process that dies is missed for so long
+	leadBeat  = 4 * time.Second
+	pollEvery = 250 * time.Millisecond // for messages that another process wrote
+	breath    = 50 * time.Millisecond  // between two looks while threads wait for room
+	terminals = 2 * time.Minute        // what is asked from a terminal is told there, unless that was closed
+)
+
+// How many threads are delivered beside each other: of what one person is told,
+// and of what stands in channels, where each waits for its turn.
+const (
+	mostPrivate = 32
+	mostPublic  = 64
+)
+
+// Deliver delivers the desk's messages until ctx ends: those of one thread one
+// after another, those of different threads beside each other. What is being
+// sent when ctx ends is finished; the rest waits in the store. Of several
+// processes with one database, one delivers; another takes over when it is gone.
+func (c *Chat) Deliver(ctx context.Context) {
+	defer c.delivering.Wait()
+	defer c.desk.Meter.Courier(false)
+	for ctx.Err() == nil {
+		if leading, resign := c.lead(ctx); leading != nil {
+			c.round(ctx, leading)
+			resign()
+		}
+		timer := time.NewTimer(leadBeat)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// lead takes the courier's duty and keeps it. It returns a context that ends when
+// the duty is lost, so that nothing is sent any more that the next one sends; nil
+// if another process has the duty. resign gives it away.
+func (c *Chat) lead(ctx context.Context) (leading context.Context, resign func()) {
+	leading, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if !c.store.Shared() {
+		c.leads.Store(true)
+		c.desk.Meter.Courier(true)
+		return leading, cancel
+	}
+	begun := time.Now()
+	got, err := c.store.Lead(ctx, courier, leadFor)
+	if err == nil && got {
+		err = c.holds.restore(ctx, c.store)
+	}
+	if err != nil || !got {
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			c.log.Error("take the courier's duty", "error", err)
+		}
+		return nil, nil
+	}
+	c.leads.Store(true)
+	c.desk.Meter.Courier(true)
+	c.log.Info("this process delivers the messages")
+	beaten := make(chan struct{})
+	go func() {
+		defer close(beaten)
+		defer cancel()
+		c.beat(leading, begun)
+	}()
+	return leading, func() {
+		cancel()
+		<-beaten
+		c.leads.Store(false)
+		c.desk.Meter.Courier(false)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+		defer cancel()
+		if err := c.store.Resign(ctx, courier); err != nil {
+			c.log.Warn("give the courier's duty away", "error", err)
+		}
+	}
+}
+
+// beat keeps the courier's duty until ctx ends or it is lost.
+func (c *Chat) beat(ctx context.Context, kept time.Time) {
+	for {
+		// Before the duty ends for others, it ends for us.
+		limited, cancel := context.WithDeadline(ctx, kept.Add(leadFor-time.Second))
+		timer := time.NewTimer(leadBeat)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			cancel()
+			return
+		case <-timer.C:
+		}
+		now := time.Now()
+		got, err := c.store.Lead(limited, courier, leadFor)
+		over := limited.Err() != nil
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && got:
+			kept = now
+		case err == nil || over:
+			c.log.Error("the courier's duty is lost", "error", err)
+			return
+		default:
+			c.log.Warn("keep the courier's duty", "error", err)
+		}
+	}
+}
+
+// round delivers until ending or leading ends. Sending goes on until leading ends.
+func (c *Chat) round(ending, leading context.Context) {
+	busy := map[string]bool{} // threads that are being delivered
+	done := make(chan string)
+	begun := map[bool]int{} // threads under way, by whether they are private
+	var waiting []string    // threads that are due and wait for room
+	start := func(thread string) bool {
+		private, most := private(thread), mostPublic
+		if private {
+			most = mostPrivate
+		}
+		if begun[private] >= most {
+			return false
+		}
+		begun[private]++
+		busy[thread] = true
+		c.delivering.Go(func() {
+			c.drain(ending, leading, thread)
+			done <- thread
+		})
+		return true
+	}
+	finish := func(thread string) {
+		delete(busy, thread)
+		begun[private(thread)]--
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var looked time.Time
+	woken := true
+	for ending.Err() == nil && leading.Err() == nil {
+		soonest := time.Minute // to look again anyway
+		if c.store.Shared() {
+			soonest = pollEvery
+		}
+		if pause := breath - time.Since(looked); woken && len(waiting) > 0 && pause > 0 {
+			soonest = pause
+		} else if woken {
+			looked, woken = time.Now(), false
+			heads, err := c.store.Heads(leading)
+			if err != nil && leading.Err() == nil {
+				c.log.Error("read the messages to be sent", "error", err)
+				soonest, woken = time.Second, true
+			}
+			waiting = waiting[:0]
+			for _, head := range heads {
+				switch wait := time.Until(head.Due); {
+				case busy[head.Thread]:
+				case wait > 0:
+					soonest = min(soonest, wait)
+				case !start(head.Thread):
+					waiting = append(waiting, head.Thread)
+				}
+			}
+		}
+		timer.Reset(soonest)
+		select {
+		case <-ending.Done():
+		case <-leading.Done():
+		case thread := <-done:
+			finish(thread)
+			// Those that wait for room go before those that have come since.
+			kept := waiting[:0]
+			for i, next := range waiting {
+				if busy[next] {
+					continue
+				}
+				if !start(next) {
+					kept = append(kept, waiting[i:]...)
+					break
+				}
+			}
+			waiting = kept
+			woken = woken || len(waiting) == 0
+		case <-c.store.Woken():
+			woken = true
+		case <-timer.C:
+			woken = true
+		}
+	}
+	for len(busy) > 0 {
+		finish(<-done)
+	}
+}
+
+// private tells whether a thread is what one person is told.
+func private(thread string) bool {
+	kind, _, _ := strings.Cut(thread, "/")
+	switch kind {
+	case store.Private, store.Pointer, store.Direct, store.Letter, "click":
+		return true
+	}
+	return false
+}
+
+// drain delivers a thread's messages until none is due, or one can't be delivered.
+func (c *Chat) drain(ending, leading context.Context, thread string) {
+	for ending.Err() == nil && leading.Err() == nil {
+		waiting, err := c.store.Waiting(leading, thread)
+		if err != nil {
+			if leading.Err() == nil {
+				c.log.Error("read the messages to be sent", "error", err)
+			}
+			return
+		}
+		if len(waiting) == 0 || waiting[0].Due.After(time.Now()) || !c.deliver(leading, waiting) {
+			return
+		}
+	}
+}
+
+// Flush waits until what can be told has been told, or ctx ends. Where another
+// process delivers, that one will.
+func (c *Chat) Flush(ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for c.leads.Load() {
+		heads, err := c.store.Heads(ctx)
+		due := false
+		for _, head := range heads {
+			due = due || !head.Due.After(time.Now())
+		}
+		if err != nil || !due {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
