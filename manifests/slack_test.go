@@ -117,6 +117,7 @@ var scopes = map[string][]string{
 	"OpenViewContext":               none,           // views.open
 	"PostMessageContext":            write,          // chat.postMessage, to a user's ID too
 	"PostEphemeralContext":          write,          // chat.postEphemeral
+	"StartSocketModeContext":        none,           // apps.connections.open, with the app's token
 	"UpdateMessageContext":          write,          // chat.update
 	"UploadFileContext":             writeFiles,     // files.getUploadURLExternal, files.completeUploadExternal
 	"PostWebhookCustomHTTPContext":  none,           // a response_url is its own permission
