@@ -26,16 +26,23 @@ const (
 	mostAcked = 20_000 // bytes: Slack drops an ack of 20 kB and more without a word
 )
 
+// socketMessage is what Slack says over a connection.
+type socketMessage struct {
+	socketmode.Request
+	Reason string `json:"reason"` // of a disconnect
+}
+
 // connection is one Socket Mode connection that Slack has greeted.
 //
 // It is ours and not socketmode.Client, which opens the next one only when the
 // last is gone, and takes a minute to notice that one is half-open.
 type connection struct {
-	ws   *websocket.Conn
-	life time.Duration // how long Slack means to keep it, as far as it says
-	told chan string   // why Slack wants it renewed
-	gone chan struct{} // closed when nothing comes any more
-	why  error         // why it is gone
+	ws    *websocket.Conn
+	first []byte        // what came first: hello, but who would refuse a command?
+	life  time.Duration // how long Slack means to keep it, as far as it says
+	told  chan string   // why Slack wants it renewed
+	gone  chan struct{} // closed when nothing comes any more
+	why   error         // why it is gone
 
 	writing sync.Mutex
 	heard   atomic.Int64 // when something came last
@@ -63,13 +70,13 @@ func (c *Chat) dial(ctx context.Context) (*connection, error) {
 	}
 	ws.SetReadLimit(mostRead)
 	ws.SetReadDeadline(time.Now().Add(greeted))
-	var hello struct {
-		socketmode.Request
-		Reason string `json:"reason"`
+	_, first, err := ws.ReadMessage()
+	var hello socketMessage
+	if err == nil {
+		err = json.Unmarshal(first, &hello)
 	}
-	err = ws.ReadJSON(&hello)
-	if err == nil && hello.Type != socketmode.RequestTypeHello {
-		err = fmt.Errorf("Slack began with %q %s", hello.Type, hello.Reason)
+	if err == nil && hello.Type == socketmode.RequestTypeDisconnect {
+		err = fmt.Errorf("Slack wants no more connections: %s", hello.Reason)
 	}
 	if err != nil {
 		ws.Close()
@@ -77,7 +84,7 @@ func (c *Chat) dial(ctx context.Context) (*connection, error) {
 	}
 	ws.SetReadDeadline(time.Time{})
 	conn := &connection{
-		ws: ws, life: time.Duration(hello.DebugInfo.ApproximateConnectionTime) * time.Second,
+		ws: ws, first: first, life: time.Duration(hello.DebugInfo.ApproximateConnectionTime) * time.Second,
 		told: make(chan string, 1), gone: make(chan struct{}),
 	}
 	conn.hear()
@@ -102,19 +109,13 @@ func (conn *connection) read(take func(envelope)) {
 	defer watch.Wait()
 	defer close(watching)
 	defer conn.ws.Close()
-	for {
-		_, message, err := conn.ws.ReadMessage()
+	for message, err := conn.first, error(nil); ; _, message, err = conn.ws.ReadMessage() {
 		if err != nil {
 			conn.why = err
 			return
 		}
 		conn.hear()
-		var what struct {
-			Type       string          `json:"type"`
-			Reason     string          `json:"reason"`
-			EnvelopeID string          `json:"envelope_id"`
-			Payload    json.RawMessage `json:"payload"`
-		}
+		var what socketMessage
 		if err := json.Unmarshal(message, &what); err != nil {
 			continue // a frame that can't be read doesn't speak against the connection
 		}
