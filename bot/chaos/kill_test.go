@@ -12,6 +12,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/aws-root-account/rootbot/bot/processtest"
 )
 
 // sample is how many kills are played of each operation on each database where
@@ -41,7 +43,7 @@ func TestChaosKill(t *testing.T) {
 
 func killing(t *testing.T, o operation, on database, prefix string, chosen uint64) {
 	t.Helper()
-	calm := begin(t, on, o.options, point{})
+	calm := begin(t, processtest.Binary(t), on, o.options, newRelay(point{}))
 	o.play(calm)
 	calls := calm.relay.end()
 	calm.stop()
@@ -109,7 +111,7 @@ func boundaries(calls []call) []point {
 // kill plays an operation in which the bot is killed at a point, and reports
 // whether it came there.
 func kill(t *testing.T, o operation, on database, p point, want outcome) bool {
-	s := begin(t, on, o.options, p)
+	s := begin(t, processtest.Binary(t), on, o.options, newRelay(p))
 	o.play(s)
 	over := time.Now()
 	s.relay.end()

@@ -22,8 +22,9 @@ type scene struct {
 	*testing.T
 	*worldtest.World
 	on    database
-	relay *relay
+	relay *relay // nil: the processes call the world itself
 	dir   string
+	path  string // of the program
 	bots  []*bot
 
 	killed   chan struct{}        // closed when the kill point was reached and who stood there is dead
@@ -40,11 +41,11 @@ type bot struct {
 	env map[string]string
 }
 
-// begin makes a world and starts the bot. The fakes must have nothing to
-// complain of in the end.
-func begin(t *testing.T, on database, o worldtest.Options, kill point) *scene {
+// begin makes a world and starts the bot, whose calls go through a relay if there
+// is one. The fakes must have nothing to complain of in the end.
+func begin(t *testing.T, path string, on database, o worldtest.Options, relay *relay) *scene {
 	t.Helper()
-	s := &scene{T: t, World: worldtest.New(o), on: on, relay: newRelay(kill), dir: t.TempDir(), killed: make(chan struct{})}
+	s := &scene{T: t, World: worldtest.New(o), on: on, relay: relay, dir: t.TempDir(), path: path, killed: make(chan struct{})}
 	t.Cleanup(func() {
 		if t.Failed() {
 			var b strings.Builder
@@ -68,13 +69,18 @@ func begin(t *testing.T, on database, o worldtest.Options, kill point) *scene {
 	}
 	address := on.address(t)
 	for i := range on.replicas {
-		b := &bot{env: s.relay.env(t, s.World, i)}
+		b := &bot{env: s.Env()}
+		if relay != nil {
+			b.env = relay.env(t, s.World, i)
+		}
 		maps.Copy(b.env, map[string]string{"DATABASE_URL": address, "ROOTBOT_LISTEN": "127.0.0.1:0"})
 		s.bots = append(s.bots, b)
 		s.serve(b)
 	}
-	s.relay.begin()
-	go s.hunt()
+	if relay != nil {
+		relay.begin()
+		go s.hunt()
+	}
 	return s
 }
 
@@ -89,7 +95,7 @@ func (s *scene) serve(b *bot) {
 		}
 	}
 	s.wait("the connections of an earlier process to end", s.Slack.Wait, func() bool { return len(s.Slack.Connections()) <= others })
-	b.Process = processtest.Launch(s.T, processtest.Binary(s.T), s.dir, b.env, "serve")
+	b.Process = processtest.Launch(s.T, s.path, s.dir, b.env, "serve")
 	s.wait("the bot to connect", s.Slack.Wait, func() bool { return len(s.Slack.Connections()) >= others+2 })
 }
 
@@ -196,7 +202,7 @@ func (s *scene) does(what string, do func() (slacktest.Ack, error)) slacktest.Ac
 // stop ends all processes, so that what still waits to be said has been said.
 func (s *scene) stop() {
 	s.Helper()
-	if s.relay.wasHit() {
+	if s.relay != nil && s.relay.wasHit() {
 		<-s.killed
 	}
 	s.revive()
