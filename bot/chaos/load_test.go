@@ -33,7 +33,6 @@ type crowd struct {
 // typing is what became of one command.
 type typing struct {
 	who   string
-	text  string
 	ack   slacktest.Ack
 	err   error
 	began time.Time
@@ -66,15 +65,19 @@ func gather(s *scene, n int) *crowd {
 	return c
 }
 
-// types has the i-th of the people type a command: half of them ask who they
-// are, which is answered from memory, and half for a sync, which is stored.
-func (c *crowd) types(i int) {
-	t := typing{who: c.people[i], text: "whoami", began: time.Now()}
-	command := "/rootbot"
-	if i%2 == 1 {
-		command, t.text = "/scim-sync", ""
+// mixed is a sync, which is stored before it is acknowledged, or for every other
+// one who they are, which is found out meanwhile.
+func mixed(i int) (command, text string) {
+	if i%2 == 0 {
+		return "/rootbot", "whoami"
 	}
-	t.ack, t.err = c.Slack.Command(c.Context(), t.who, c.channel, command, t.text)
+	return "/scim-sync", ""
+}
+
+// types has the i-th of the people type a command.
+func (c *crowd) types(i int, command, text string) {
+	t := typing{who: c.people[i], began: time.Now()}
+	t.ack, t.err = c.Slack.Command(c.Context(), t.who, c.channel, command, text)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.typed = append(c.typed, t)
@@ -150,7 +153,8 @@ func TestChaosLoad(t *testing.T) {
 		for i := 0; i < len(c.people); i++ {
 			select {
 			case <-tick.C:
-				typing.Go(func() { c.types(i) })
+				command, text := mixed(i)
+				typing.Go(func() { c.types(i, command, text) })
 			case <-ctx.Done():
 				return
 			}
@@ -216,45 +220,58 @@ func TestChaosLoad(t *testing.T) {
 	}
 }
 
-// It runs beside nothing else: whoever types must not be what is slow.
+const (
+	flood       = 5000      // commands at once
+	resident    = 100 << 10 // KiB that the bot stays under
+	tooMuchToDo = "more to do just now than it can take"
+)
+
+// TestChaosFlood runs beside nothing else: whoever types must not be what is slow.
 func TestChaosFlood(t *testing.T) {
-	const (
-		commands = 5000
-		most     = 100 << 10 // KiB
-	)
-	// The memory is that of the program as it is shipped.
-	s := begin(t, processtest.Shipped(t), databases[0], small, nil)
-	c := gather(s, commands)
-	begun := time.Now()
-	var typing sync.WaitGroup
-	for i := range commands {
-		typing.Go(func() { c.types(i) })
-	}
-	typing.Wait()
-	acked := time.Since(begun)
-	c.answers(2 * time.Minute)
-	took := time.Since(begun)
-	_, peak := s.bots[0].Resident()
-	s.stop()
-	unacked, busy := 0, 0
-	for _, typed := range c.typed {
-		if typed.err != nil {
-			unacked++
-			continue
-		}
-		if typed.ack.Message != nil && strings.Contains(typed.ack.Message.PlainText(), "more to do just now than it can take") {
-			busy++
-		}
-		if n := c.answered(typed); n != 1 {
-			t.Errorf("%s was answered %d times", typed.who, n)
-		}
-	}
-	t.Logf("%d commands at once: acknowledged %.0f a second, answered after %v, %d of them with busy; %.1f MiB at the most",
-		commands, commands/acked.Seconds(), took.Round(time.Millisecond), busy, float64(peak)/1024)
-	if unacked > 0 {
-		t.Errorf("%d commands weren't acknowledged in time", unacked)
-	}
-	if peak >= most {
-		t.Errorf("the bot had %d KiB resident", peak)
+	for _, f := range []struct {
+		name string
+		said func(int) (command, text string)
+	}{
+		{"of both kinds of command", mixed},
+		{"of what is stored", func(int) (string, string) { return "/scim-sync", "" }},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			// The memory is that of the program as it is shipped.
+			s := begin(t, processtest.Shipped(t), databases[0], small, nil)
+			c := gather(s, flood)
+			begun := time.Now()
+			var typing sync.WaitGroup
+			for i := range flood {
+				command, text := f.said(i)
+				typing.Go(func() { c.types(i, command, text) })
+			}
+			typing.Wait()
+			acked := time.Since(begun)
+			c.answers(2 * time.Minute)
+			took := time.Since(begun)
+			_, peak := s.bots[0].Resident()
+			s.stop()
+			unacked, busy := 0, 0
+			for _, typed := range c.typed {
+				if typed.err != nil {
+					unacked++
+					continue
+				}
+				if typed.ack.Message != nil && strings.Contains(typed.ack.Message.PlainText(), tooMuchToDo) {
+					busy++
+				}
+				if n := c.answered(typed); n != 1 {
+					t.Errorf("%s was answered %d times", typed.who, n)
+				}
+			}
+			t.Logf("%d commands at once: acknowledged %.0f a second, answered after %v, %d of them with busy; %.1f MiB at the most",
+				flood, flood/acked.Seconds(), took.Round(time.Millisecond), busy, float64(peak)/1024)
+			if unacked > 0 {
+				t.Errorf("%d commands weren't acknowledged in time", unacked)
+			}
+			if peak >= resident {
+				t.Errorf("the bot had %d KiB resident", peak)
+			}
+		})
 	}
 }
