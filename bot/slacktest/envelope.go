@@ -24,6 +24,7 @@ type Ack struct {
 	Payload    json.RawMessage // nil when there was none
 	After      time.Duration   // between the envelope and the ack
 	Late       bool            // there was none in time
+	Over       *Connection     // which the envelope was handed to
 
 	Message *Message          // what the payload of a command's ack showed
 	Errors  map[string]string // the errors of a form, by block_id
@@ -130,23 +131,25 @@ func (w *Workspace) deliver(ctx context.Context, d *delivery) (Ack, error) {
 	defer timer.Stop()
 	select {
 	case r := <-d.waiting:
+		r.ack.Over = c
 		return r.ack, r.err
 	case <-timer.C:
 	case <-ctx.Done():
-		return Ack{EnvelopeID: d.id}, fmt.Errorf("wait for the ack of %s: %w", d.kind, context.Cause(ctx))
+		return Ack{EnvelopeID: d.id, Over: c}, fmt.Errorf("wait for the ack of %s: %w", d.kind, context.Cause(ctx))
 	case <-w.closing:
-		return Ack{EnvelopeID: d.id}, ErrClosed
+		return Ack{EnvelopeID: d.id, Over: c}, ErrClosed
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	select {
 	case r := <-d.waiting:
+		r.ack.Over = c
 		return r.ack, r.err
 	default:
 	}
 	d.late = true
 	w.changedLocked()
-	return Ack{EnvelopeID: d.id, After: time.Since(d.at), Late: true}, ErrNoAck
+	return Ack{EnvelopeID: d.id, After: time.Since(d.at), Late: true, Over: c}, ErrNoAck
 }
 
 // next is the connection whose turn it is.

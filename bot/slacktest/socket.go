@@ -60,21 +60,25 @@ func (w *Workspace) serveSocket(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &Connection{w: w, ws: ws, done: make(chan struct{})}
+	// Whoever is handed an envelope for it from now on waits for the greeting.
+	c.writing.Lock()
 	n, ok := w.admit(c)
-	if !ok {
-		c.Close()
-		return
-	}
-	if n > maxConnections {
+	switch {
+	case !ok:
+	case n > maxConnections:
 		w.problem("connection %d, where an app may have %d", n, maxConnections)
-		c.write(object{"type": "disconnect", "reason": "too_many_websockets", "debug_info": c.debugInfo()})
+		c.put(object{"type": "disconnect", "reason": "too_many_websockets", "debug_info": c.debugInfo()})
+	default:
+		c.put(object{
+			"type": "hello", "num_connections": n, "debug_info": c.debugInfo(),
+			"connection_info": object{"app_id": w.AppID},
+		})
+	}
+	c.writing.Unlock()
+	if !ok || n > maxConnections {
 		c.Close()
 		return
 	}
-	c.write(object{
-		"type": "hello", "num_connections": n, "debug_info": c.debugInfo(),
-		"connection_info": object{"app_id": w.AppID},
-	})
 	var pinger sync.WaitGroup
 	pinger.Go(c.ping)
 	c.read()
@@ -198,6 +202,13 @@ func (c *Connection) open() bool {
 }
 
 func (c *Connection) write(v any) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.put(v)
+}
+
+// put is write for who has writing locked.
+func (c *Connection) put(v any) {
 	if c.frozen() {
 		return
 	}
@@ -206,8 +217,6 @@ func (c *Connection) write(v any) {
 		c.w.problem("slacktest cannot write an envelope: %v", err)
 		return
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	_ = c.ws.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_ = c.ws.WriteMessage(websocket.TextMessage, body)
 }

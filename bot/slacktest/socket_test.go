@@ -1,9 +1,11 @@
 package slacktest_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +71,29 @@ func TestAConnectionIsGreetedAndPinged(t *testing.T) {
 	}
 	if _, _, err := conn.ReadMessage(); err == nil || err.Error() != "enough" {
 		t.Errorf("%d pings, then %v", pings, err)
+	}
+}
+
+func TestNothingComesBeforeTheGreeting(t *testing.T) {
+	s := begin(t, slacktest.Options{AckTimeout: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer cancel()
+	for range 4 {
+		sending.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = s.Event(ctx, map[string]any{"type": "app_home_opened"})
+			}
+		})
+	}
+	for range 50 {
+		conn := dial(t, s)
+		if g := read(t, conn); g.Type != "hello" {
+			t.Fatalf("a connection began with %+v", g)
+		}
+		_ = conn.Close()
+		s.wait(func() bool { return len(s.Connections()) == 0 })
 	}
 }
 

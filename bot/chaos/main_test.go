@@ -1,0 +1,26 @@
+package chaos_test
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/processtest"
+)
+
+var (
+	every  = flag.Bool("chaos.every", false, "play every kill, and a minute of load")
+	only   = flag.String("chaos.only", "", "play this kill alone, named as the test names it")
+	seeded = flag.Uint64("chaos.seed", 0, "which sample of the kills is played; 0 is another one each time")
+)
+
+// Nearly all the time goes into waiting.
+func TestMain(m *testing.M) { processtest.Main(m, 24) }
+
+// seed is the one that was asked for, or a new one.
+func seed() uint64 {
+	if *seeded != 0 {
+		return *seeded
+	}
+	return uint64(time.Now().UnixNano())
+}
