@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 // a login and may not, Nemo has none.
 type office struct {
 	*slacktest.Workspace
-	t       *testing.T
+	t       testing.TB
 	gh      *githubtest.Server
 	address string
 	desk    *bot.Desk
@@ -71,7 +71,7 @@ type office struct {
 	leave    func() // what the bot's process does when it ends
 }
 
-func build(t *testing.T, options slacktest.Options) *office {
+func build(t testing.TB, options slacktest.Options) *office {
 	t.Helper()
 	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
@@ -167,7 +167,7 @@ func (o *office) begin(operations ...ops.Operation) {
 }
 
 // start is an office where the bot is at work.
-func start(t *testing.T, operations ...ops.Operation) *office {
+func start(t testing.TB, operations ...ops.Operation) *office {
 	t.Helper()
 	o := build(t, slacktest.Options{})
 	o.begin(operations...)

@@ -26,7 +26,7 @@ func outbox(t *testing.T) (*office, *store.Store) {
 
 // deliver delivers what waits in the store until it is all delivered or given
 // up, or for as long as patience lasts.
-func deliver(t *testing.T, o *office, s *store.Store, patience time.Duration, done func() bool) bool {
+func deliver(t testing.TB, o *office, s *store.Store, patience time.Duration, done func() bool) bool {
 	t.Helper()
 	c := face(s, o.settings())
 	if err := c.Open(t.Context()); err != nil {
