@@ -114,6 +114,12 @@ func (d *Desk) anchor(ctx context.Context, due *bool) error {
 	if err != nil {
 		return err
 	}
+	if daily && d.Store.Shared() {
+		// Of several processes that find it due at once, one tells it.
+		if daily, err = d.Store.Lead(ctx, "anchored-daily", anchorLook); err != nil {
+			return err
+		}
+	}
 	if daily {
 		if err := d.Store.Tell(ctx, store.Change{
 			Events:   []store.Event{{At: d.now(), Kind: "anchored-daily", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": "the log channel"}}},

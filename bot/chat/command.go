@@ -150,7 +150,11 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error)
 
 // asker names a person.
 func (c *Chat) asker(workspace, user, channel string) store.Asker {
-	return store.Asker{Front: "slack", Workspace: workspace, User: user, Channel: channel}
+	who := store.Asker{Front: "slack", Workspace: workspace, User: user, Channel: channel}
+	if c.store.Shared() {
+		who.Taker = c.store.ID()
+	}
+	return who
 }
 
 // presser names who pressed or sent a form: in a shared channel that may be a

@@ -137,7 +137,7 @@ func (r *registry) discreet() {
 	for _, token := range r.gh.UserTokens() {
 		secrets = append(secrets, token.Text)
 	}
-	kept, err := os.ReadFile(r.path)
+	kept, err := os.ReadFile(strings.TrimPrefix(r.address, "sqlite:"))
 	if err != nil {
 		r.t.Error(err)
 	}

@@ -50,15 +50,15 @@ func TestMain(m *testing.M) {
 // a login and may not, Nemo has none.
 type office struct {
 	*slacktest.Workspace
-	t     *testing.T
-	gh    *githubtest.Server
-	path  string
-	desk  *bot.Desk
-	chat  *chat.Chat
-	terms map[string]bot.Terms
-	setUp func(*bot.Desk) // what is particular about this desk; nil: nothing
-	log   *slog.Logger    // the operator's
-	ahead atomic.Int64    // how far the desk's clock is ahead of the real one
+	t       *testing.T
+	gh      *githubtest.Server
+	address string
+	desk    *bot.Desk
+	chat    *chat.Chat
+	terms   map[string]bot.Terms
+	setUp   func(*bot.Desk) // what is particular about this desk; nil: nothing
+	log     *slog.Logger    // the operator's
+	ahead   atomic.Int64    // how far the desk's clock is ahead of the real one
 
 	ada, grace, hedy, mallory, nemo slacktest.User
 
@@ -73,7 +73,7 @@ type office struct {
 
 func build(t *testing.T, options slacktest.Options) *office {
 	t.Helper()
-	o := &office{t: t, Workspace: slacktest.New(options), path: storetest.File(t), log: quiet}
+	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
 	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})
 	o.grace = o.AddUser(slacktest.User{ID: "U0GRACE", RealName: "Grace"})
@@ -111,7 +111,7 @@ func (o *office) apiURL() string { return strings.TrimSuffix(o.URL(), "/") + "/"
 // begin starts the bot's process; leave ends it.
 func (o *office) begin(operations ...ops.Operation) {
 	o.t.Helper()
-	s, err := store.Open(o.t.Context(), "sqlite:"+o.path, o.log)
+	s, err := store.Open(o.t.Context(), o.address, o.log)
 	if err != nil {
 		o.t.Fatal(err)
 	}

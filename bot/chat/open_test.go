@@ -45,7 +45,7 @@ func TestOpen(t *testing.T) {
 			if test.change != nil {
 				test.change(o, &settings)
 			}
-			s, err := store.Open(t.Context(), "sqlite:"+o.path, quiet)
+			s, err := store.Open(t.Context(), o.address, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}

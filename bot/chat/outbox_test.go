@@ -16,7 +16,7 @@ import (
 func outbox(t *testing.T) (*office, *store.Store) {
 	t.Helper()
 	o := build(t, slacktest.Options{})
-	s, err := store.Open(t.Context(), "sqlite:"+o.path, quiet)
+	s, err := store.Open(t.Context(), o.address, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,7 +135,7 @@ func TestWhatWasStoredTooLateIsTakenBack(t *testing.T) {
 		o.proposes(o.ada, ann)
 		r := o.request()
 		o.leave() // nobody answers clicks now
-		s, err := store.Open(t.Context(), "sqlite:"+o.path, quiet)
+		s, err := store.Open(t.Context(), o.address, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,16 +35,33 @@ func (c *Chat) Deliver(ctx context.Context) {
 	defer c.desk.Meter.Courier(false)
 	for ctx.Err() == nil {
 		if leading, resign := c.lead(ctx); leading != nil {
-			c.round(ctx, leading)
+			c.round(ctx, leading, true)
 			resign()
+			continue
 		}
-		timer := time.NewTimer(leadBeat)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		beat, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadBeat)
+		c.round(ctx, beat, false)
+		cancel()
 	}
+}
+
+// An answer to somebody is left to the process that took what they did, while it
+// is fresh: only that one was told where to answer them, wherever they are.
+const (
+	takerFor = leadBeat     // that process begins so long after the message was written
+	takerTo  = 2 * leadBeat // and has ended by then; from then on it is anybody's
+)
+
+// mine tells in how long a thread is this process's to deliver; below 0: not.
+func (c *Chat) mine(t store.Turn, leads bool) time.Duration {
+	wait, age := max(0, time.Until(t.Due)), time.Since(t.At)
+	switch {
+	case !leads && (t.Taker != c.store.ID() || age > takerFor):
+		return -1
+	case leads && t.Taker != "" && t.Taker != c.store.ID():
+		return max(wait, takerTo-age)
+	}
+	return wait
 }
 
 // lead takes the courier's duty and keeps it. It returns a context that ends when
@@ -122,8 +139,9 @@ func (c *Chat) beat(ctx context.Context, kept time.Time) {
 	}
 }
 
-// round delivers until ending or leading ends. Sending goes on until leading ends.
-func (c *Chat) round(ending, leading context.Context) {
+// round delivers until ending or leading ends: all that is due where this process
+// leads, else only what it was told where to answer. Sending goes on until leading ends.
+func (c *Chat) round(ending, leading context.Context, leads bool) {
 	busy := map[string]bool{} // threads that are being delivered
 	done := make(chan string)
 	begun := map[bool]int{} // threads under way, by whether they are private
@@ -168,8 +186,8 @@ func (c *Chat) round(ending, leading context.Context) {
 			}
 			waiting = waiting[:0]
 			for _, head := range heads {
-				switch wait := time.Until(head.Due); {
-				case busy[head.Thread]:
+				switch wait := c.mine(head, leads); {
+				case wait < 0, busy[head.Thread]:
 				case wait > 0:
 					soonest = min(soonest, wait)
 				case !start(head.Thread):

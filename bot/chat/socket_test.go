@@ -40,7 +40,7 @@ func TestListenEndsWhenNoWaitingMends(t *testing.T) {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
 			o := build(t, slacktest.Options{})
-			s, err := store.Open(t.Context(), "sqlite:"+o.path, quiet)
+			s, err := store.Open(t.Context(), o.address, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}

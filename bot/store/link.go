@@ -46,11 +46,11 @@ func readLink(row interface{ Scan(...any) error }) (Link, error) {
 // its way is a *ClaimedError; then nothing is written.
 func (s *Store) AddLink(ctx context.Context, l Link, c Change) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
-		for _, there := range []*sql.Row{
-			tx.QueryRowContext(ctx, selectLink+`WHERE github = $1`, l.GitHub),
-			tx.QueryRowContext(ctx, selectLink+`WHERE workspace = $1 AND person = $2`, l.Workspace, l.User),
-		} {
-			old, err := readLink(there)
+		for _, there := range []struct {
+			where string
+			args  []any
+		}{{`WHERE github = $1`, []any{l.GitHub}}, {`WHERE workspace = $1 AND person = $2`, []any{l.Workspace, l.User}}} {
+			old, err := readLink(tx.QueryRowContext(ctx, selectLink+there.where, there.args...))
 			if err == nil {
 				return &ClaimedError{old}
 			}

@@ -70,14 +70,25 @@ func (m Message) thread(r Request) string {
 	return r.Card
 }
 
-func insertMessage(ctx context.Context, tx transaction, m Message, now time.Time) error {
+// taker is the process that was told where to answer somebody; empty: none was.
+func (m Message) taker(r Request) string {
+	switch {
+	case m.Kind != Private && m.Kind != Pointer:
+		return ""
+	case m.Body.For != nil:
+		return m.Body.For.Taker
+	}
+	return r.Asker.Taker
+}
+
+func insertMessage(ctx context.Context, tx transaction, m Message, taker string, now time.Time) error {
 	m.Body.Text = ops.Redact(m.Body.Text)
 	body, err := json.Marshal(m.Body)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		plain(m.Thread), m.Request, m.Kind, string(body), now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, taker, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		plain(m.Thread), m.Request, m.Kind, string(body), taker, now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
 		return fmt.Errorf("insert message: %w", err)
 	}
 	return nil
@@ -194,11 +205,13 @@ func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Mess
 type Turn struct {
 	Thread string
 	Due    time.Time // of its first message: nothing in it goes before
+	At     time.Time // that was written
+	Taker  string    // the process that can deliver that best; empty: any
 }
 
 // Heads reads the threads in which something waits, the longest waiting first.
 func (s *Store) Heads(ctx context.Context) ([]Turn, error) {
-	rows, err := s.query(ctx, `SELECT thread, due_at FROM messages WHERE id IN (
+	rows, err := s.query(ctx, `SELECT thread, due_at, created_at, taker FROM messages WHERE id IN (
 			SELECT MIN(id) FROM messages WHERE sent_at IS NULL AND dead = '' GROUP BY thread) ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("read what waits: %w", err)
@@ -207,11 +220,11 @@ func (s *Store) Heads(ctx context.Context) ([]Turn, error) {
 	var list []Turn
 	for rows.Next() {
 		var h Turn
-		var due sql.NullInt64
-		if err := rows.Scan(&h.Thread, &due); err != nil {
+		var due, at sql.NullInt64
+		if err := rows.Scan(&h.Thread, &due, &at, &h.Taker); err != nil {
 			return nil, fmt.Errorf("read what waits: %w", err)
 		}
-		h.Due = moment(due)
+		h.Due, h.At = moment(due), moment(at)
 		list = append(list, h)
 	}
 	return list, rows.Err()

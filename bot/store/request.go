@@ -48,6 +48,7 @@ type Asker struct {
 	User      string `json:"user,omitempty"`      // ID in the workspace
 	Channel   string `json:"channel,omitempty"`   // where it was asked
 	Login     string `json:"login,omitempty"`     // what a terminal's token proves
+	Taker     string `json:"taker,omitempty"`     // the process that took it, of several: it was told where to answer
 }
 
 // Request is one request and where it stands.
@@ -299,7 +300,7 @@ func (s *Store) apply(ctx context.Context, tx transaction, r Request, c Change) 
 		if m.Thread == "" {
 			m.Thread = m.thread(r)
 		}
-		if err := insertMessage(ctx, tx, m, now); err != nil {
+		if err := insertMessage(ctx, tx, m, m.taker(r), now); err != nil {
 			return err
 		}
 	}

@@ -143,6 +143,9 @@ func (s *Store) Close() error { return s.backend.close() }
 // Shared tells whether other processes may be at work in the same database.
 func (s *Store) Shared() bool { return s.backend.shared() }
 
+// ID tells this process from the others that share the database.
+func (s *Store) ID() string { return s.id }
+
 // Woken receives after every change of this process that wrote messages.
 func (s *Store) Woken() <-chan struct{} { return s.wake }
 

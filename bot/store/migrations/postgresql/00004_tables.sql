@@ -74,7 +74,8 @@ CREATE TABLE messages (
     due_at     BIGINT NOT NULL,
     tries      BIGINT NOT NULL DEFAULT 0,
     sent_at    BIGINT,
-    dead       TEXT NOT NULL DEFAULT ''
+    dead       TEXT NOT NULL DEFAULT '',
+    taker      TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX messages_waiting ON messages (thread, id) WHERE sent_at IS NULL AND dead = '';
 CREATE INDEX messages_dead ON messages (id) WHERE dead <> '';

@@ -12,6 +12,9 @@ UPDATE requests SET asked_by = lower(COALESCE(body ->> 'by', ''));
 CREATE INDEX requests_asked_by ON requests (asked_by, created_at);
 CREATE INDEX requests_newest ON requests (created_at);
 
+-- The process that can answer best, for it was told where to; '' is any.
+ALTER TABLE messages ADD COLUMN taker TEXT NOT NULL DEFAULT '';
+
 -- What only one process may do at a time.
 CREATE TABLE duties (
     name   TEXT PRIMARY KEY,
