@@ -22,6 +22,7 @@ const sample = 6
 
 // TestChaosKill kills the bot at the boundaries of what an operation does.
 func TestChaosKill(t *testing.T) {
+	t.Parallel()
 	chosen := seed()
 	if !*every && *only == "" {
 		t.Logf("to play the same sample again: -chaos.seed %d", chosen)

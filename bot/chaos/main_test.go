@@ -15,7 +15,7 @@ var (
 )
 
 // Nearly all the time goes into waiting.
-func TestMain(m *testing.M) { processtest.Main(m, 24) }
+func TestMain(m *testing.M) { processtest.Main(m, 32) }
 
 // seed is the one that was asked for, or a new one.
 func seed() uint64 {

@@ -50,7 +50,7 @@ func begin(t *testing.T, path string, on database, o worldtest.Options, relay *r
 		if t.Failed() {
 			var b strings.Builder
 			s.Slack.Transcript(&b)
-			t.Logf("what was said:\n%s", b.String())
+			t.Logf("what was said:\n%.40000s", b.String())
 		}
 		s.World.Close()
 		for _, of := range []struct {

@@ -2,4 +2,5 @@
 
 package processtest
 
-const raceEnabled = false
+// Raced says whether the tests have the race detector.
+const Raced = false

@@ -60,7 +60,7 @@ func run(m *testing.M, parallel int) (int, error) {
 // it.
 func Binary(t testing.TB) string {
 	t.Helper()
-	if !raceEnabled {
+	if !Raced {
 		return Shipped(t)
 	}
 	return built(t, &raced, "race", "1", "-race")
