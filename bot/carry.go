@@ -27,6 +27,9 @@ const (
 // apply makes a thing happen to a request, if the request is still as it was read.
 func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
 		if now.Version != r.Version {
 			return store.Change{}, store.ErrStale
 		}
@@ -296,6 +299,8 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
+	case errors.Is(err, store.ErrLost):
+		return 0, err
 	case wait > 0:
 		d.Meter.Step(o.Name, "again")
 		return wait, nil
@@ -318,6 +323,8 @@ func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
+	case errors.Is(err, store.ErrLost):
+		return 0, err
 	case wait > 0:
 		return wait, nil
 	case err != nil:
@@ -340,6 +347,9 @@ func (d *Desk) call(ctx context.Context, do func(context.Context, ops.Run) error
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
+	}
+	if errors.Is(err, store.ErrLost) {
+		return 0, store.ErrLost // no fault of the step's
 	}
 	if err != nil && limited.Err() != nil {
 		err = &ops.Error{Kind: ops.Unknown, Err: err, What: fmt.Sprintf("It took longer than %v and was stopped, so it isn't known how far it came.", stepFor)}
@@ -390,11 +400,21 @@ func (r *run) Approvers() []string {
 	return logins
 }
 
+func (r *run) Attempted(ctx context.Context, service, action string) (bool, error) {
+	events, err := r.desk.Store.Events(ctx, r.request.ID)
+	return slices.ContainsFunc(events, func(e store.Event) bool {
+		return e.Kind == "calling" && e.Data["service"] == service && e.Data["action"] == action
+	}), err
+}
+
 func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
 	if r.request.UndoUntil.Equal(until) {
 		return nil
 	}
 	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
 		if now.State != store.Running {
 			return store.Change{}, store.ErrStale
 		}
@@ -437,6 +457,9 @@ func (r *run) Report(ctx context.Context, report ops.Report) error {
 
 func (r *run) write(ctx context.Context, report *ops.Report, c store.Change) error {
 	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
 		if report != nil {
 			now.Report = report
 		}

@@ -54,6 +54,7 @@ type Desk struct {
 	Version, Settings string
 
 	stopping  atomic.Bool
+	carried   sync.Map // IDs of requests that this process has carried on
 	looks     looks
 	anchoring anchoring
 }
@@ -271,6 +272,9 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 			d.Log.Error("release request", "request", id, "error", err)
 		}
 	}()
+	if err := d.interrupted(ctx, id); err != nil && ctx.Err() == nil {
+		d.Log.Error("look what was interrupted", "request", id, "error", err)
+	}
 	for {
 		if d.stopping.Load() {
 			return takeover
@@ -287,6 +291,8 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		switch {
 		case ctx.Err() != nil:
 			return takeover
+		case errors.Is(err, store.ErrLost):
+			return takeover // which will find out by whom
 		case errors.Is(err, store.ErrStale):
 			continue
 		case err != nil && d.stopping.Load():
@@ -299,44 +305,6 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 				return 0
 			}
 			return wait
-		}
-	}
-}
-
-// carrier is what a context says of the job that works on a request.
-type carrier struct {
-	request string
-	job     int64
-}
-
-type carrierKey struct{}
-
-// beat keeps a claim, and ends the work when it is lost: somebody else has it then.
-func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job int64) {
-	tick := time.NewTicker(leaseBeat)
-	defer tick.Stop()
-	kept := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		now := time.Now()
-		limited, cancel := context.WithTimeout(ctx, leaseBeat)
-		err := d.Store.Renew(limited, id, job, now, lease)
-		cancel()
-		switch {
-		case err == nil:
-			kept = now
-		case ctx.Err() != nil:
-			return
-		default:
-			d.Log.Warn("renew lease", "request", id, "error", err)
-			if errors.Is(err, store.ErrLost) || time.Since(kept) > lease {
-				lost()
-				return
-			}
 		}
 	}
 }

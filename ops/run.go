@@ -34,6 +34,12 @@ type Run interface {
 	Remember(ctx context.Context, key string, v any) error
 	Recall(ctx context.Context, key string, v any) (bool, error)
 
+	// Attempted tells whether a call of AWS that changes something may have been
+	// made for this request, also by a process that died in it: it is recorded
+	// before it is made, and not made if it can't be. Services and actions are
+	// named as in the record: "lambda", "Invoke".
+	Attempted(ctx context.Context, service, action string) (bool, error)
+
 	// Approvers are the GitHub logins of who approved.
 	Approvers() []string
 

@@ -54,6 +54,7 @@ type Chat struct {
 	unreachable unreachable
 	replies     replies
 	linking     linking
+	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
 }
 
@@ -66,6 +67,7 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 		desk: desk, store: desk.Store, log: log, settings: settings,
 		sockets:     newSockets(),
 		intake:      newIntake(),
+		answering:   make(chan struct{}, answers),
 		paces:       paces{byChannel: map[string]*pace{}},
 		replies:     replies{byRequest: map[string]reply{}},
 		unreachable: unreachable{why: map[string]string{}},

@@ -194,10 +194,12 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 		c.prove(ctx, asker, typed.ResponseURL)
 		return nil
 	case "unlink":
-		c.later(ctx, typed.ResponseURL, func(ctx context.Context) string { return c.unlink(ctx, asker) })
+		if !c.later(ctx, typed.ResponseURL, func(ctx context.Context) string { return c.unlink(ctx, asker) }) {
+			return ephemeral(tooBusy)
+		}
 		return nil
 	}
-	c.later(ctx, typed.ResponseURL, func(ctx context.Context) string {
+	if !c.later(ctx, typed.ResponseURL, func(ctx context.Context) string {
 		identity, err := c.desk.Identify(ctx, asker)
 		if err == nil {
 			err = c.desk.Team.Shows(ctx, identity.Login)
@@ -228,20 +230,35 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 			return "The bot can't read its database. Try again in a minute."
 		}
 		return c.listing(ctx, title, list)
-	})
+	}) {
+		return ephemeral(tooBusy)
+	}
 	return nil
 }
 
-// later answers somebody through a response_url, after the ack.
-func (c *Chat) later(ctx context.Context, url string, text func(context.Context) string) {
+// answers is how many may be found out and told beside each other after the ack.
+const answers = 128
+
+// later answers somebody through a response_url, after the ack. It tells whether
+// there is room for that; where there isn't, nobody is answered.
+func (c *Chat) later(ctx context.Context, url string, text func(context.Context) string) bool {
+	select {
+	case c.answering <- struct{}{}:
+	default:
+		fated(ctx, "busy")
+		c.log.Warn("too many answers are under way")
+		return false
+	}
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
+		defer func() { <-c.answering }()
 		// What is found out slowly must still be told.
 		asking, asked := context.WithTimeout(ctx, 30*time.Second)
 		said := text(asking)
 		asked()
 		c.whisper(ctx, url, said)
 	})
+	return true
 }
 
 // whisper says something through a response_url.

@@ -31,7 +31,6 @@ type envelope struct {
 const (
 	handlers = 32
 	queued   = 2000
-	excuses  = 64 // answers under way to people whose click found the bot busy
 )
 
 const tooBusy = "The bot has more to do just now than it can take. Nothing was done. Try again in a minute."
@@ -40,15 +39,12 @@ const tooBusy = "The bot has more to do just now than it can take. Nothing was d
 type intake struct {
 	queue    chan envelope
 	handling sync.WaitGroup
-	excuses  chan struct{}
 
 	mu    sync.Mutex
 	ended bool
 }
 
-func newIntake() intake {
-	return intake{queue: make(chan envelope, queued), excuses: make(chan struct{}, excuses)}
-}
+func newIntake() intake { return intake{queue: make(chan envelope, queued)} }
 
 // begin starts those who handle what comes.
 func (c *Chat) begin() {
@@ -190,17 +186,8 @@ func (c *Chat) busy(did slack.InteractionCallback) any {
 	case slack.InteractionTypeBlockSuggestion:
 		return choices([]ops.Option{{Text: tooBusy}})
 	}
-	if did.ResponseURL == "" {
-		return nil
-	}
-	select {
-	case c.intake.excuses <- struct{}{}:
-		c.delivering.Go(func() {
-			defer func() { <-c.intake.excuses }()
-			c.whisper(context.Background(), did.ResponseURL, tooBusy)
-		})
-	default:
-		c.log.Warn("too many clicks to answer each", "user", did.User.ID)
+	if did.ResponseURL != "" {
+		c.later(context.Background(), did.ResponseURL, func(context.Context) string { return tooBusy })
 	}
 	return nil
 }

@@ -62,6 +62,7 @@ type Request struct {
 	Plan      *ops.Plan `json:"-"`
 	At        time.Time `json:"-"` // asked
 	EndedAt   time.Time `json:"-"`
+	Carrier   int64     `json:"-"` // the job that carries it on; set by the store
 
 	Asker      Asker       `json:"asker"`
 	By         string      `json:"by,omitempty"`      // GitHub login, once it is known
@@ -335,14 +336,14 @@ func (s *Store) TellOnce(ctx context.Context, origin string, c Change) error {
 	})
 }
 
-const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at FROM requests`
+const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at, carrier FROM requests`
 
 func read(row interface{ Scan(...any) error }) (Request, error) {
 	var r Request
 	var body string
 	var plan sql.NullString
 	var created, ended sql.NullInt64
-	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended)
+	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended, &r.Carrier)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNotFound
 	}

@@ -89,6 +89,9 @@ func (c *call) Recall(ctx context.Context, key string, v any) (bool, error) {
 	return true, nil
 }
 
+// Attempted takes every call for attempted: a walk keeps no record.
+func (c *call) Attempted(ctx context.Context, _, _ string) (bool, error) { return true, ctx.Err() }
+
 func (c *call) Remind(ctx context.Context, at time.Time, text string) error {
 	return c.write(ctx, func() {
 		if c.walk.reminders == nil {

@@ -35,15 +35,24 @@ const patience = 20 * time.Second
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	var inv invocation
-	if done, err := run.Recall(ctx, "invocation", &inv); done || err != nil {
+	switch done, err := run.Recall(ctx, "invocation", &inv); {
+	case err != nil:
 		return err
+	case done:
+		return o.taken(ctx, run, inv)
 	}
 	var sent time.Time
 	if _, err := run.Recall(ctx, "sent", &sent); err != nil {
 		return err
 	}
 	if !sent.IsZero() {
-		return o.lost(ctx, run, sent)
+		// A process that died before the call was recorded had not made it.
+		switch attempted, err := run.Attempted(ctx, "lambda", "Invoke"); {
+		case err != nil:
+			return err
+		case attempted:
+			return o.lost(ctx, run, sent)
+		}
 	}
 	session, err := o.acting(run.Request())
 	if err != nil {
@@ -77,10 +86,16 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if id == "" {
 		return o.lost(ctx, run, sent)
 	}
-	if err := run.Remember(ctx, "invocation", invocation{ID: id, At: sent}); err != nil {
+	inv = invocation{ID: id, At: sent}
+	if err := run.Remember(ctx, "invocation", inv); err != nil {
 		return err
 	}
-	return run.Log(ctx, ops.Line{Key: "invoked", At: sent, Text: fmt.Sprintf("Lambda took the call: %s, request ID %s.", o.settings.Function, id)})
+	return o.taken(ctx, run, inv)
+}
+
+// taken tells that Lambda took the call.
+func (o *operation) taken(ctx context.Context, run ops.Run, inv invocation) error {
+	return run.Log(ctx, ops.Line{Key: "invoked", At: inv.At, Text: fmt.Sprintf("Lambda took the call: %s, request ID %s.", o.settings.Function, inv.ID)})
 }
 
 func (o *operation) explainInvoke(err error) error {
@@ -101,6 +116,9 @@ func (o *operation) explainInvoke(err error) error {
 // refused tells whether an error proves that Lambda didn't take the call: it
 // answered with a fault of the request, or no connection was made.
 func refused(err error) bool {
+	if _, ours := errors.AsType[*ops.Error](err); ours {
+		return true // it couldn't be recorded, so it wasn't made
+	}
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < http.StatusInternalServerError
 	}

@@ -139,8 +139,8 @@ func (s *Service) Close() error { return s.Store.Close() }
 // How long each part of stopping may take; together less than the 25 s that
 // whoever sent SIGTERM waits.
 const (
-	stopWithin  = 14 * time.Second
-	flushWithin = 3 * time.Second
+	stopWithin  = 14 * time.Second // the steps at hand
+	leaveWithin = 22 * time.Second // that, and what is to be told
 )
 
 // Serve is the bot in Slack. It returns nil when ctx ends and all is put away,
@@ -186,18 +186,19 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 
 	failed := face.Listen(ctx)
 
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-	defer cancel()
+	leaving, left := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+	defer left()
+	stopping, stopped := context.WithTimeout(leaving, stopWithin)
+	defer stopped()
 	if err := s.Desk.Stop(stopping); err != nil {
 		log.Warn("stop working", "error", err)
 	}
-	flushing, flushed := context.WithTimeout(stopping, flushWithin)
-	face.Flush(flushing)
-	flushed()
+	face.Flush(leaving)
 	stopDelivering()
 	select {
 	case <-delivered:
-	case <-time.After(flushWithin):
+	case <-leaving.Done():
+		log.Warn("not everything could be told; what is stored will be at the next start")
 	}
 	log.Info("stopped")
 	return failed

@@ -1,0 +1,94 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// carrier is what a context says of the job that works on a request.
+type carrier struct {
+	request string
+	job     int64
+}
+
+type carrierKey struct{}
+
+// beat keeps a claim, and ends the work when it is lost: somebody else has it then.
+func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job int64) {
+	tick := time.NewTicker(leaseBeat)
+	defer tick.Stop()
+	kept := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		limited, cancel := context.WithTimeout(ctx, leaseBeat)
+		err := d.Store.Renew(limited, id, job, now, lease)
+		cancel()
+		switch {
+		case err == nil:
+			kept = now
+		case ctx.Err() != nil:
+			return
+		default:
+			d.Log.Warn("renew lease", "request", id, "error", err)
+			if errors.Is(err, store.ErrLost) || time.Since(kept) > lease {
+				lost()
+				return
+			}
+		}
+	}
+}
+
+// stillCarries returns store.ErrLost if ctx is of a job that doesn't carry the
+// request any more: a process that was frozen may wake up when another has taken
+// its work over, and must change nothing.
+func stillCarries(ctx context.Context, now store.Request) error {
+	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == now.ID && as.job != now.Carrier {
+		return store.ErrLost
+	}
+	return nil
+}
+
+// interrupted tells the people who watch a run which calls an earlier process was
+// making when it died: what they did shows in nobody's log, and the plan that is
+// made afterwards doesn't have it any more. It does so once in each process.
+func (d *Desk) interrupted(ctx context.Context, id string) error {
+	if _, before := d.carried.LoadOrStore(id, true); before {
+		return nil
+	}
+	r, err := d.Store.Request(ctx, id)
+	if err != nil || r.State != store.Running && r.State != store.Undoing {
+		return err
+	}
+	events, err := d.Store.Events(ctx, id)
+	if err != nil {
+		return err
+	}
+	open := map[string]store.Event{}
+	for _, e := range events {
+		call := fmt.Sprintf("%v %v (%v)", e.Data["service"], e.Data["action"], e.Data["target"])
+		switch e.Kind {
+		case "calling":
+			open[call] = e
+		case "called":
+			delete(open, call)
+		}
+	}
+	var lines []ops.Line
+	for call, e := range open {
+		lines = append(lines, ops.Line{
+			Key: fmt.Sprintf("desk/interrupted %d", e.Seq), At: e.At, Level: ops.Warning,
+			Text: "The bot was stopped while it called " + call + ": AWS may have done it.",
+		})
+	}
+	return (&run{desk: d, request: r}).Log(ctx, lines...)
+}
