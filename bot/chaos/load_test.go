@@ -238,7 +238,7 @@ func flood() int {
 // floods is how many kinds of flood are played.
 func floods() int {
 	if *every {
-		return 2
+		return 3
 	}
 	return 1
 }
@@ -251,6 +251,7 @@ func TestChaosFlood(t *testing.T) {
 	}{
 		{"of both kinds of command", mixed},
 		{"of what is stored", func(int) (string, string) { return "/scim-sync", "" }},
+		{"of what is found out", func(int) (string, string) { return "/rootbot", "whoami" }},
 	}[:floods()] {
 		t.Run(f.name, func(t *testing.T) {
 			// The memory is that of the program as it is shipped.

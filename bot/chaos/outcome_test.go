@@ -67,7 +67,10 @@ func lines(m slacktest.Message) []string {
 	for _, c := range chance {
 		text = c.found.ReplaceAllString(text, c.put)
 	}
-	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return line == "```" })
+	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+		// What the dead one was calling is told besides.
+		return line == "```" || strings.Contains(line, "The bot was stopped while it called")
+	})
 }
 
 // whole wants what must hold wherever the bot was killed: one card, one result,

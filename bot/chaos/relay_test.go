@@ -50,6 +50,7 @@ func (p point) String() string {
 // relay stands between the processes and the world, and sees every call.
 type relay struct {
 	kill    point
+	freezes bool // who stands at the kill point is frozen, and not killed
 	reached chan *held
 
 	mu     sync.Mutex
@@ -169,7 +170,10 @@ func (h hop) RoundTrip(request *http.Request) (*http.Response, error) {
 	if at != nil && !h.relay.kill.after {
 		h.relay.reached <- at
 		<-at.drop
-		return nil, errDropped
+		if !h.relay.freezes {
+			return nil, errDropped
+		}
+		at = nil
 	}
 	response, err := h.next.RoundTrip(request)
 	if at != nil && err == nil {

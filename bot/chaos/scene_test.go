@@ -104,9 +104,14 @@ func (s *scene) hunt() {
 	select {
 	case at := <-s.relay.reached:
 		s.corpse = s.bots[at.replica].Process
-		s.corpse.Kill()
 		s.victim, s.diedAt = at, time.Now()
-		close(at.drop)
+		if s.relay.freezes {
+			s.corpse.Freeze()
+		} else {
+			s.corpse.Kill()
+			s.diedAt = time.Now()
+			close(at.drop)
+		}
 		close(s.killed)
 	case <-s.Context().Done():
 	}

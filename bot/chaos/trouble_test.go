@@ -58,7 +58,7 @@ func TestChaosSIGTERM(t *testing.T) {
 	t.Parallel()
 	s := begin(t, processtest.Binary(t), databases[0], small, nil)
 	c := gather(s, 5)
-	s.Slack.SetDelay("users.info", 2*time.Second)
+	s.Slack.SetDelay("users.info", 6*time.Second)
 	for i := range c.people {
 		command, text := mixed(i)
 		c.types(i, command, text)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"regexp"
 	"strings"
@@ -50,7 +51,8 @@ type Chat struct {
 	intake      intake
 	holds       *holds
 	paces       paces
-	leads       atomic.Bool // this process delivers
+	leads       atomic.Bool  // this process delivers
+	leadsTill   atomic.Int64 // by the clock, in nanoseconds since 1970; nothing is posted later
 	unreachable unreachable
 	replies     replies
 	linking     linking
@@ -76,6 +78,7 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	c.http = &http.Client{Transport: c.holds, Timeout: 20 * time.Second}
 	c.api = slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
 		slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(c.http))
+	c.leadsTill.Store(math.MaxInt64)
 	return c
 }
 

@@ -38,7 +38,7 @@ func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawi
 			return posting{found, to, true}, err
 		}
 	}
-	if err := c.paces.wait(ctx, at.Channel, false); err != nil {
+	if err := c.turn(ctx, at.Channel, false); err != nil {
 		return posting{}, err
 	}
 	payload := map[string]any{"message": key, "to": m.Body.To}
@@ -63,7 +63,7 @@ func span(first, last store.Message) store.Message {
 }
 
 func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
-	if err := c.paces.wait(ctx, at.Channel, true); err != nil {
+	if err := c.turn(ctx, at.Channel, true); err != nil {
 		return err
 	}
 	options := []slack.MsgOption{slack.MsgOptionText(cut(d.text, sectionLimit), false), slack.MsgOptionBlocks(d.blocks...)}
@@ -95,7 +95,7 @@ func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f
 			return err
 		}
 	}
-	if err := c.paces.wait(ctx, thread.Channel, false); err != nil {
+	if err := c.turn(ctx, thread.Channel, false); err != nil {
 		return err
 	}
 	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{

@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -40,6 +42,7 @@ func (c *Chat) Deliver(ctx context.Context) {
 			continue
 		}
 		beat, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadBeat)
+		c.leadsTill.Store(time.Now().Add(leadBeat).UnixNano())
 		c.round(ctx, beat, false)
 		cancel()
 	}
@@ -70,6 +73,7 @@ func (c *Chat) mine(t store.Turn, leads bool) time.Duration {
 func (c *Chat) lead(ctx context.Context) (leading context.Context, resign func()) {
 	leading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if !c.store.Shared() {
+		c.leadsTill.Store(math.MaxInt64)
 		c.leads.Store(true)
 		c.desk.Meter.Courier(true)
 		return leading, cancel
@@ -87,6 +91,7 @@ func (c *Chat) lead(ctx context.Context) (leading context.Context, resign func()
 		return nil, nil
 	}
 	c.leads.Store(true)
+	c.leadsTill.Store(begun.Add(leadFor).UnixNano())
 	c.desk.Meter.Courier(true)
 	c.log.Info("this process delivers the messages")
 	beaten := make(chan struct{})
@@ -106,6 +111,22 @@ func (c *Chat) lead(ctx context.Context) (leading context.Context, resign func()
 			c.log.Warn("give the courier's duty away", "error", err)
 		}
 	}
+}
+
+// errLate is of a process that was frozen for so long that another delivers by now.
+var errLate = errors.New("another process delivers by now")
+
+// turn waits for a channel's turn. A process that stood still while it waited
+// must not send what another has sent since, so it looks at the clock: what ends
+// its time may not have been woken yet.
+func (c *Chat) turn(ctx context.Context, channel string, update bool) error {
+	if err := c.paces.wait(ctx, channel, update); err != nil {
+		return err
+	}
+	if time.Now().UnixNano() > c.leadsTill.Load() {
+		return errLate
+	}
+	return nil
 }
 
 // beat keeps the courier's duty until ctx ends or it is lost.
@@ -130,6 +151,7 @@ func (c *Chat) beat(ctx context.Context, kept time.Time) {
 			return
 		case err == nil && got:
 			kept = now
+			c.leadsTill.Store(now.Add(leadFor).UnixNano())
 		case err == nil || over:
 			c.log.Error("the courier's duty is lost", "error", err)
 			return
