@@ -237,7 +237,7 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 }
 
 // answers is how many may be found out and told beside each other after the ack.
-const answers = 128
+const answers = 256
 
 // later answers somebody through a response_url, after the ack. It tells whether
 // there is room for that; where there isn't, nobody is answered.
@@ -246,7 +246,6 @@ func (c *Chat) later(ctx context.Context, url string, text func(context.Context)
 	case c.answering <- struct{}{}:
 	default:
 		fated(ctx, "busy")
-		c.log.Warn("too many answers are under way")
 		return false
 	}
 	ctx = context.WithoutCancel(ctx)

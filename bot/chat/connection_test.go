@@ -171,7 +171,7 @@ func TestWhoFindsTheBotBusyIsToldSo(t *testing.T) {
 	for range handlers {
 		<-entered
 	}
-	// Nobody is free now, so what comes waits.
+	// Nobody is free now, so what comes waits: for longer than is left for storing.
 	values := map[string]any{"state": map[string]any{"values": map[string]any{"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "x"}}}}, "callback_id": "ask:let-go"}
 	var waiting sync.WaitGroup
 	late := []struct {

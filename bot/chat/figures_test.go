@@ -4,8 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,7 +52,8 @@ func TestTheTableOfFigures(t *testing.T) {
 		fmt.Fprintf(&b, "| %s |", row.what)
 		for _, address := range []func(testing.TB) string{sqliteFile, storetest.Database} {
 			result := testing.Benchmark(func(b *testing.B) { onDatabase(b, address, row.run) })
-			fmt.Fprintf(&b, " %.3g |", result.Extra[row.metric])
+			figure := result.Extra[row.metric]
+			fmt.Fprintf(&b, " %s |", strconv.FormatFloat(figure, 'f', max(0, 2-int(math.Log10(figure))), 64))
 		}
 		b.WriteString("\n")
 	}

@@ -25,9 +25,9 @@ type envelope struct {
 	came    time.Time
 }
 
-// How much is taken at once. What waits longer than storing may take is answered
-// by that the bot is busy, and so is what finds the queue full: nobody is left
-// without an answer.
+// How much is taken at once. What waits for so long that storing it might come too
+// late is answered by that the bot is busy, and so is what finds the queue full:
+// nobody is left without an answer.
 const (
 	handlers = 32
 	queued   = 2000
@@ -102,12 +102,12 @@ func fated(ctx context.Context, fate string) {
 
 // handle does what an envelope asks for and acknowledges it.
 func (c *Chat) handle(e envelope) {
-	if time.Since(e.came) > storeWithin {
+	if time.Since(e.came) > waitWithin {
 		c.excuse(e)
 		return
 	}
 	fate := "done"
-	ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), fateKey{}, &fate), e.came.Add(ackWithin))
+	ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), fateKey{}, &fate), e.came.Add(answerBy))
 	defer cancel()
 	answer, known := c.answer(ctx, e)
 	if !known {

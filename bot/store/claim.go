@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, id string, job int64, now time.Time, 
 // Superseded tells whether a newer job carries the request: this one is done.
 func (s *Store) Superseded(ctx context.Context, id string, job int64) (bool, error) {
 	var carrier int64
-	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
+	err := s.row(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
 	return carrier > job, s.noted(err)
 }
 
@@ -54,7 +54,7 @@ func (s *Store) Release(ctx context.Context, id string, job int64, wait time.Dur
 // Carries tells whether the job still is the one to carry the request on.
 func (s *Store) Carries(ctx context.Context, id string, job int64) (bool, error) {
 	var carrier int64
-	err := s.db.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
+	err := s.row(ctx, `SELECT carrier FROM requests WHERE id = $1`, id).Scan(&carrier)
 	return carrier == job, s.noted(err)
 }
 

@@ -49,7 +49,7 @@ func (s *Store) Click(ctx context.Context, id int64) (Click, error) {
 	c := Click{ID: id}
 	var body string
 	var at, done sql.NullInt64
-	err := s.db.QueryRowContext(ctx, `SELECT request, verb, body, at, done_at FROM clicks WHERE id = $1`, id).Scan(&c.Request, &c.Verb, &body, &at, &done)
+	err := s.row(ctx, `SELECT request, verb, body, at, done_at FROM clicks WHERE id = $1`, id).Scan(&c.Request, &c.Verb, &body, &at, &done)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotFound
 	}

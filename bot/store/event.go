@@ -87,7 +87,7 @@ func head(ctx context.Context, q statements) (Head, error) {
 }
 
 // Head reads the newest event.
-func (s *Store) Head(ctx context.Context) (Head, error) { return head(ctx, s.db) }
+func (s *Store) Head(ctx context.Context) (Head, error) { return head(ctx, s.backend.run()) }
 
 // insertEvents adds events to the end of the chain. Transactions that write
 // follow one another, so nobody else adds one meanwhile.

@@ -117,7 +117,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return fmt.Errorf("write to the database: %w", err)
 	}
 	var n int
-	if err := s.noted(s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM requests WHERE ended_at IS NULL`).Scan(&n)); err != nil {
+	if err := s.noted(s.row(ctx, `SELECT COUNT(*) FROM requests WHERE ended_at IS NULL`).Scan(&n)); err != nil {
 		return fmt.Errorf("read the database: %w", err)
 	}
 	if before != nil && time.Since(before.at) < remembered {

@@ -82,12 +82,12 @@ func (s *Store) RemoveLink(ctx context.Context, workspace, user string, c Change
 
 // LinkOf reads a person's link; ErrNotFound if there is none.
 func (s *Store) LinkOf(ctx context.Context, workspace, user string) (Link, error) {
-	return readLink(s.db.QueryRowContext(ctx, selectLink+`WHERE workspace = $1 AND person = $2`, workspace, user))
+	return readLink(s.row(ctx, selectLink+`WHERE workspace = $1 AND person = $2`, workspace, user))
 }
 
 // LinkTo reads the link to a GitHub account; ErrNotFound if there is none.
 func (s *Store) LinkTo(ctx context.Context, github int64) (Link, error) {
-	return readLink(s.db.QueryRowContext(ctx, selectLink+`WHERE github = $1`, github))
+	return readLink(s.row(ctx, selectLink+`WHERE github = $1`, github))
 }
 
 // Links reads the links of a workspace.

@@ -246,7 +246,7 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	b := Backlog{Open: map[[2]string]int{}}
 	now := time.Now()
 	var due int64
-	if err := s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(due_at), 0), COALESCE(SUM(CASE WHEN tries >= $1 THEN 1 ELSE 0 END), 0)
+	if err := s.row(ctx, `SELECT COUNT(*), COALESCE(MIN(due_at), 0), COALESCE(SUM(CASE WHEN tries >= $1 THEN 1 ELSE 0 END), 0)
 		FROM messages WHERE sent_at IS NULL AND dead = ''`, manyTries).Scan(&b.Messages, &due, &b.Undeliverable); err != nil {
 		return b, fmt.Errorf("count messages: %w", s.noted(err))
 	}
@@ -254,7 +254,7 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 		b.Oldest = max(0, now.Sub(time.UnixMicro(due)))
 	}
 	var dead int
-	if err := s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM messages WHERE dead <> ''`).Scan(&dead); err != nil {
+	if err := s.row(ctx, `SELECT COUNT(*) FROM messages WHERE dead <> ''`).Scan(&dead); err != nil {
 		return b, fmt.Errorf("count messages: %w", s.noted(err))
 	}
 	b.Undeliverable += dead
@@ -357,7 +357,7 @@ func (s *Store) Places(ctx context.Context, thread, prefix string) (map[string]P
 // Posted tells where a thread's message of a place stands, if it does.
 func (s *Store) Posted(ctx context.Context, thread, place string) (Post, bool, error) {
 	var p Post
-	err := s.db.QueryRowContext(ctx, `SELECT channel, ts FROM posts WHERE thread = $1 AND place = $2`, thread, place).Scan(&p.Channel, &p.TS)
+	err := s.row(ctx, `SELECT channel, ts FROM posts WHERE thread = $1 AND place = $2`, thread, place).Scan(&p.Channel, &p.TS)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}

@@ -160,6 +160,8 @@ func (p *postgres) ahead(ctx context.Context) (time.Duration, error) {
 	return there.Sub(before.Add(now.Sub(before) / 2)), nil
 }
 
+func (p *postgres) run() statements { return p.db }
+
 func (p *postgres) shared() bool { return true }
 
 func (p *postgres) close() error {

@@ -236,8 +236,9 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*Request) (Change
 				return fmt.Errorf("look for who holds %s: %w", r.Held, err)
 			}
 		}
-		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, asked_by = $4, ended_at = $5
-			WHERE id = $6 AND version = $7`, r.State, plain(r.Held), string(body), strings.ToLower(r.By), micros(r.EndedAt), id, r.Version)
+		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, asked_by = $4, ended_at = $5,
+			due_at = CASE WHEN $6 THEN $7 ELSE due_at END WHERE id = $8 AND version = $9`,
+			r.State, plain(r.Held), string(body), strings.ToLower(r.By), micros(r.EndedAt), c.Wake, s.clock(time.Now()), id, r.Version)
 		if err != nil {
 			return fmt.Errorf("update request: %w", err)
 		}
@@ -311,9 +312,6 @@ func (s *Store) apply(ctx context.Context, tx transaction, r Request, c Change) 
 		}
 	}
 	if c.Wake {
-		if _, err := tx.ExecContext(ctx, `UPDATE requests SET due_at = $1 WHERE id = $2`, s.clock(now), r.ID); err != nil {
-			return fmt.Errorf("note who is to be woken: %w", err)
-		}
 		if err := tx.job(ctx, carry{Request: r.ID}); err != nil {
 			return err
 		}
@@ -365,7 +363,7 @@ func read(row interface{ Scan(...any) error }) (Request, error) {
 
 // Request reads one request; ErrNotFound if there is none.
 func (s *Store) Request(ctx context.Context, id string) (Request, error) {
-	r, err := read(s.db.QueryRowContext(ctx, selectRequest+" WHERE id = $1", plain(id)))
+	r, err := read(s.row(ctx, selectRequest+" WHERE id = $1", plain(id)))
 	return r, s.noted(err)
 }
 
@@ -422,7 +420,7 @@ func (s *Store) list(ctx context.Context, where string, args ...any) ([]Request,
 // Recall reads what a request's steps remember under a key into v.
 func (s *Store) Recall(ctx context.Context, request, key string, v any) (bool, error) {
 	var value string
-	err := s.db.QueryRowContext(ctx, `SELECT value FROM memory WHERE request = $1 AND key = $2`, request, plain(key)).Scan(&value)
+	err := s.row(ctx, `SELECT value FROM memory WHERE request = $1 AND key = $2`, request, plain(key)).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

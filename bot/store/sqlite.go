@@ -25,6 +25,7 @@ var ErrInUse = errors.New("the database is in use by another rootbot; SQLite ser
 // sqliteFile is a SQLite file that is this process's alone.
 type sqliteFile struct {
 	db    *sql.DB
+	ready *prepared
 	path  string
 	file  os.FileInfo // as it was opened; nil for a database in memory
 	river *river.Client[*sql.Tx]
@@ -42,7 +43,7 @@ func openSQLite(_ context.Context, path string) (*sql.DB, backend, error) {
 		return nil, nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
-	return db, &sqliteFile{db: db, path: path}, nil
+	return db, &sqliteFile{db: db, ready: newPrepared(db), path: path}, nil
 }
 
 func (f *sqliteFile) migrate(ctx context.Context, log *slog.Logger) error {
@@ -96,7 +97,7 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback()
-	in := transaction{statements: tx}
+	in := transaction{statements: preparedTx{f.ready, tx}}
 	if f.river != nil {
 		in.insert = func(ctx context.Context, args river.JobArgs) error {
 			_, err := f.river.InsertTx(ctx, tx, args, nil)
@@ -109,6 +110,7 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	f.ready.catchUp(ctx)
 	return nil
 }
 
@@ -117,7 +119,6 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 func (f *sqliteFile) start(ctx context.Context, config *river.Config) error {
 	for _, statement := range []string{
 		`UPDATE requests SET leased_till = 0, carrier = 0 WHERE ended_at IS NULL`,
-		`DELETE FROM duties`,
 		`UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP WHERE state NOT IN ('cancelled', 'completed', 'discarded')`,
 	} {
 		if _, err := f.db.ExecContext(ctx, statement); err != nil {
@@ -158,6 +159,7 @@ func (f *sqliteFile) check(context.Context) error {
 }
 
 func (f *sqliteFile) ahead(context.Context) (time.Duration, error) { return 0, nil }
+func (f *sqliteFile) run() statements                              { return f.ready }
 func (f *sqliteFile) shared() bool                                 { return false }
 func (f *sqliteFile) close() error                                 { return f.db.Close() }
 

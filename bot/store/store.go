@@ -54,6 +54,8 @@ type backend interface {
 	migrate(ctx context.Context, log *slog.Logger) error
 	// write runs fn in a transaction. Those that write follow one another.
 	write(ctx context.Context, fn func(transaction) error) error
+	// run is where single statements run.
+	run() statements
 	// start makes the job engine and starts it.
 	start(ctx context.Context, config *river.Config) error
 	// stop lets the jobs at hand finish.
@@ -172,14 +174,19 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (sql.Result
 	if err := s.backend.check(ctx); err != nil {
 		return nil, s.noted(err)
 	}
-	result, err := s.db.ExecContext(ctx, query, args...)
+	result, err := s.backend.run().ExecContext(ctx, query, args...)
 	return result, s.noted(err)
 }
 
 // query runs a query.
 func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	rows, err := s.backend.run().QueryContext(ctx, query, args...)
 	return rows, s.noted(err)
+}
+
+// row runs a query for one row.
+func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.backend.run().QueryRowContext(ctx, query, args...)
 }
 
 // plain is a text as both databases take it: PostgreSQL refuses bytes that are

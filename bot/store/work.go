@@ -160,7 +160,7 @@ func (s *Store) rouse(ctx context.Context, due int64, most int) error {
 	now := s.clock(time.Now())
 	// Most of the time there are none, and a transaction would be for nothing.
 	var n int
-	if err := s.db.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2)
+	if err := s.row(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2)
 		+ (SELECT COUNT(*) FROM clicks WHERE done_at IS NULL AND due_at <= $2)`, now, due).Scan(&n); err != nil || n == 0 {
 		return err
 	}
