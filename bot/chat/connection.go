@@ -76,7 +76,7 @@ func (c *Chat) dial(ctx context.Context) (*connection, error) {
 		err = json.Unmarshal(first, &hello)
 	}
 	if err == nil && hello.Type == socketmode.RequestTypeDisconnect {
-		err = fmt.Errorf("Slack wants no more connections: %s", hello.Reason)
+		err = fmt.Errorf("no more connections are wanted: %s", hello.Reason)
 	}
 	if err != nil {
 		ws.Close()

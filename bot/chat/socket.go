@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	connections = 2               // so that one may be renewed, or be dead, while the other listens
+	connections = 2                       // so that one may be renewed, or be dead, while the other listens
 	storeWithin = 2 * time.Second         // of the 3 s that Slack waits for an ack
 	waitWithin  = 1500 * time.Millisecond // before that begins
 	answerBy    = 2400 * time.Millisecond // all of it, so that the ack is there in time
