@@ -55,10 +55,12 @@ func (p *prepared) prepare(ctx context.Context, query string) (*sql.Stmt, error)
 // catchUp prepares what transactions wanted. What can't be is run as it is.
 func (p *prepared) catchUp(ctx context.Context) {
 	p.mu.Lock()
-	wanted := p.wanted
-	if len(wanted) > 0 {
-		p.wanted = map[string]bool{}
+	if len(p.wanted) == 0 {
+		p.mu.Unlock()
+		return
 	}
+	wanted := p.wanted
+	p.wanted = map[string]bool{}
 	p.mu.Unlock()
 	for query := range wanted {
 		if _, err := p.prepare(ctx, query); err != nil {
