@@ -18,7 +18,7 @@ import (
 
 // sample is how many kills are played of each operation on each database where
 // not every one is.
-const sample = 6
+const sample = 3
 
 // TestChaosKill kills the bot at the boundaries of what an operation does.
 func TestChaosKill(t *testing.T) {
