@@ -23,6 +23,7 @@ const (
 	ackWithin   = 3 * time.Second
 
 	lifeUnsaid = time.Hour       // of a connection, where Slack doesn't say
+	lifeLeast  = time.Minute     // before that, only Slack has it renewed
 	lingering  = 2 * time.Second // how long an old connection listens beside its successor
 	waitMost   = 30 * time.Second
 )
@@ -133,7 +134,7 @@ func (c *Chat) keep(ctx context.Context, nth int) error {
 			conn.read(c.take)
 			c.stand(conn, false)
 		}()
-		life := time.NewTimer(time.Duration(share * float64(cmp.Or(conn.life, lifeUnsaid))))
+		life := time.NewTimer(max(lifeLeast, time.Duration(share*float64(cmp.Or(conn.life, lifeUnsaid)))))
 		select {
 		case <-ctx.Done():
 			life.Stop()
