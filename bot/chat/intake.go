@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,10 @@ type envelope struct {
 	payload json.RawMessage
 	came    time.Time
 }
+
+// origin stands for a trigger where Slack gave none: the same envelope is the same
+// thing that somebody did.
+func (e envelope) origin() string { return "envelope/" + e.id }
 
 // How much is taken at once. What waits for so long that storing it might come too
 // late is answered by that the bot is busy, and so is what finds the queue full:
@@ -144,10 +149,12 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	switch e.kind {
 	case socketmode.RequestTypeSlashCommands:
 		if err = json.Unmarshal(e.payload, &typed); err == nil {
+			typed.TriggerID = cmp.Or(typed.TriggerID, e.origin())
 			return c.command(ctx, typed), true
 		}
 	case socketmode.RequestTypeInteractive:
 		if err = json.Unmarshal(e.payload, &did); err == nil {
+			did.TriggerID = cmp.Or(did.TriggerID, e.origin())
 			return c.interaction(ctx, did), true
 		}
 	case socketmode.RequestTypeEventsAPI:

@@ -396,3 +396,22 @@ func TestAFormOfNoRequestIsAnswered(t *testing.T) {
 	}
 	o.fine()
 }
+
+// Without a trigger, an envelope that comes again is told by its own ID.
+func TestAnEnvelopeWithoutATriggerThatArrivesTwiceIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	o := start(t, tidy(work))
+	payload := map[string]any{
+		"team_id": o.TeamID, "user_id": o.ada.ID, "channel_id": o.home.ID, "command": "/tidy-up", "text": "octocat", "response_url": "http://127.0.0.1:1/",
+	}
+	ack, err := o.Send(t.Context(), "slash_commands", payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.resends(ack)
+	if _, err := o.Send(t.Context(), "slash_commands", payload); err != nil { // somebody types the same once more
+		t.Fatal(err)
+	}
+	o.wait("two cards", func() bool { return len(o.cards()) == 2 })
+	o.twice(1, o.ada, "/tidy-up")
+}
