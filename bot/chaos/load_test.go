@@ -137,13 +137,25 @@ const (
 )
 
 func TestChaosLoad(t *testing.T) {
-	length := 5 * time.Second
-	if *every {
-		// A minute is too long for all others to wait.
-		t.Parallel()
-		length = time.Minute
+	if !*every {
+		load(t, databases[0], 5*time.Second)
+		return
 	}
-	s := begin(t, processtest.Binary(t), databases[0], small, nil)
+	// A minute is too long for all others to wait.
+	t.Parallel()
+	for _, on := range databases {
+		t.Run("on "+on.name, func(t *testing.T) {
+			on.here(t)
+			t.Parallel()
+			load(t, on, time.Minute)
+		})
+	}
+}
+
+// load has people type at their pace while connections die.
+func load(t *testing.T, on database, length time.Duration) {
+	t.Helper()
+	s := begin(t, processtest.Binary(t), on, small, nil)
 	c := gather(s, int((length+2*patience).Seconds()*perSecond))
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -238,7 +250,7 @@ func flood() int {
 // floods is how many kinds of flood are played.
 func floods() int {
 	if *every {
-		return 3
+		return 4
 	}
 	return 1
 }
@@ -247,15 +259,18 @@ func floods() int {
 func TestChaosFlood(t *testing.T) {
 	for _, f := range []struct {
 		name string
+		on   database
 		said func(int) (command, text string)
 	}{
-		{"of both kinds of command", mixed},
-		{"of what is stored", func(int) (string, string) { return "/scim-sync", "" }},
-		{"of what is found out", func(int) (string, string) { return "/rootbot", "whoami" }},
+		{"of both kinds of command", databases[0], mixed},
+		{"of what is stored", databases[0], func(int) (string, string) { return "/scim-sync", "" }},
+		{"of what is found out", databases[0], func(int) (string, string) { return "/rootbot", "whoami" }},
+		{"of what two replicas share", databases[1], mixed},
 	}[:floods()] {
 		t.Run(f.name, func(t *testing.T) {
 			// The memory is that of the program as it is shipped.
-			s := begin(t, processtest.Shipped(t), databases[0], small, nil)
+			f.on.here(t)
+			s := begin(t, processtest.Shipped(t), f.on, small, nil)
 			many := flood()
 			c := gather(s, many)
 			begun := time.Now()

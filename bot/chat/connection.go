@@ -18,8 +18,8 @@ import (
 // that says nothing for some time is dead. Slack itself pings too, but nobody
 // promises how often.
 const (
-	pingEvery = 1500 * time.Millisecond
-	silence   = 4 * time.Second
+	pingEvery = time.Second
+	silence   = 3 * time.Second
 	greeted   = 10 * time.Second // how long Slack may take to answer and to say hello
 	mostRead  = 4 << 20          // bytes of one message
 	ackWrite  = 2 * time.Second

@@ -32,7 +32,7 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	}
 	log := c.log.With("request", first.Request, "message", first.ID, "kind", first.Kind)
 	// What became of it is recorded also when the time for sending is over.
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
 	defer cancel()
 	outcome := "retried"
 	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
@@ -63,6 +63,17 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	return false
 }
 
+// delivered records that messages were delivered: also where the time for sending
+// is over, or they would be sent again.
+func (c *Chat) delivered(ctx context.Context, d store.Delivery) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
+	defer cancel()
+	return c.store.Sent(ctx, time.Now(), d)
+}
+
+// noteWithin is how long the database may take to learn what became of a message.
+const noteWithin = 10 * time.Second
+
 // receipt records that a message was delivered, and where it stands.
 type receipt func(place string, at store.Post, events ...store.Event) error
 
@@ -84,7 +95,7 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		}
 	}
 	sent := func(place string, post store.Post, events ...store.Event) error {
-		return c.store.Sent(ctx, time.Now(), store.Delivery{
+		return c.delivered(ctx, store.Delivery{
 			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...),
 		})
 	}
@@ -94,7 +105,7 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 	case r.Asker.Front != "slack" && c.store.Shared() && time.Since(first.At) < terminals:
 		return with, c.store.Later(ctx, first.ID, first.At.Add(terminals)) // its terminal prints it
 	case r.Asker.Front != "slack":
-		return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
+		return with, c.delivered(ctx, store.Delivery{Messages: with})
 	}
 	switch first.Kind {
 	case store.Glass:
@@ -116,7 +127,7 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 	case store.Pointer:
 		if first.Body.Other == r.ID && r.Asker.Channel == c.channelOf(r.Operation) {
 			// Who is looking at the card is told nothing, and nothing is recorded as told.
-			return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
+			return with, c.delivered(ctx, store.Delivery{Messages: with})
 		}
 		return with, c.point(ctx, first, r, sent)
 	case store.Direct:
@@ -198,7 +209,7 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 			}
 		}
 	}
-	return with, c.store.Sent(ctx, time.Now(), store.Delivery{Messages: with})
+	return with, c.delivered(ctx, store.Delivery{Messages: with})
 }
 
 // cards makes the card, or brings it up to date: where the operation is asked
@@ -262,7 +273,7 @@ func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request,
 			if p, err = c.post(ctx, keyed, store.Post{Channel: channel}, drawn); err != nil {
 				return logged, err
 			}
-			if err := c.store.Sent(ctx, time.Now(), store.Delivery{Thread: r.Card, Place: place, Post: p.Post}); err != nil {
+			if err := c.delivered(ctx, store.Delivery{Thread: r.Card, Place: place, Post: p.Post}); err != nil {
 				return logged, err
 			}
 			at, found = p.Post, p.found

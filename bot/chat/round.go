@@ -41,18 +41,21 @@ func (c *Chat) Deliver(ctx context.Context) {
 			resign()
 			continue
 		}
-		beat, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadBeat)
-		c.leadsTill.Store(time.Now().Add(leadBeat).UnixNano())
-		c.round(ctx, beat, false)
-		cancel()
+		taking, taken := context.WithTimeout(ctx, takerFor)
+		sending, sent := context.WithTimeout(context.WithoutCancel(ctx), takerFor+takerSends)
+		c.leadsTill.Store(time.Now().Add(takerFor + takerSends).UnixNano())
+		c.round(taking, sending, false)
+		taken()
+		sent()
 	}
 }
 
 // An answer to somebody is left to the process that took what they did, while it
 // is fresh: only that one was told where to answer them, wherever they are.
 const (
-	takerFor = leadBeat     // that process begins so long after the message was written
-	takerTo  = 2 * leadBeat // and has ended by then; from then on it is anybody's
+	takerFor   = leadBeat                // that process begins so long after the message was written
+	takerSends = 3500 * time.Millisecond // and sends for so long
+	takerTo    = 8 * time.Second         // from then on it is anybody's
 )
 
 // mine tells in how long a thread is this process's to deliver; below 0: not.

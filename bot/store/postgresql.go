@@ -28,6 +28,7 @@ type postgres struct {
 	pool  *pgxpool.Pool
 	db    *sql.DB // of the pool
 	river *river.Client[pgx.Tx]
+	turn  chan struct{} // one of this process's transactions waits for the others', so that the rest need no connections to wait on
 }
 
 // parameters are every session's, where the address doesn't say otherwise: a
@@ -64,7 +65,7 @@ func openPostgreSQL(ctx context.Context, address string) (*sql.DB, backend, erro
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	db.SetMaxIdleConns(0) // the pool keeps them
-	return db, &postgres{pool: pool, db: db}, nil
+	return db, &postgres{pool: pool, db: db, turn: make(chan struct{}, 1)}, nil
 }
 
 // migrate brings the tables up to date while processes of the version before
@@ -100,6 +101,12 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger) error {
 // statements go through database/sql, and River's through pgx, on one connection:
 // pgx's transaction is begun on the connection that database/sql lends.
 func (p *postgres) write(ctx context.Context, fn func(transaction) error) error {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a turn to write: %w", ctx.Err())
+	}
 	conn, err := p.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
