@@ -43,7 +43,7 @@ func TestChaosFrozenReplica(t *testing.T) {
 				t.Errorf("this is not what comes of a run that nobody disturbs (-undisturbed +frozen %s):\n%s", freezing.kill, diff)
 			}
 			for _, c := range s.relay.made() {
-				if c.replica == s.victim.replica && c.at.After(s.victim.at) && c.writes {
+				if c.replica == s.victim.replica && c.at.After(s.diedAt) && c.writes {
 					t.Errorf("the replica that was frozen before %s made the call %s afterwards", s.victim, c)
 				}
 			}

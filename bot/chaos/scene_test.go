@@ -107,6 +107,7 @@ func (s *scene) hunt() {
 		s.victim, s.diedAt = at, time.Now()
 		if s.relay.freezes {
 			s.corpse.Freeze()
+			s.diedAt = time.Now()
 		} else {
 			s.corpse.Kill()
 			s.diedAt = time.Now()

@@ -169,14 +169,28 @@ func (conn *connection) ack(body []byte) error {
 }
 
 // leave ends a connection that another one has taken the place of. What has come
-// over it is acknowledged first, and what is still on its way is taken.
-func (conn *connection) leave(lingering time.Duration) {
+// over it is acknowledged first, and what is still on its way is taken. One that
+// was only warned still gets envelopes: it stays until Slack gives it none, since
+// after our goodbye nothing more can be acknowledged over it. The end of ctx cuts
+// the waiting short.
+func (conn *connection) leave(ctx context.Context, warned bool) {
 	defer conn.ws.Close()
-	timer := time.NewTimer(lingering)
+	timer := time.NewTimer(warning)
 	defer timer.Stop()
+	if warned {
+		select {
+		case <-conn.gone:
+			return
+		case <-conn.told:
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	timer.Reset(lingering)
 	select {
 	case <-conn.gone:
 		return
+	case <-ctx.Done():
 	case <-timer.C:
 	}
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -22,9 +22,10 @@ const (
 	answerBy    = 2400 * time.Millisecond // all of it, so that the ack is there in time
 	ackWithin   = 3 * time.Second
 
-	lifeUnsaid = time.Hour       // of a connection, where Slack doesn't say
-	lifeLeast  = time.Minute     // before that, only Slack has it renewed
-	lingering  = 2 * time.Second // how long an old connection listens beside its successor
+	lifeUnsaid = time.Hour        // of a connection, where Slack doesn't say
+	lifeLeast  = time.Minute      // before that, only Slack has it renewed
+	lingering  = 2 * time.Second  // how long an old connection listens beside its successor
+	warning    = 20 * time.Second // within which Slack ends one that it has warned: it says about ten
 	waitMost   = 30 * time.Second
 )
 
@@ -109,7 +110,7 @@ func (c *Chat) keep(ctx context.Context, nth int) error {
 	defer func() {
 		if old != nil {
 			c.stand(old, false)
-			old.leave(0)
+			old.leave(ctx, false)
 		}
 	}()
 	share := 0.85 * float64(nth+1) / connections // of its life that the first one is kept
@@ -126,8 +127,8 @@ func (c *Chat) keep(ctx context.Context, nth int) error {
 			c.desk.Meter.Reconnected(reason)
 			c.log.Info("connected anew to Slack", "because", reason)
 		}
-		if retired := old; retired != nil {
-			leaving.Go(func() { retired.leave(lingering) })
+		if retired, warned := old, reason == "warning"; retired != nil {
+			leaving.Go(func() { retired.leave(ctx, warned) })
 		}
 		old = conn
 		go func() {

@@ -134,7 +134,7 @@ const (
 const lingering = 10 * time.Second
 
 // Disconnect sends a disconnect message. After a Warning the connection goes on
-// as before; after anything else it gets no more envelopes and is closed when
+// as before, for ten seconds, and is then told to go; after anything else it gets no more envelopes and is closed when
 // the app closes it, or ten seconds later. Apps can connect again, whatever the
 // reason: use Fail with apps.connections.open where they should not.
 func (c *Connection) Disconnect(reason string) {
@@ -147,6 +147,18 @@ func (c *Connection) Disconnect(reason string) {
 		c.mu.Unlock()
 	}
 	c.write(object{"type": "disconnect", "reason": reason, "debug_info": object{"host": "applink-slacktest"}})
+	if reason == Warning {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.bye == nil {
+			c.bye = time.AfterFunc(lingering, func() {
+				c.mu.Lock()
+				c.bye = nil
+				c.mu.Unlock()
+				c.Disconnect(RefreshRequested)
+			})
+		}
+	}
 }
 
 // Freeze makes the connection half-open: Slack hears nothing, says nothing and
