@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -32,6 +33,7 @@ func TestChaosFrozenReplica(t *testing.T) {
 			if s.victim == nil {
 				t.Fatalf("the bot never came to %s", freezing.kill)
 			}
+			thawed := time.Now()
 			s.corpse.Thaw()
 			close(s.victim.drop)
 			// It notices that its request is somebody else's by now.
@@ -43,7 +45,7 @@ func TestChaosFrozenReplica(t *testing.T) {
 				t.Errorf("this is not what comes of a run that nobody disturbs (-undisturbed +frozen %s):\n%s", freezing.kill, diff)
 			}
 			for _, c := range s.relay.made() {
-				if c.replica == s.victim.replica && c.at.After(s.diedAt) && c.writes {
+				if c.replica == s.victim.replica && c.at.After(thawed) && c.writes {
 					t.Errorf("the replica that was frozen before %s made the call %s afterwards", s.victim, c)
 				}
 			}
