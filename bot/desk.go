@@ -250,7 +250,8 @@ const (
 // carry does whatever is next for a request, until it has ended, must wait, or
 // somebody else carries it.
 func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Duration) {
-	claimed, err := d.Store.Claim(ctx, id, job, time.Now(), lease)
+	at := time.Now()
+	claimed, err := d.Store.Claim(ctx, id, job, at, lease)
 	if err != nil {
 		d.Log.Error("claim request", "request", id, "error", err)
 		return afterFault
@@ -268,7 +269,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 	go d.beat(ctx, stop, id, job)
 	defer func() {
 		stop()
-		if err := d.Store.Release(context.WithoutCancel(ctx), id, job, wait); err != nil {
+		if err := d.Store.Release(context.WithoutCancel(ctx), id, job, at, wait); err != nil {
 			d.Log.Error("release request", "request", id, "error", err)
 		}
 	}()

@@ -16,7 +16,7 @@ var ErrLost = errors.New("somebody else carries the request on")
 // has taken the request over. The newest job carries it; Carries tells whether
 // that is this one. Times are ours; they are compared by the database's clock.
 func (s *Store) Claim(ctx context.Context, id string, job int64, now time.Time, lease time.Duration) (bool, error) {
-	result, err := s.exec(ctx, `UPDATE requests SET carrier = $1, leased_till = $2 WHERE id = $3 AND leased_till <= $4 AND carrier <= $1`,
+	result, err := s.exec(ctx, `UPDATE requests SET carrier = $1, leased_till = $2, due_at = $4 WHERE id = $3 AND leased_till <= $4 AND carrier <= $1`,
 		job, s.clock(now.Add(lease)), id, s.clock(now))
 	if err != nil {
 		return false, fmt.Errorf("claim request: %w", err)
@@ -44,10 +44,11 @@ func (s *Store) Renew(ctx context.Context, id string, job int64, now time.Time, 
 	return nil
 }
 
-// Release ends a claim. The job comes back after a wait; if it doesn't, somebody
-// else is woken.
-func (s *Store) Release(ctx context.Context, id string, job int64, wait time.Duration) error {
-	_, err := s.exec(ctx, `UPDATE requests SET leased_till = 0, due_at = $1 WHERE id = $2 AND carrier = $3`, s.clock(time.Now().Add(wait)), id, job)
+// Release ends the claim that was made at a time. The job comes back after a wait;
+// if it doesn't, somebody else is woken. Who was woken since the claim stays due.
+func (s *Store) Release(ctx context.Context, id string, job int64, claimed time.Time, wait time.Duration) error {
+	_, err := s.exec(ctx, `UPDATE requests SET leased_till = 0, due_at = CASE WHEN due_at <= $1 THEN $2 ELSE due_at END WHERE id = $3 AND carrier = $4`,
+		s.clock(claimed), s.clock(time.Now().Add(wait)), id, job)
 	return err
 }
 

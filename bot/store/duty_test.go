@@ -112,6 +112,28 @@ func TestWhatADeadProcessLeftIsTakenUpByAnother(t *testing.T) {
 			t.Fatal(got, err)
 		}
 	}
+	// One that was approved at once: who waited for that puts it off for long, and
+	// then dies over it.
+	late := insert(t, dead, store.Change{})
+	claimed := time.Now().Add(-time.Second)
+	if got, err := dead.Claim(t.Context(), late.ID, 1, claimed, time.Minute); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	update(t, dead, late.ID, func(*store.Request) store.Change { return store.Change{Wake: true} })
+	if err := dead.Release(t.Context(), late.ID, 1, claimed, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	// One that was put off for long, and whose next worker died.
+	again := insert(t, dead, store.Change{})
+	if got, err := dead.Claim(t.Context(), again.ID, 1, claimed, time.Minute); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	if err := dead.Release(t.Context(), again.ID, 1, claimed, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dead.Claim(t.Context(), again.ID, 2, time.Now(), time.Second); !got || err != nil {
+		t.Fatal(got, err)
+	}
 	alive := open(t, address)
 	calls := make(chan string, 10)
 	if err := alive.Start(t.Context(), 2, gang(calls), func(_ context.Context, id int64) time.Duration {
@@ -121,7 +143,7 @@ func TestWhatADeadProcessLeftIsTakenUpByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { alive.Stop(context.WithoutCancel(t.Context())) })
-	want := map[string]bool{working.ID: true, left.ID: true, fmt.Sprint("click ", click.ID): true}
+	want := map[string]bool{late.ID: true, again.ID: true, working.ID: true, left.ID: true, fmt.Sprint("click ", click.ID): true}
 	begun := time.Now()
 	for len(want) > 0 {
 		select {

@@ -154,19 +154,23 @@ func (s *Store) startRousing(ctx context.Context) {
 	})
 }
 
+// lost are the requests whose lease has run out, since who ends a lease leaves none,
+// and those without one that were due at $2; it is $1 now.
+const lost = `(leased_till > 0 AND leased_till <= $1 OR leased_till = 0 AND due_at <= $2)`
+
 // rouse wakes somebody for requests and clicks that were due at a time of the
 // database's clock and that nobody is at work on, the longest due first.
 func (s *Store) rouse(ctx context.Context, due int64, most int) error {
 	now := s.clock(time.Now())
 	// Most of the time there are none, and a transaction would be for nothing.
 	var n int
-	if err := s.row(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2)
+	if err := s.row(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND `+lost+`)
 		+ (SELECT COUNT(*) FROM clicks WHERE done_at IS NULL AND due_at <= $2)`, now, due).Scan(&n); err != nil || n == 0 {
 		return err
 	}
 	return s.write(ctx, func(tx transaction) error {
 		requests, err := column[string](ctx, tx, `UPDATE requests SET due_at = $1 WHERE id IN (
-			SELECT id FROM requests WHERE ended_at IS NULL AND leased_till <= $1 AND due_at <= $2 ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
+			SELECT id FROM requests WHERE ended_at IS NULL AND `+lost+` ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
 		if err != nil {
 			return fmt.Errorf("look for lost requests: %w", err)
 		}

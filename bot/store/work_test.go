@@ -51,7 +51,7 @@ func TestClaims(t *testing.T) {
 				case "renew":
 					err = s.Renew(t.Context(), r.ID, a.job, now, lease)
 				case "release":
-					err = s.Release(t.Context(), r.ID, a.job, 0)
+					err = s.Release(t.Context(), r.ID, a.job, now, 0)
 				}
 				if lost := errors.Is(err, store.ErrLost); lost && a.do == "renew" && a.job != 1 {
 					continue // nobody renews for another
