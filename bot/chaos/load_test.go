@@ -143,7 +143,13 @@ func TestChaosLoad(t *testing.T) {
 	}
 	// A minute is too long for all others to wait.
 	t.Parallel()
-	load(t, databases[0], time.Minute)
+	for _, on := range databases {
+		t.Run("on "+on.name, func(t *testing.T) {
+			on.here(t)
+			t.Parallel()
+			load(t, on, time.Minute)
+		})
+	}
 }
 
 // load has people type at their pace while connections die.

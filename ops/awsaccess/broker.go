@@ -100,12 +100,8 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 	base.Region = stage.Region
 	config := base.Copy()
 	config.APIOptions = slices.Clone(config.APIOptions)
-	if stage.Tags && b.Record != nil {
-		config.APIOptions = append(config.APIOptions, recording(b.Record, r))
-	}
 	if b.Observe != nil {
 		base.APIOptions = append(slices.Clone(base.APIOptions), observing(b.Observe))
-		config.APIOptions = append(config.APIOptions, observing(b.Observe))
 	}
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), stage.Role,
 		func(o *stscreds.AssumeRoleOptions) {
@@ -121,6 +117,12 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 				}
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
+	if stage.Tags && b.Record != nil {
+		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials))
+	}
+	if b.Observe != nil {
+		config.APIOptions = append(config.APIOptions, observing(b.Observe))
+	}
 	b.sessions[key] = session{config: config, made: now}
 	return config, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -21,7 +22,7 @@ import (
 type Recorder func(context.Context, ops.Request, ops.Call) error
 
 // recording has the calls of a request's session recorded, but those that only read.
-func recording(record Recorder, r ops.Request) func(*middleware.Stack) error {
+func recording(record Recorder, r ops.Request, credentials aws.CredentialsProvider) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("rootbot:record", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			call := ops.Call{
@@ -29,6 +30,11 @@ func recording(record Recorder, r ops.Request) func(*middleware.Stack) error {
 			}
 			if reads(call.Action) {
 				return next.HandleInitialize(ctx, in)
+			}
+			// Assuming the role takes its time, and nothing slow may come between the record
+			// and the call: what allows it may be somebody else's by then.
+			if _, err := credentials.Retrieve(ctx); err != nil {
+				return middleware.InitializeOutput{}, middleware.Metadata{}, err
 			}
 			if err := record(ctx, r, call); err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, &ops.Error{
