@@ -9,14 +9,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-github/v62/github"
-	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot/meter"
-	"github.com/aws-root-account/rootbot/bot/slacktest"
 )
 
 // calls are the counted calls, by method and outcome.
@@ -30,55 +27,6 @@ func calls(t *testing.T, m *meter.Meter) map[string]string {
 		}
 	}
 	return counted
-}
-
-func TestCallsOfSlackAreCounted(t *testing.T) {
-	w := slacktest.New(slacktest.Options{})
-	defer w.Close()
-	ada := w.AddUser(slacktest.User{RealName: "Ada Lovelace"})
-	room := w.AddChannel(slacktest.Channel{Name: "ops", Members: []string{ada.ID, w.BotUserID}})
-	m := meter.New()
-	own := http.DefaultTransport.(*http.Transport).Clone()
-	defer own.CloseIdleConnections()
-	client := &http.Client{Transport: meter.Transport(m, "slack", meter.SlackMethod, own)}
-	api := slack.New(w.BotToken, slack.OptionAPIURL(w.URL()), slack.OptionHTTPClient(client))
-	ctx := t.Context()
-	post := func() error {
-		_, _, err := api.PostMessageContext(ctx, room.ID, slack.MsgOptionText("Hello", false))
-		return err
-	}
-	if err := post(); err != nil {
-		t.Fatal(err)
-	}
-	// Of files, the client keeps silent about what it called in between.
-	if _, err := api.UploadFileContext(ctx, slack.UploadFileParameters{Channel: room.ID, Filename: "log.txt", Content: "one line", FileSize: 8}); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := api.PostMessageContext(ctx, "C0NOWHERE", slack.MsgOptionText("Hello", false)); err == nil || err.Error() != "channel_not_found" {
-		t.Errorf("the caller got %v", err)
-	}
-	w.Fail("chat.postMessage", slacktest.Fault{Status: 503}, slacktest.Fault{Cut: true}, slacktest.Fault{CutAfter: true}, slacktest.Fault{RetryAfter: time.Second})
-	for range 3 {
-		if err := post(); err == nil {
-			t.Error("no error")
-		}
-	}
-	if limited, ok := errors.AsType[*slack.RateLimitedError](post()); !ok || limited.RetryAfter != time.Second {
-		t.Errorf("the caller got %v", limited)
-	}
-	want := map[string]string{
-		"chat.postMessage ok": "1", "chat.postMessage refused": "1", "chat.postMessage failed": "1", "chat.postMessage cut": "2",
-		"chat.postMessage limited": "1", "files.getUploadURLExternal ok": "1", "upload ok": "1", "files.completeUploadExternal ok": "1",
-	}
-	if diff := cmp.Diff(want, calls(t, m)); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if got := told(t, m)[`rootbot_call_seconds_count{to="slack"}`]; got != "9" {
-		t.Errorf("%s times were taken, want 9", got)
-	}
-	if p := w.Problems(); len(p) > 0 {
-		t.Error(p)
-	}
 }
 
 // The bot answers a command through an address that is a key.
