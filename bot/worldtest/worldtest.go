@@ -114,6 +114,21 @@ func (w *World) Close() {
 	w.AWS.Close()
 }
 
+// Problems is what the three servers find fault with in whoever called them; empty
+// is what to hope for.
+func (w *World) Problems() []string {
+	var all []string
+	for _, of := range []struct {
+		who      string
+		problems []string
+	}{{"Slack", w.Slack.Problems()}, {"AWS", w.AWS.Problems()}, {"GitHub", w.GitHub.Problems()}} {
+		for _, problem := range of.problems {
+			all = append(all, of.who+" finds fault with the bot: "+problem)
+		}
+	}
+	return all
+}
+
 func (w *World) chat(o Options) {
 	commands := []string{"/rootbot"}
 	for _, s := range catalog.All() {

@@ -166,14 +166,7 @@ func TestAUserWhomTerraformOwnsIsRemovedByAMergedPullRequest(t *testing.T) {
 		w.Slack.Transcript(&b)
 		return strings.Contains(b.String(), "What solitary.stork")
 	})
-	for _, list := range [][]string{w.Slack.Problems(), w.AWS.Problems(), w.GitHub.Problems()} {
-		if len(list) > 0 {
-			t.Errorf("found fault with the bot: %q", list)
-		}
-	}
-	if testing.Verbose() {
-		w.Slack.Transcript(testWriter{t})
-	}
+	content(t, w)
 }
 
 // testWriter writes to a test's log.

@@ -56,7 +56,7 @@ func story(ctx context.Context, w *worldtest.World, bot *running, out io.Writer)
 		check("the stranger caused no call to AWS", len(w.AWS.Calls()) == before),
 		check("the stranger was told why", contains(w.Slack.Ephemerals(w.Outside.ID)[0].PlainText(), worldtest.Team, "Nothing was done")),
 		same(w),
-		problems("Slack", w.Slack.Problems()), problems("AWS", w.AWS.Problems()), problems("GitHub", w.GitHub.Problems()),
+		problems(w),
 	)
 }
 
@@ -81,11 +81,12 @@ func check(what string, holds bool) error {
 	return fmt.Errorf("it should be that %s, and it isn't", what)
 }
 
-func problems(who string, list []string) error {
-	if len(list) == 0 {
-		return nil
+func problems(w *worldtest.World) error {
+	var all []error
+	for _, problem := range w.Problems() {
+		all = append(all, errors.New(problem))
 	}
-	return fmt.Errorf("%s found fault with the bot: %q", who, list)
+	return errors.Join(all...)
 }
 
 // same compares Identity Center's teams with GitHub's.
