@@ -22,13 +22,16 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	defer cancel()
 	first := waiting[0]
 	var with []int64
-	err := c.store.Trying(ctx, first.ID)
+	err := c.store.Trying(ctx, first)
 	if err == nil {
 		with, err = c.send(ctx, waiting)
 	}
 	if err == nil {
 		c.desk.Meter.Message(first.Kind, "sent")
 		return true
+	}
+	if errors.Is(err, store.ErrLost) {
+		return false // another process is at it
 	}
 	log := c.log.With("request", first.Request, "message", first.ID, "kind", first.Kind)
 	// What became of it is recorded also when the time for sending is over.

@@ -53,9 +53,9 @@ func (c *Chat) Deliver(ctx context.Context) {
 // An answer to somebody is left to the process that took what they did, while it
 // is fresh: only that one was told where to answer them, wherever they are.
 const (
-	takerFor   = leadBeat                // that process begins so long after the message was written
-	takerSends = 3500 * time.Millisecond // and sends for so long
-	takerTo    = 8 * time.Second         // from then on it is anybody's
+	takerFor   = leadBeat         // that process begins so long after the message was written
+	takerSends = 10 * time.Second // and sends for so long
+	takerTo    = 8 * time.Second  // from then on it is anybody's
 )
 
 // mine tells in how long a thread is this process's to deliver; below 0: not.

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// ErrLost is what is returned to whoever thinks to be at work on a request that
-// somebody else has taken over.
-var ErrLost = errors.New("somebody else carries the request on")
+// ErrLost is what is returned to whoever thinks to be at work on what somebody
+// else has taken over.
+var ErrLost = errors.New("somebody else has taken it over")
 
 // Claim gives a job the request to work on until the lease ends. It tells
 // whether it could: not while somebody else is at work, and not if a newer job

@@ -32,7 +32,7 @@ func (s *Store) InsertClick(ctx context.Context, c *Click) error {
 	if err != nil {
 		return fmt.Errorf("encode click: %w", err)
 	}
-	return s.write(ctx, func(tx transaction) error {
+	return s.accept(ctx, func(tx transaction) error {
 		if err := takeOrigin(ctx, tx, c.Origin); err != nil {
 			return err
 		}

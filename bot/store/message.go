@@ -274,10 +274,22 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	return b, rows.Err()
 }
 
-// Trying records that a message is about to be sent.
-func (s *Store) Trying(ctx context.Context, id int64) error {
-	_, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1 WHERE id = $1`, id)
-	return err
+// answerLease is for how long nobody else sends what one person is told, once
+// somebody has begun to: two processes may want to, and an answer can't be looked for.
+const answerLease = 30 * time.Second
+
+// Trying records that a message, as it was read, is about to be sent. It is
+// ErrLost if somebody else has tried that since.
+func (s *Store) Trying(ctx context.Context, m Message) error {
+	result, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1, due_at = CASE WHEN taker <> '' THEN $1 ELSE due_at END
+		WHERE id = $2 AND tries = $3 AND sent_at IS NULL AND dead = ''`, time.Now().Add(answerLease).UnixMicro(), m.ID, m.Tries)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, ErrLost)
+	}
+	return nil
 }
 
 // Post is where a message stands.

@@ -130,7 +130,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("a new message is %+v; want it due, dated and untried", list[0])
 	}
 
-	if err := s.Trying(t.Context(), list[1].ID); err != nil {
+	if err := s.Trying(t.Context(), list[1]); err != nil {
 		t.Fatal(err)
 	}
 	later := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)

@@ -183,7 +183,7 @@ func (s *Store) Insert(ctx context.Context, r Request, c Change) error {
 // InsertAll stores several new requests, all or none. With an origin that was
 // taken before, it stores nothing and returns ErrTaken.
 func (s *Store) InsertAll(ctx context.Context, origin string, requests []Request, changes []Change) error {
-	return s.writeAndWake(ctx, func(tx transaction) error {
+	return s.accept(ctx, func(tx transaction) error {
 		if err := takeOrigin(ctx, tx, origin); err != nil {
 			return err
 		}

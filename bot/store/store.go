@@ -2,7 +2,8 @@
 // memory, the events of the audit, and the messages that are still to be
 // delivered, in SQL. A change of a request, its events, its messages and the
 // River job that carries it on are written in one transaction; River only
-// wakes, the rows decide.
+// wakes, the rows decide. The job of what is newly asked for follows the
+// transaction, so that what was stored too late can be taken back.
 //
 // There are two databases. A SQLite file is one process's; a PostgreSQL is
 // shared by as many as there are. On both, transactions that write follow one
@@ -46,6 +47,7 @@ type Store struct {
 	ahead   atomic.Int64 // how far the database's clock is ahead of ours, in microseconds
 	trouble atomic.Pointer[trouble]
 	rousing rousing
+	handing handing
 }
 
 // backend is what differs between the databases.
