@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
@@ -69,9 +70,23 @@ func removeUser(s *scene) {
 		}
 		return false
 	})
-	s.does("click Approve", func() (slacktest.Ack, error) {
-		return s.Slack.Click(s.Context(), s.Second.ID, s.Desk.ID, ask.TS, "approve")
-	})
+	refused := func() (n int) {
+		for _, m := range s.Slack.Ephemerals(s.Second.ID) {
+			n += strings.Count(m.PlainText(), tryAgain)
+		}
+		return n
+	}
+	for known := -1; known < refused(); {
+		known = refused()
+		s.does("click Approve", func() (slacktest.Ack, error) {
+			return s.Slack.Click(s.Context(), s.Second.ID, s.Desk.ID, ask.TS, "approve")
+		})
+		s.until("the approval", s.Slack.Wait, func() bool {
+			return refused() > known || slices.ContainsFunc(s.Slack.Thread(s.Desk.ID, ask.ThreadTS), func(m slacktest.Message) bool {
+				return m.TS == ask.TS && len(m.Buttons()) < 3
+			})
+		})
+	}
 	s.until("the pull request", s.GitHub.Wait, func() bool { return len(s.GitHub.Pulls(worldtest.UsersRepo)) > 0 })
 	if err := s.GitHub.Merge(worldtest.UsersRepo, s.GitHub.Pulls(worldtest.UsersRepo)[0].Number, "badger"); err != nil {
 		s.Fatal(err)
