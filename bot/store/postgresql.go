@@ -122,18 +122,21 @@ func (p *postgres) write(ctx context.Context, fn func(transaction) error) error 
 	}); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx))
+	// A connection that failed is database/sql's to end, beside us: Raw leaves that alone.
+	defer conn.Raw(func(any) error { return tx.Rollback(context.WithoutCancel(ctx)) })
 	in := transaction{statements: conn}
 	if p.river != nil {
 		in.insert = func(ctx context.Context, args river.JobArgs) error {
-			_, err := p.river.InsertTx(ctx, tx, args, nil)
-			return err
+			return conn.Raw(func(any) error {
+				_, err := p.river.InsertTx(ctx, tx, args, nil)
+				return err
+			})
 		}
 	}
 	if err := fn(in); err != nil {
 		return err
 	}
-	if err := tx.Commit(ctx); err != nil {
+	if err := conn.Raw(func(any) error { return tx.Commit(ctx) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
