@@ -57,7 +57,10 @@ func (d *Desk) VoidClick(ctx context.Context, c store.Click) {
 }
 
 func (d *Desk) void(ctx context.Context, request string, try func() error) {
-	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, try() }, backoff.WithMaxElapsedTime(voidFor))
+	// It must be first: what was stored and isn't worked on is looked for every few seconds.
+	often := backoff.NewExponentialBackOff()
+	often.MaxInterval = time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, try() }, backoff.WithBackOff(often), backoff.WithMaxElapsedTime(voidFor))
 	if err != nil {
 		d.Log.Error("take back what may have been stored too late", "request", request, "error", err)
 	}
