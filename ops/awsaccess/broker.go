@@ -54,6 +54,7 @@ type session struct {
 
 // New returns a Broker that assumes roles with base's credentials.
 func New(base aws.Config) *Broker {
+	base.HTTPClient = HTTPClient(base.HTTPClient)
 	return &Broker{base: base, sessions: map[string]session{}}
 }
 

@@ -59,11 +59,6 @@ func (c *Cloud) serve(w http.ResponseWriter, hr *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("X-Amzn-Requestid", r.id)
-	if r.service.name != "s3" { // whose objects come as they are
-		s := &squeezer{ResponseWriter: w}
-		defer s.send(hr)
-		w = s
-	}
 	if err != nil {
 		r.service.wire.fail(w, r, asFailure(err))
 		return

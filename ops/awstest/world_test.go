@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
@@ -64,6 +65,7 @@ func (w *world) config(key, secret, token string) aws.Config {
 		Region: "eu-west-2", BaseEndpoint: aws.String(w.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, token),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient:  awsaccess.HTTPClient(nil),
 	}
 }
 
