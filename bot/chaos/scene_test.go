@@ -208,6 +208,7 @@ func (s *scene) does(what string, do func() (slacktest.Ack, error)) slacktest.Ac
 			return ack
 		}
 		if told {
+			s.Logf("%s: told to try again", what)
 			continue
 		}
 		if s.dead() == nil || s.gone {

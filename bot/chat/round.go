@@ -55,7 +55,7 @@ func (c *Chat) Deliver(ctx context.Context) {
 const (
 	takerFor   = leadBeat         // that process begins so long after the message was written
 	takerSends = 10 * time.Second // and sends for so long
-	takerTo    = 8 * time.Second  // from then on it is anybody's
+	takerTo    = 8 * time.Second  // from then on it is anybody's, unless somebody is at it
 )
 
 // mine tells in how long a thread is this process's to deliver; below 0: not.

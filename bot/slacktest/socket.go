@@ -134,8 +134,8 @@ const (
 const lingering = 10 * time.Second
 
 // Disconnect sends a disconnect message. After a Warning the connection goes on
-// as before, for ten seconds, and is then told to go; after anything else it gets no more envelopes and is closed when
-// the app closes it, or ten seconds later. Apps can connect again, whatever the
+// as before, for ten seconds, and is then told to go; after anything else it gets
+// no more envelopes and is closed when the app closes it, or ten seconds later. Apps can connect again, whatever the
 // reason: use Fail with apps.connections.open where they should not.
 func (c *Connection) Disconnect(reason string) {
 	if reason != Warning {
