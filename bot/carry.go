@@ -407,6 +407,10 @@ func (r *run) Attempted(ctx context.Context, service, action string) (bool, erro
 	}), err
 }
 
+func (r *run) MayAct(context.Context) error { return nil }
+
+func (r *run) Waiting(context.Context, ops.Waiting) error { return nil }
+
 func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
 	if r.request.UndoUntil.Equal(until) {
 		return nil

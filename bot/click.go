@@ -19,6 +19,9 @@ const (
 	Withdraw = "withdraw"
 	Undo     = "undo"
 
+	QuarantineAgain = "quarantine-again" // have done again what people undid by hand
+	End             = "end"              // leave it as people made it
+
 	BreakGlass = "break-glass"
 	Reviewed   = "reviewed"
 )

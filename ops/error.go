@@ -2,6 +2,7 @@ package ops
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -17,22 +18,50 @@ const (
 	Busy             // somebody else is at it
 	Unavailable      // a system that is needed doesn't answer, or says no
 	Unknown          // it can't be known whether it was done
+	Lifted           // people undid by hand what this run had done
 )
 
 // String is the kind's name, in lower case.
 func (k Kind) String() string {
-	if names := [...]string{"internal", "refused", "invalid", "busy", "unavailable", "unknown"}; k >= 0 && int(k) < len(names) {
+	if names := [...]string{"internal", "refused", "invalid", "busy", "unavailable", "unknown", "lifted"}; k >= 0 && int(k) < len(names) {
 		return names[k]
 	}
 	return "internal"
 }
 
-// Error is a fault in words for people.
+// Changed tells how much of a request's work had been done when an error arose.
+type Changed string
+
+// The zero Changed says nothing. The desk fills it in from the request's record,
+// a front end where there is no request; an operation never does.
+const (
+	ChangedNothing Changed = "nothing"
+	ChangedPart    Changed = "part"
+	ChangedAll     Changed = "everything"
+	ChangedUnknown Changed = "unknown"
+)
+
+// Words says it in one sentence; empty for the zero value.
+func (c Changed) Words() string {
+	return map[Changed]string{
+		ChangedNothing: "Nothing was changed.",
+		ChangedPart:    "Part of it was done, and stays as it is.",
+		ChangedAll:     "Everything that was to be changed had been changed by then.",
+		ChangedUnknown: "It isn't known how much of it was done.",
+	}[c]
+}
+
+// Error is a fault in words for people. What and Next never speak of what was or
+// wasn't changed: the same error may arise when nothing was done and when half of
+// it was.
 type Error struct {
 	Kind Kind
-	What string // what happened, and what was not done: whole sentences
+	What string // what happened: whole sentences
 	Next string // what to do now: whole sentences; may be empty
 	Err  error  // the cause, for the operator's log only
+
+	// Changed is how much had been done, which stands between What and Next.
+	Changed Changed
 
 	// Passing tells that it may be over by itself: worth another try.
 	Passing bool
@@ -49,10 +78,32 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Words is what people read.
-func (e *Error) Words() string { return strings.TrimSpace(e.What + " " + e.Next) }
+func (e *Error) Words() string {
+	words := []string{e.What, e.Changed.Words(), e.Next}
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+}
 
-// IsPassing tells whether the first *Error in err's tree is Passing.
+// HaltError is what Run.MayAct, and a call of AWS that would change something,
+// return when the desk has stopped the run before the change. A step returns it
+// as it is, or wrapped. The desk knows why.
+type HaltError struct{ Err error }
+
+func (e *HaltError) Error() string { return "the run was stopped before the change: " + e.Err.Error() }
+
+func (e *HaltError) Unwrap() error { return e.Err }
+
+// Halted tells whether the desk has stopped the run.
+func Halted(err error) bool {
+	_, ok := errors.AsType[*HaltError](err)
+	return ok
+}
+
+// IsPassing tells whether the first *Error in err's tree is Passing. A run that
+// the desk has stopped is not tried again by its step.
 func IsPassing(err error) bool {
+	if Halted(err) {
+		return false
+	}
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Passing
 }
@@ -67,11 +118,19 @@ func KindOf(err error) Kind {
 
 // Words is what people read of err: the words of its *Error, or, for a fault
 // of the program, that there was one and where its details are.
-func Words(err error, request string) string {
-	if e, ok := errors.AsType[*Error](err); ok && e.Kind != Internal {
-		return e.Words()
+func Words(err error, request string) string { return WordsChanged(err, request, "") }
+
+// WordsChanged is Words with how much had been done by then.
+func WordsChanged(err error, request string, changed Changed) string {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind == Internal {
+		e = &Error{What: "Internal error (request " + Short(request) + ").", Next: "The bot's own log says more under that number."}
 	}
-	return "Internal error (request " + Short(request) + "); the bot's own log says more under that number."
+	told := *e
+	if told.Changed == "" {
+		told.Changed = changed
+	}
+	return told.Words()
 }
 
 // Short is how a request's ID is shown to people: its last 8 characters, which

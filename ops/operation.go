@@ -72,10 +72,30 @@ type Operation struct {
 	// Do has the function of every step name that Plan may use, and Undo's.
 	Do map[string]func(context.Context, Run) error
 
-	// Undo names the function in Do that takes back what a run has done, while a
-	// step offers that (Run.OfferUndo). UndoLabel is what its button says.
+	// Undo names the function in Do that takes back what a run has done, offered
+	// from the first effect on until something irreversible was done. It undoes only
+	// what this request did and what still bears its mark. UndoLabel is what its
+	// button says.
 	Undo      string
 	UndoLabel string
+
+	// UndoPlan looks, and tells what Undo would do now, with exact IDs. A Refused
+	// *Error says why it can't: somebody has acted on the target since. It has the
+	// memory of the run, and writes nothing. Nil where there is no Undo.
+	UndoPlan func(context.Context, Run) ([]string, error)
+
+	// Again labels the button that has a run's work done again which people undid
+	// by hand (an *Error of kind Lifted): "Quarantine again".
+	Again string
+
+	// Irreversible tells whether a call of AWS can't be taken back by Undo. Such a
+	// call is asked about right before it is made, however soon after the last
+	// question, and ends the offer to restore. Nil: every call is.
+	Irreversible func(Call) bool
+
+	// Subject is the e-mail address of the person whom a request is about, who may
+	// not restore it. Nil, or an empty address: it is about nobody.
+	Subject func(Request) string
 }
 
 // Access holds IAM policy documents, as JSON with ${…} where a value belongs.

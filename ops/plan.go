@@ -19,6 +19,12 @@ type Plan struct {
 	// Approval is what this plan demands beyond the operation's own rule.
 	Approval Rule `json:"approval,omitzero"`
 
+	// Terms are the settings that the approval is about, such as the time of grace
+	// and what is protected, as they were when the plan was made. Steps go by these,
+	// not by the settings of the day, and a plan made again with other terms must be
+	// approved again.
+	Terms []Fact `json:"terms,omitempty"`
+
 	// Data is for the steps: what Plan saw and a step needs, such as names that
 	// can't be read any more once their owners are deleted.
 	Data json.RawMessage `json:"data,omitempty"`
@@ -66,6 +72,31 @@ func (p Plan) Beyond(shown Plan) []string {
 		known[e] = true
 	}
 	return slices.DeleteFunc(p.Effects(), func(e string) bool { return known[e] })
+}
+
+// NewTerms returns how the terms of p differ from those of shown, in words: "Time
+// of grace: 14 days, now 1 hour".
+func (p Plan) NewTerms(shown Plan) []string {
+	value := func(terms []Fact, label string) string {
+		for _, t := range terms {
+			if t.Label == label {
+				return t.Value
+			}
+		}
+		return "not set"
+	}
+	var changed []string
+	for _, t := range p.Terms {
+		if was := value(shown.Terms, t.Label); was != t.Value {
+			changed = append(changed, fmt.Sprintf("%s: %s, now %s", t.Label, was, t.Value))
+		}
+	}
+	for _, t := range shown.Terms {
+		if value(p.Terms, t.Label) == "not set" && t.Value != "not set" {
+			changed = append(changed, fmt.Sprintf("%s: %s, now not set", t.Label, t.Value))
+		}
+	}
+	return changed
 }
 
 // Check finds what the desk could not carry out: steps that the operation can't

@@ -5,6 +5,12 @@ package ops
 type Report struct {
 	Summary  string    `json:"summary"`
 	Problems []string  `json:"problems,omitempty"` // each makes the run a failure
+
+	// Alarm says in whole sentences that something was taken away which nobody had
+	// asked for, with the number, what probably happened and what to do. It makes
+	// the run a failure, comes first, and calls the members of the team. Empty: no.
+	Alarm string `json:"alarm,omitempty"`
+
 	Sections []Section `json:"sections,omitempty"`
 	Notes    []string  `json:"notes,omitempty"` // worth knowing, no failure
 }
@@ -30,11 +36,14 @@ const (
 	Confirmed Truth = "confirmed"
 	Missing   Truth = "attempted but not there"
 	Failed    Truth = "failed"
+	NotKnown  Truth = "not known"       // it couldn't be read; Why says why
+	Beyond    Truth = "not in the plan" // taken away though nobody had been shown that
 )
 
-// OK tells whether everything happened that should have.
+// OK tells whether everything happened that should have, and nothing was taken
+// away besides.
 func (r Report) OK() bool {
-	return len(r.Problems) == 0 && r.Count(Missing) == 0 && r.Count(Failed) == 0
+	return len(r.Problems) == 0 && r.Alarm == "" && r.Count(Missing)+r.Count(Failed)+r.Count(NotKnown)+r.Count(Beyond) == 0
 }
 
 // Count tells how many outcomes have the state.

@@ -43,9 +43,20 @@ type Run interface {
 	// Approvers are the GitHub logins of who approved.
 	Approvers() []string
 
-	// OfferUndo lets people take the run back (Operation.Undo) until a time,
-	// while this step is at hand. A step that waits calls it before Again.
+	// MayAct asks again, right before a change that isn't a call of AWS (a commit,
+	// a pull request), whether the run may go on: people, plan and settings. It
+	// returns a *HaltError if not, and then the change must not be made. Calls of
+	// AWS through awsaccess are asked about by themselves.
+	MayAct(ctx context.Context) error
+
+	// OfferUndo tells people until when at least the run can be restored while this
+	// step waits. That it can be is the desk's business: from the first effect on,
+	// until something irreversible was done.
 	OfferUndo(ctx context.Context, until time.Time) error
+
+	// Waiting tells what the run waits for: on the card and where it was decided,
+	// until the step ends or tells something else.
+	Waiting(ctx context.Context, w Waiting) error
 
 	// Remind has a text told in the thread at a time, also when the run has ended
 	// by then. The same text is told once.
@@ -53,6 +64,16 @@ type Run interface {
 
 	// Report sets the outcome that is told when the run ends. The last one counts.
 	Report(ctx context.Context, r Report) error
+}
+
+// Waiting is what a run waits for.
+type Waiting struct {
+	For   string    `json:"for"`            // whole sentences: what is so for people now, what must happen, and by whom; links are shown as links
+	Until time.Time `json:"until,omitzero"` // when the waiting ends by itself; zero: when For has happened
+
+	// Person tells that a person must do something: the people of the request are
+	// reminded each working day.
+	Person bool `json:"person,omitempty"`
 }
 
 // Level says who needs a line.

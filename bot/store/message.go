@@ -32,6 +32,8 @@ const (
 	Letter   = "letter"   // Body.Text to Body.For by themselves, about Body.About if that is set
 	Anchor   = "anchor"   // Body.Text is a Head; in the log channel
 	Glass    = "glass"    // that a request runs without its approvals, in the log channel, made or brought up to date
+	Restore  = "restore"  // that what was approved is being restored, and by whom, in the log channel
+	GlassDue = "glassdue" // that a run without its approvals has still to be looked at, in the log channel
 )
 
 // Body is what a message says beyond what its request says.
@@ -42,6 +44,8 @@ type Body struct {
 	Other string `json:"other,omitempty"` // another request
 	For   *Asker `json:"for,omitempty"`   // who is meant by Private, Pointer, Announce and Letter; nil: who asked
 	About *Asker `json:"about,omitempty"` // whom a Letter is about
+
+	Mention bool `json:"mention,omitempty"` // call the people of the request: who asked and who approved
 }
 
 // Message is a message that is to be delivered, in the order of its thread.

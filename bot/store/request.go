@@ -85,7 +85,15 @@ type Request struct {
 	ExpiresAt  time.Time   `json:"expires_at,omitzero"` // of its waiting for approvals
 	RemindAt   time.Time   `json:"remind_at,omitzero"`  // when to remind next
 	Reminders  int         `json:"reminders,omitempty"` // that were sent
-	UndoUntil  time.Time   `json:"undo_until,omitzero"` // people may take it back until then
+	UndoUntil  time.Time   `json:"undo_until,omitzero"` // people can restore it until then at least, as the step at hand says
+	ActedAt    time.Time   `json:"acted_at,omitzero"`   // when the first change was about to be made; zero: none was
+	FinalAt    time.Time   `json:"final_at,omitzero"`   // when the first change that can't be taken back was about to be made; zero: none was
+	Restoring  *Review     `json:"restoring,omitempty"` // who has it restored, or had that tried last
+	Lifted     string      `json:"lifted,omitempty"`    // how people undid by hand what the run had done, while it waits for what they decide
+	Waits      ops.Waiting `json:"waits,omitzero"`      // what the step at hand waits for, as it says; zero: it doesn't say
+	HeldUp     string      `json:"held_up,omitempty"`   // why the run can't go on to its next change for now, and until when that is waited for
+	Changed    ops.Changed `json:"changed,omitempty"`   // how much had been done when it ended
+	Settings   string      `json:"settings,omitempty"`  // digest of its operation's settings, as they were when it was last planned
 	Glass      *Review     `json:"glass,omitempty"`     // who had it run alone, in an emergency, in place of its approvals
 	Looked     *Review     `json:"looked,omitempty"`    // who looked at that afterwards
 	Report     *ops.Report `json:"report,omitempty"`
@@ -102,6 +110,12 @@ func (r Request) Digest() string {
 // Alone tells whether somebody has the plan as it is run alone.
 func (r Request) Alone() bool {
 	return r.Glass != nil && !r.Glass.Fallen && r.Glass.Digest == r.Digest()
+}
+
+// Acted tells whether the run has changed something, or may have, that can be
+// taken back: nothing irreversible was done since, and it isn't restored.
+func (r Request) Acted() bool {
+	return !r.ActedAt.IsZero() && r.FinalAt.IsZero() && r.State != Undoing && r.State != Undone
 }
 
 // Missing is how many approvals the plan as it is still needs.

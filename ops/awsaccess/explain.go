@@ -22,6 +22,9 @@ func Explain(err error, role string) error {
 	if err == nil {
 		return nil
 	}
+	if halt, ok := errors.AsType[*ops.HaltError](err); ok {
+		return halt
+	}
 	if _, ok := errors.AsType[*ops.Error](err); ok {
 		return err
 	}

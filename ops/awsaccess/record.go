@@ -36,7 +36,9 @@ func recording(record Recorder, r ops.Request, credentials aws.CredentialsProvid
 			if _, err := credentials.Retrieve(ctx); err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, err
 			}
-			if err := record(ctx, r, call); err != nil {
+			if err := record(ctx, r, call); ops.Halted(err) {
+				return middleware.InitializeOutput{}, middleware.Metadata{}, err
+			} else if err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, &ops.Error{
 					Kind: ops.Unavailable, Err: err, Passing: true,
 					What: "The bot couldn't record what it was about to do, so it didn't do it: " + call.Action + " was not called.", Next: "Tell whoever runs the bot.",

@@ -28,6 +28,17 @@ func (c *call) Now() time.Time       { return c.walk.now() }
 
 func (c *call) Approvers() []string { return c.walk.Approvers }
 
+func (c *call) MayAct(ctx context.Context) error {
+	if c.walk.MayAct == nil {
+		return ctx.Err()
+	}
+	return c.walk.MayAct(ctx)
+}
+
+func (c *call) Waiting(ctx context.Context, w ops.Waiting) error {
+	return c.write(ctx, func() { c.walk.waits = append(c.walk.waits, w) })
+}
+
 func (c *call) OfferUndo(ctx context.Context, until time.Time) error {
 	return c.write(ctx, func() { c.walk.offered = until })
 }

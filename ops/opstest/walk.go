@@ -46,6 +46,9 @@ type Walk struct {
 	// moves on: the place to let the world come to rest. Nil: nothing to do.
 	Waiting func(context.Context) error
 
+	// MayAct is what Run.MayAct answers; nil: the run may go on.
+	MayAct func(context.Context) error
+
 	// Twice calls each step once more after it has succeeded: the process died
 	// before that was recorded.
 	Twice bool
@@ -76,7 +79,8 @@ type Walk struct {
 	told      map[string]bool
 	report    []byte
 	progress  []string
-	offered   time.Time // until when the run may be taken back
+	offered   time.Time // until when the run can be restored at least
+	waits     []ops.Waiting
 	undoing   bool
 	reminders map[string]time.Time // by their texts
 }
@@ -183,19 +187,32 @@ func (w *Walk) Step(ctx context.Context) error {
 	return nil
 }
 
-// Offered is until when the run may be taken back; the zero time: it may not.
+// Waits is what steps told that they wait for, in order.
+func (w *Walk) Waits() []ops.Waiting {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.waits)
+}
+
+// UndoPlan is what the operation says that Undo would do now.
+func (w *Walk) UndoPlan(ctx context.Context) ([]string, error) {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return w.card().UndoPlan(limited, &call{walk: w, begun: w.begun, cancel: cancel})
+}
+
+// Offered is until when the run can be restored at least, as the step at hand
+// says; the zero time: it doesn't say.
 func (w *Walk) Offered() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.offered
 }
 
-// Undo takes the run back, as if somebody had pressed the button: Step and Run
-// then call the operation's Undo until it has succeeded, and no step any more.
+// Undo restores what the run did, as if a member had pressed the button: it calls
+// the operation's Undo until that has succeeded, and no step any more. That it is
+// offered is the desk's business, and not asked here.
 func (w *Walk) Undo(ctx context.Context) error {
-	if w.Offered().IsZero() {
-		return errors.New("opstest: taking the run back isn't offered")
-	}
 	w.undoing, w.begun, w.again = true, w.now(), false
 	for w.undoing {
 		if err := w.Step(ctx); err != nil {

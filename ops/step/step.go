@@ -1,0 +1,45 @@
+// Package step is what the steps of acting operations share.
+package step
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+const (
+	retryFor   = 6 * time.Hour   // how long a step is tried again, from the first failure of one trouble on
+	retryAfter = 2 * time.Minute // how soon
+)
+
+// Retry makes a step go on trying while its trouble may pass (ops.IsPassing), for
+// six hours from the first failure of that trouble, and says so in the log. Each
+// trouble has its own time: a step may wait for days before it meets one.
+func Retry(do func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
+	return func(ctx context.Context, run ops.Run) error {
+		err := do(ctx, run)
+		var since time.Time // of the trouble; zero: there is none
+		if _, failed := run.Recall(ctx, "trouble", &since); failed != nil {
+			return errors.Join(err, failed)
+		}
+		switch {
+		case !ops.IsPassing(err) && since.IsZero():
+			return err
+		case !ops.IsPassing(err):
+			return errors.Join(err, run.Remember(ctx, "trouble", time.Time{}))
+		case since.IsZero():
+			if err := run.Remember(ctx, "trouble", run.Now().UTC()); err != nil {
+				return err
+			}
+		case run.Now().After(since.Add(retryFor)):
+			return err
+		}
+		words := ops.Words(err, run.Request().ID)
+		if err := run.Log(ctx, ops.Line{Key: "again " + words, Level: ops.Warning, Text: "This is tried again every two minutes: " + words}); err != nil {
+			return err
+		}
+		return ops.Again(retryAfter)
+	}
+}
