@@ -3,8 +3,8 @@ package ops
 // Report is the outcome of a run as it was read back from the world, not as a
 // log claims it.
 type Report struct {
-	Summary  string    `json:"summary"`
-	Problems []string  `json:"problems,omitempty"` // each makes the run a failure
+	Summary  string   `json:"summary"`
+	Problems []string `json:"problems,omitempty"` // each makes the run a failure
 
 	// Alarm says in whole sentences that something was taken away which nobody had
 	// asked for, with the number, what probably happened and what to do. It makes
