@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +71,8 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 	if err != nil {
 		d.report(err, r)
 		d.Meter.Refused(ops.KindOf(err).String())
-		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID), fault: ops.KindOf(err), quiet: d.said(ctx, r, ops.Words(err, r.ID))})
+		words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
+		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: words, fault: ops.KindOf(err), changed: ops.ChangedNothing, quiet: d.said(ctx, r, words)})
 	}
 	h := happening{kind: admitted, login: login, account: account}
 	if o.Lock != nil && !r.Preview {
@@ -81,7 +80,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 		asked.By = login
 		if h.held, err = safely(func() (string, error) { return o.Lock(asked), nil }); err != nil {
 			d.report(err, r)
-			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.Words(err, r.ID)})
+			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), changed: ops.ChangedNothing})
 		}
 	}
 	err = d.apply(ctx, r, h)
@@ -94,8 +93,8 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 		reason = fmt.Sprintf("%s is already under way: %s asked for it at %s UTC.", o.Command, other.By, other.At.Format("15:04"))
 	}
 	return d.apply(ctx, r, happening{
-		kind: turnedAway, login: login, fault: ops.Busy, pointer: held.By,
-		reason: reason + " Nothing more was started; follow that one, and ask again when it has ended.",
+		kind: turnedAway, login: login, fault: ops.Busy, pointer: held.By, changed: ops.ChangedNothing,
+		reason: reason + " Your request was not started; follow that one, and ask again when it has ended.",
 	})
 }
 
@@ -128,11 +127,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error
 	}
 	if err != nil {
 		d.report(err, r)
-		reason := ops.Words(err, r.ID)
-		if !strings.Contains(strings.ToLower(reason), "nothing was run") {
-			reason += " Nothing was run."
-		}
-		return d.apply(ctx, r, happening{kind: unplanned, reason: reason, fault: ops.KindOf(err)})
+		return d.apply(ctx, r, happening{kind: unplanned, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), fault: ops.KindOf(err), changed: ops.ChangedNothing})
 	}
 	return d.apply(ctx, r, happening{kind: planned, plan: &plan, terms: d.TermsOf(o.Name)})
 }
@@ -199,7 +194,11 @@ func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error)
 	now := d.now()
 	switch {
 	case !now.Before(r.ExpiresAt):
-		return 0, d.apply(ctx, r, happening{kind: expired})
+		changed, err := d.changed(ctx, r, nil)
+		if err != nil {
+			return 0, err
+		}
+		return 0, d.apply(ctx, r, happening{kind: expired, changed: changed})
 	case !r.RemindAt.IsZero() && !now.Before(r.RemindAt):
 		return 0, d.apply(ctx, r, happening{kind: reminded, terms: d.TermsOf(r.Operation)})
 	}
@@ -210,100 +209,80 @@ func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error)
 	return max(until.Sub(now), time.Millisecond), nil
 }
 
-// start begins the run, if whoever asked and whoever approved still may, and if
-// the plan is still what was shown.
-func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) error {
-	err := d.still(ctx, r)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		d.report(err, r)
-		reason := ops.Words(err, r.ID)
-		if !r.StartedAt.IsZero() { // its plan had grown in the middle of a run
-			reason = strings.ReplaceAll(reason, "othing was done", "othing more was done")
+// start begins the run, if the requester and the approvers still may, and if the
+// plan is still what was shown. A run that needs no approval acts on the plan that
+// was just made; every other plan is made again, however young it is.
+func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+	if r.Alone() {
+		if wait, err := d.heard(ctx, r); wait > 0 || err != nil {
+			return wait, err
 		}
-		return d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: reason, fault: ops.KindOf(err)})
 	}
-	// What is dangerous is looked at once more after the last word, however soon that was.
-	last := r.PlannedAt
-	for _, review := range r.Reviews {
-		last = later(last, review.At)
-	}
-	if r.Glass != nil {
-		last = later(last, r.Glass.At)
-	}
-	if d.now().Sub(r.PlannedAt) > planFresh || o.Dangerous && last.After(r.PlannedAt) {
-		_, err := d.replan(ctx, o, r)
-		return err
-	}
-	return d.apply(ctx, r, happening{kind: started})
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// lookAgainFor is how long a run that is under way waits for a system that
-// doesn't answer when the plan must be made again.
-const lookAgainFor = 24 * time.Hour
-
-// replan looks again before something is changed: the effects must be among
-// those that were shown. A run that is half done isn't given up because a
-// system is out of reach for a while.
-func (d *Desk) replan(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
-	plan, err := d.look(ctx, o, r)
-	if ctx.Err() != nil || d.stopping.Load() {
-		return 0, context.Canceled
-	}
-	if err != nil {
-		d.report(err, r)
-		words := ops.Words(err, r.ID)
-		var since time.Time
-		if _, err := d.Store.Recall(ctx, r.ID, "desk/replan", &since); err != nil {
+	if r.Need > 0 || d.now().Sub(r.PlannedAt) > planFresh || o.Dangerous {
+		a, err := d.mayAct(ctx, o, r)
+		if err != nil {
 			return 0, err
 		}
-		if since.Before(r.PlannedAt) {
-			since = d.now()
+		wait, err := d.act(ctx, r, a)
+		if err != nil || !a.yes() {
+			return wait, err
 		}
-		if r.State == store.Running && ops.KindOf(err) == ops.Unavailable && d.now().Before(since.Add(lookAgainFor)) {
-			again := &run{desk: d, request: r}
-			return time.Minute, errors.Join(
-				again.Remember(ctx, "desk/replan", since),
-				again.Log(ctx, ops.Line{Key: "desk/replan " + words, Level: ops.Warning, Text: "The run waits: before it goes on, the plan must be made again. " + words}))
+		if r, err = d.Store.Request(ctx, r.ID); err != nil {
+			return 0, err
 		}
-		return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The plan couldn't be made again before the run went on, so it stopped. " + words})
+		if r.State != store.Approved {
+			return 0, nil // there is nothing left to do
+		}
+		return 0, d.apply(ctx, r, happening{kind: started})
 	}
-	need, _ := d.TermsOf(o.Name).need(plan)
-	if len(plan.Beyond(*r.Plan)) > 0 || r.State == store.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing() {
-		return 0, d.apply(ctx, r, happening{kind: stale, plan: &plan, terms: d.TermsOf(o.Name)})
+	err := d.recorded(ctx, r)
+	if err == nil {
+		err = d.still(ctx, r)
 	}
-	return 0, d.apply(ctx, r, happening{kind: replanned, plan: &plan})
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil {
+		return d.act(ctx, r, answer{err: err})
+	}
+	d.asked(r.ID)
+	return 0, d.apply(ctx, r, happening{kind: started})
 }
 
 // step calls the step at hand once.
 func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
 	begun, step := r.StepBegun, r.Plan.Steps[r.Step]
-	if begun.IsZero() {
-		if len(step.Effects) > 0 && d.now().Sub(r.PlannedAt) > planFresh {
-			return d.replan(ctx, o, r)
+	if len(step.Effects) > 0 && d.needsAsking(r.ID, false) {
+		a, err := d.mayAct(ctx, o, r)
+		if err != nil {
+			return 0, err
 		}
+		return d.act(ctx, r, a) // and comes back
+	}
+	if begun.IsZero() {
 		if err := d.apply(ctx, r, happening{kind: stepBegun}); err != nil {
 			return 0, err
 		}
 	}
-	wait, err := d.call(ctx, o.Do[step.Do], &r, begun)
+	wait, halted, err := d.call(ctx, o, step.Do, &r, begun)
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
 	case errors.Is(err, store.ErrLost):
 		return 0, err
+	case halted != nil:
+		d.waited(r.ID)
+		return d.act(ctx, r, *halted)
 	case wait > 0:
+		d.waited(r.ID)
 		d.Meter.Step(o.Name, "again")
-		return wait, nil
+		return wait, d.nudge(ctx, r)
+	case ops.Halted(err):
+		return 0, err // it couldn't even be asked whether it may
+	case ops.KindOf(err) == ops.Lifted:
+		d.Meter.Step(o.Name, "lifted")
+		d.report(err, r)
+		return 0, d.apply(ctx, r, happening{kind: lifted, reason: ops.Words(err, r.ID), terms: d.TermsOf(o.Name)})
 	case err != nil:
 		outcome := "failed"
 		if ops.KindOf(err) == ops.Unknown {
@@ -311,15 +290,39 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time
 		}
 		d.Meter.Step(o.Name, outcome)
 		d.report(err, r)
-		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: ops.Words(err, r.ID), fault: ops.KindOf(err)})
+		changed, failed := d.changed(ctx, r, err)
+		if failed != nil {
+			return 0, failed
+		}
+		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: ops.WordsChanged(err, r.ID, changed), fault: ops.KindOf(err), changed: changed})
 	}
 	d.Meter.Step(o.Name, "done")
 	return 0, d.apply(ctx, r, happening{kind: stepEnded})
 }
 
-// undo takes back what the run has done.
+// nudge reminds people each working day of what they must do, while a step waits
+// for that.
+func (d *Desk) nudge(ctx context.Context, r store.Request) error {
+	if !r.Waits.Person {
+		return nil
+	}
+	var due time.Time
+	if known, err := d.Store.Recall(ctx, r.ID, nudgeAt, &due); !known || err != nil || d.now().Before(due) {
+		return err
+	}
+	again := &run{desk: d, request: r}
+	return again.write(ctx, nil, store.Change{
+		Memory:   map[string]any{nudgeAt: d.TermsOf(r.Operation).Hours.NextDay(d.now())},
+		Messages: []store.Message{{Request: r.ID, Kind: store.Note, Body: store.Body{Text: "Still waiting. " + r.Waits.For, Mention: true}}},
+	})
+}
+
+// nudgeAt is where a run remembers when people are reminded next.
+const nudgeAt = "desk/nudge-at"
+
+// undo restores what the run has done.
 func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
-	wait, err := d.call(ctx, o.Do[o.Undo], &r, r.Decided.At)
+	wait, _, err := d.call(ctx, o, o.Undo, &r, r.Restoring.At)
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
@@ -329,27 +332,28 @@ func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time
 		return wait, nil
 	case err != nil:
 		d.report(err, r)
-		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: "Taking it back has stopped half-way. " + ops.Words(err, r.ID), fault: ops.KindOf(err)})
+		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: "Restoring has stopped half-way. " + ops.Words(err, r.ID), fault: ops.KindOf(err), changed: ops.ChangedPart})
 	}
 	return 0, d.apply(ctx, r, happening{kind: undone})
 }
 
 // call calls a function of the card once. It returns a wait if the function
 // wants to be called again. r is read again, for the function writes to it.
-func (d *Desk) call(ctx context.Context, do func(context.Context, ops.Run) error, r *store.Request, begun time.Time) (time.Duration, error) {
+//
+// halted is the answer for which the desk stopped it before a change, whatever the
+// function made of that; nil: it didn't.
+func (d *Desk) call(ctx context.Context, o ops.Operation, name string, r *store.Request, begun time.Time) (wait time.Duration, halted *answer, err error) {
 	limited, cancel := context.WithTimeout(ctx, stepFor)
 	defer cancel()
-	_, err := safely(func() (struct{}, error) {
-		return struct{}{}, do(limited, &run{desk: d, request: *r, begun: begun})
+	run := &run{desk: d, operation: o, request: *r, begun: begun}
+	_, err = safely(func() (struct{}, error) {
+		return struct{}{}, o.Do[name](context.WithValue(limited, runKey{}, run), run)
 	})
-	if again, ok := errors.AsType[*ops.AgainError](err); ok {
-		return max(again.After, time.Millisecond), nil
-	}
 	if ctx.Err() != nil {
-		return 0, ctx.Err()
+		return 0, nil, ctx.Err()
 	}
 	if errors.Is(err, store.ErrLost) {
-		return 0, store.ErrLost // no fault of the step's
+		return 0, nil, store.ErrLost // no fault of the step's
 	}
 	if err != nil && limited.Err() != nil {
 		err = &ops.Error{Kind: ops.Unknown, Err: err, What: fmt.Sprintf("It took longer than %v and was stopped, so it isn't known how far it came.", stepFor)}
@@ -357,13 +361,19 @@ func (d *Desk) call(ctx context.Context, do func(context.Context, ops.Run) error
 	state := r.State
 	now, readErr := d.Store.Request(ctx, r.ID)
 	if readErr != nil {
-		return 0, readErr
+		return 0, nil, readErr
 	}
 	if now.State != state {
-		return 0, store.ErrStale
+		return 0, nil, store.ErrStale
 	}
 	*r = now
-	return 0, err
+	if halted := run.halted.Load(); halted != nil {
+		return 0, halted, nil
+	}
+	if again, ok := errors.AsType[*ops.AgainError](err); ok {
+		return max(again.After, time.Millisecond), nil, nil
+	}
+	return 0, nil, err
 }
 
 // safely turns a panic of an operation into an error.
@@ -374,100 +384,4 @@ func safely[T any](fn func() (T, error)) (result T, err error) {
 		}
 	}()
 	return fn()
-}
-
-// run is a step's view of its request.
-type run struct {
-	desk    *Desk
-	request store.Request
-	begun   time.Time
-}
-
-func (r *run) Request() ops.Request { return r.request.For() }
-func (r *run) Plan() ops.Plan       { return *r.request.Plan }
-func (r *run) Begun() time.Time     { return r.begun }
-func (r *run) Now() time.Time       { return r.desk.now() }
-
-func (r *run) Approvers() []string {
-	var logins []string
-	for _, review := range r.request.Reviews {
-		logins = append(logins, review.By)
-	}
-	glass := r.request.Glass
-	if r.request.Alone() && !slices.ContainsFunc(logins, func(login string) bool { return strings.EqualFold(login, glass.By) }) {
-		logins = append(logins, glass.By)
-	}
-	return logins
-}
-
-func (r *run) Attempted(ctx context.Context, service, action string) (bool, error) {
-	events, err := r.desk.Store.Events(ctx, r.request.ID)
-	return slices.ContainsFunc(events, func(e store.Event) bool {
-		return e.Kind == "calling" && e.Data["service"] == service && e.Data["action"] == action
-	}), err
-}
-
-func (r *run) MayAct(context.Context) error { return nil }
-
-func (r *run) Waiting(context.Context, ops.Waiting) error { return nil }
-
-func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
-	if r.request.UndoUntil.Equal(until) {
-		return nil
-	}
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
-		}
-		if now.State != store.Running {
-			return store.Change{}, store.ErrStale
-		}
-		now.UndoUntil = until.UTC()
-		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
-	})
-	return err
-}
-
-func (r *run) Log(ctx context.Context, lines ...ops.Line) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	return r.write(ctx, nil, store.Change{Lines: lines})
-}
-
-func (r *run) Remember(ctx context.Context, key string, v any) error {
-	return r.write(ctx, nil, store.Change{Memory: map[string]any{key: v}})
-}
-
-func (r *run) Recall(ctx context.Context, key string, v any) (bool, error) {
-	return r.desk.Store.Recall(ctx, r.request.ID, key, v)
-}
-
-func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
-	key := "desk/remind " + text
-	if told, err := r.desk.Store.Recall(ctx, r.request.ID, key, new(bool)); told || err != nil {
-		return err
-	}
-	// It is delivered beside the thread's other messages, which must not wait for it.
-	return r.write(ctx, nil, store.Change{
-		Memory:   map[string]any{key: true},
-		Messages: []store.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: text}, Due: at}},
-	})
-}
-
-func (r *run) Report(ctx context.Context, report ops.Report) error {
-	return r.write(ctx, &report, store.Change{})
-}
-
-func (r *run) write(ctx context.Context, report *ops.Report, c store.Change) error {
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
-		}
-		if report != nil {
-			now.Report = report
-		}
-		return c, nil
-	})
-	return err
 }

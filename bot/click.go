@@ -57,7 +57,7 @@ func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
 func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	r, err := d.Store.Request(ctx, c.Request)
 	if errors.Is(err, store.ErrNotFound) {
-		const why = "There is no such request. Nothing was done."
+		const why = "There is no such request. Your click changed nothing."
 		return d.Store.AnswerClick(ctx, c, store.Change{
 			Events:   []store.Event{{At: d.now(), Kind: "refused", By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb, "reason": why}}},
 			Messages: []store.Message{{Kind: store.Letter, Body: store.Body{Text: why, For: &c.Asker}}},
@@ -71,9 +71,25 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID))
+		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
-	h := happening{click: c.ID, review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text}}
+	h := happening{
+		click: c.ID, terms: d.TermsOf(r.Operation),
+		review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+	}
+	if h.shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
+		return err
+	}
+	if h.changed, err = d.changed(ctx, r, nil); err != nil {
+		return err
+	}
+	if c.Verb == Undo && r.Acted() {
+		if h.effects, err = d.mayRestore(ctx, r, c); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
+		}
+	}
 	was := r.State
 	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
 		was = now.State
@@ -87,6 +103,9 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		}
 		return change, err
 	})
+	if held, ok := errors.AsType[*store.HeldError](err); ok {
+		return d.refuseClick(ctx, r, c, login, "refused", d.busyWith(ctx, held.By))
+	}
 	if no, ok := errors.AsType[*NotNowError](err); ok {
 		kind := "refused"
 		if c.Digest != no.Request.Digest() || no.Request.State != store.Waiting && c.Verb != Reviewed {
@@ -118,7 +137,7 @@ func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (l
 func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) {
 	o, _ := d.Operation(r.Operation)
 	if o.Dangerous && r.State == store.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
-		return "", &NotNowError{Request: r, Why: "What you typed is not exactly " + r.Plan.Target + ", so it " + map[string]string{Approve: "wasn't approved", BreakGlass: "wasn't run"}[c.Verb] + ". Case and spaces count."}
+		return "", &NotNowError{Request: r, Why: fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", c.Name, r.Plan.Target, map[string]string{Approve: "wasn't approved", BreakGlass: "isn't run"}[c.Verb])}
 	}
 	switch c.Verb {
 	case Approve:
@@ -128,7 +147,7 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
 			return "", &NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
 		case r.State == store.Waiting && ops.Blank(c.Text):
-			return "", &NotNowError{Request: r, Why: "That needs a written reason, so nothing was run. Press the button again, and give one."}
+			return "", &NotNowError{Request: r, Why: "That needs a written reason, so it isn't run. Press the button again, and give one."}
 		}
 		return glass, nil
 	case Reviewed:
@@ -142,13 +161,21 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		}
 		return rejected, nil
 	case Withdraw:
-		return withdrawn, nil
-	case Undo:
-		if r.State == store.Running && !d.now().Before(r.UndoUntil) {
-			return "", &NotNowError{Request: r, Why: "It can't be taken back any more."}
+		theirs := same(store.Review{By: login, User: c.Asker.User}, store.Review{By: r.By, User: r.Asker.User})
+		if r.State == store.Waiting && !theirs && ops.Blank(c.Text) {
+			return "", &NotNowError{Request: r, Why: "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."}
 		}
-		if r.State == store.Running && ops.Blank(c.Text) {
-			return "", &NotNowError{Request: r, Why: "That needs a reason, so nothing was taken back. Press the button again, and give one."}
+		return withdrawn, nil
+	case QuarantineAgain:
+		return again, nil
+	case End:
+		if r.Lifted != "" && ops.Blank(c.Text) {
+			return "", &NotNowError{Request: r, Why: "That needs a reason, so it wasn't ended. Press the button again, and give one."}
+		}
+		return leftAsIs, nil
+	case Undo:
+		if r.Acted() && ops.Blank(c.Text) {
+			return "", &NotNowError{Request: r, Why: "That needs a reason, so it isn't being restored. Press the button again, and give one."}
 		}
 		return undoing, nil
 	}
@@ -172,7 +199,7 @@ func (d *Desk) told(no *NotNowError) string {
 		}
 		return text + ". Your click changed nothing."
 	case r.State == store.Undoing:
-		return fmt.Sprintf("%s is taking it back since %s. Your click changed nothing.", r.Decided.By, at(r.Decided.At))
+		return fmt.Sprintf("%s is restoring it since %s. Your click changed nothing.", r.Restoring.By, at(r.Restoring.At))
 	}
 	return fmt.Sprintf("That isn't possible while the request is %s. Your click changed nothing.", r.State)
 }

@@ -106,7 +106,7 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		{"an approval", "U2", bot.Approve, store.Succeeded, ""},
 		{"a rejection", "U2", bot.Reject, store.Refused, ""},
 		{"the asker's withdrawal", "U1", bot.Withdraw, store.Withdrawn, ""},
-		{"one that doesn't count", "U1", bot.Approve, store.Waiting, "asked for themselves"},
+		{"one that doesn't count", "U1", bot.Approve, store.Waiting, "You asked for this"},
 		{"a stranger's", "U3", bot.Reject, store.Waiting, "not a member"},
 	}
 	h, s := shelved(t, 1, 1)

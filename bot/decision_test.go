@@ -63,7 +63,7 @@ var decisions = []step{
 		h: bot.Happening{Kind: "planned", Plan: needing(2, "It is a lot."), Terms: demands(1)}, want: store.Refused,
 		after: func(r *store.Request) {
 			r.Plan, r.PlannedAt, r.Progress, r.Why = needing(2, "It is a lot."), noon, "", "It is a lot."
-			r.Reason = "It is a lot. It needs 2 approvals, and approvals are given in the chat: ask for it there. Nothing was run."
+			r.Reason = "It is a lot. It needs 2 approvals, and approvals are given in the chat: ask for it there. Nothing was changed."
 		},
 		tells: []string{store.Plan, store.Card, store.Result},
 	},
@@ -109,27 +109,29 @@ var decisions = []step{
 	{
 		name: "it is withdrawn before anybody was admitted, which nobody else hears of",
 		from: store.Asked, h: bot.Happening{Kind: "withdrawn", Review: recall, Click: 7}, want: store.Withdrawn, by: "hubot",
-		after: func(r *store.Request) { r.Decided, r.Reason = decided(recall), "hubot withdrew it." },
+		after: func(r *store.Request) { r.Decided, r.Reason = decided(recall), "hubot withdrew it: wrong shelf." },
 		tells: []string{store.Private},
 	},
 	{
 		name: "it is withdrawn while it is being planned",
 		from: store.Planning, h: bot.Happening{Kind: "withdrawn", Review: recall, Click: 7}, want: store.Withdrawn, by: "hubot",
 		after: func(r *store.Request) {
-			r.Decided, r.Progress, r.Reason = decided(recall), "", "hubot withdrew it."
+			r.Decided, r.Progress, r.Reason = decided(recall), "", "hubot withdrew it: wrong shelf."
 		},
 		tells: []string{store.Card},
 	},
 	{
 		name: "it is withdrawn while it waits",
 		from: store.Waiting, h: bot.Happening{Kind: "withdrawn", Review: recall, Click: 7}, want: store.Withdrawn, by: "hubot",
-		after: func(r *store.Request) { r.Decided, r.Reason = decided(recall), "hubot withdrew it." },
+		after: func(r *store.Request) { r.Decided, r.Reason = decided(recall), "hubot withdrew it: wrong shelf." },
 		tells: []string{store.Card, store.Ask, store.Direct},
 	},
 	{
 		name: "nobody decides in time",
-		from: store.Waiting, change: func(r *store.Request) { r.ExpiresAt = noon }, h: bot.Happening{Kind: "expired"}, want: store.Expired,
-		after: func(r *store.Request) { r.Reason = "Nobody decided by 2 Mar 12:00 UTC. Nothing was run." },
+		from: store.Waiting, change: func(r *store.Request) { r.ExpiresAt = noon }, h: bot.Happening{Kind: "expired", Changed: ops.ChangedNothing}, want: store.Expired,
+		after: func(r *store.Request) {
+			r.Reason, r.Changed = "Nobody decided by 2 Mar 12:00 UTC. Nothing was changed.", ops.ChangedNothing
+		},
 		tells: []string{store.Card, store.Ask, store.Direct},
 	},
 	{
@@ -195,23 +197,70 @@ var decisions = []step{
 		tells: []string{store.Ask},
 	},
 	{
-		name: "a step that could be taken back and fails leaves no button",
-		from: store.Running, change: func(r *store.Request) { r.UndoUntil = noon.Add(time.Hour) }, h: bot.Happening{Kind: "step-failed", Reason: "No broom.", Fault: ops.Unavailable}, want: store.Failed,
-		after: func(r *store.Request) { r.Reason, r.UndoUntil = "No broom.", time.Time{} },
+		name: "a step that fails can be restored on, and says until when no longer",
+		from: store.Running, change: func(r *store.Request) { r.ActedAt, r.UndoUntil = noon, noon.Add(time.Hour) }, h: bot.Happening{Kind: "step-failed", Reason: "No broom.", Fault: ops.Unavailable, Changed: ops.ChangedPart}, want: store.Failed,
+		after: func(r *store.Request) { r.Reason, r.UndoUntil, r.Changed = "No broom.", time.Time{}, ops.ChangedPart },
 		tells: []string{store.Card, store.Ask, store.LogFile, store.Result},
 	},
 	{
-		name: "a member takes the run back",
-		from: store.Running, change: func(r *store.Request) { r.UndoUntil = noon.Add(time.Hour) }, h: bot.Happening{Kind: "undo", Review: recall, Click: 7}, want: store.Undoing, by: "hubot",
+		name: "a member restores what the run did, which is told where it was approved and in the log channel",
+		from: store.Running, change: func(r *store.Request) { r.ActedAt, r.UndoUntil = noon, noon.Add(time.Hour) },
+		h: bot.Happening{Kind: "undo", Review: recall, Click: 7, Effects: []string{"dust comes back"}}, want: store.Undoing, by: "hubot",
 		after: func(r *store.Request) {
-			r.Decided, r.StepBegun, r.UndoUntil = decided(recall), time.Time{}, time.Time{}
+			r.Restoring, r.StepBegun, r.UndoUntil = decided(recall), time.Time{}, time.Time{}
 		},
-		tells: []string{store.Ask, store.Card}, says: map[string]any{"reason": "wrong shelf"},
+		tells: []string{store.Note, store.Restore, store.Ask, store.Card}, says: map[string]any{"reason": "wrong shelf"},
+	},
+	{
+		name: "a member restores what a run did that has failed",
+		from: store.Failed, change: func(r *store.Request) { r.ActedAt, r.Reason, r.Changed = noon, "No broom.", ops.ChangedPart },
+		h: bot.Happening{Kind: "undo", Review: recall, Click: 7}, want: store.Undoing, by: "hubot",
+		after: func(r *store.Request) {
+			r.Restoring, r.StepBegun, r.EndedAt, r.Reason, r.Changed = decided(recall), time.Time{}, time.Time{}, "", ""
+		},
+		tells: []string{store.Restore, store.Ask, store.Card},
+	},
+	{
+		name: "an approver may not any more in the middle of a run, so it waits for another one",
+		from: store.Running, change: func(r *store.Request) { agreed("hubot", "monalisa")(r); r.ActedAt = noon },
+		h: bot.Happening{Kind: "lapsed", Lost: store.Review{By: "hubot"}, Reason: "hubot has left.", Terms: demands(2)}, want: store.Waiting,
+		after: func(r *store.Request) { r.Reviews, r.StepBegun = r.Reviews[1:], time.Time{}; waits(2)(r) },
+		tells: []string{store.Note, store.Ask, store.Card}, says: map[string]any{"login": "hubot"},
+	},
+	{
+		name: "people undid what the run had done, so it waits for what they decide",
+		from: store.Running, change: func(r *store.Request) { agreed()(r); r.ActedAt = noon },
+		h: bot.Happening{Kind: "lifted", Reason: "The dust is back.", Terms: demands(1)}, want: store.Waiting,
+		after: func(r *store.Request) { r.Lifted, r.StepBegun = "The dust is back.", time.Time{}; waits(1)(r) },
+		tells: []string{store.Note, store.Ask, store.Card}, says: map[string]any{"reason": "The dust is back."},
+	},
+	{
+		name: "a member has it done again",
+		from: store.Waiting, change: func(r *store.Request) {
+			agreed()(r)
+			r.ActedAt, r.StartedAt, r.Step, r.Lifted = noon, noon, 1, "The dust is back."
+		},
+		h: bot.Happening{Kind: "again", Review: review("hubot", planOf(2)), Click: 7}, want: store.Approved, by: "hubot",
+		after: func(r *store.Request) { r.Lifted, r.Step = "", 0 },
+		tells: []string{store.Ask, store.Card},
+	},
+	{
+		name: "a member leaves it as people made it",
+		from: store.Waiting, change: func(r *store.Request) {
+			agreed()(r)
+			r.ActedAt, r.StartedAt, r.Step, r.Lifted = noon, noon, 1, "The dust is back."
+		},
+		h: bot.Happening{Kind: "end", Review: recall, Click: 7, Changed: ops.ChangedPart}, want: store.Withdrawn, by: "hubot",
+		after: func(r *store.Request) {
+			r.Decided, r.Lifted, r.Changed = decided(recall), "", ops.ChangedPart
+			r.Reason = "hubot ended it: wrong shelf. It stays as people made it. The dust is back."
+		},
+		tells: []string{store.Card, store.Ask, store.Direct, store.LogFile, store.Result},
 	},
 	{
 		name: "what was done is taken back",
 		from: store.Undoing, change: waits(1), h: bot.Happening{Kind: "undone"}, want: store.Undone, by: "hubot",
-		after: func(r *store.Request) { r.Reason = "hubot took it back: wrong shelf" },
+		after: func(r *store.Request) { r.Reason = "hubot restored it: wrong shelf" },
 		tells: []string{store.Card, store.Ask, store.Direct, store.LogFile, store.Result},
 	},
 	{
@@ -253,9 +302,9 @@ func TestAnApprovalThatDoesntCount(t *testing.T) {
 		now    time.Time
 		says   string
 	}{
-		{"the asker's own", waits(1), at("octocat", planOf(2)), noon, "Nobody can approve what they asked for themselves."},
-		{"the asker's own, in another case", waits(1), at("OctoCat", planOf(2)), noon, "asked for themselves"},
-		{"the asker's own, under another login", waits(1), bot.Happening{Kind: "approved", Review: stolen}, noon, "asked for themselves"},
+		{"the asker's own", waits(1), at("octocat", planOf(2)), noon, "You asked for this, so somebody else must approve it."},
+		{"the asker's own, in another case", waits(1), at("OctoCat", planOf(2)), noon, "You asked for this"},
+		{"the asker's own, under another login", waits(1), bot.Happening{Kind: "approved", Review: stolen}, noon, "You asked for this"},
 		{"a second one of one person", func(r *store.Request) { agreed()(r); r.Need = 2 }, at("hubot", planOf(2)), noon, "one person counts once"},
 		{"a second one of one person, in another case", func(r *store.Request) { agreed()(r); r.Need = 2 }, at("HUBOT", planOf(2)), noon, "one person counts once"},
 		{"one of another plan", waits(1), at("hubot", fortnight), noon, "The plan has changed since that button was shown"},
@@ -385,7 +434,7 @@ func TestARunThatStopsHalfWayNeverClaimsThatNothingWasRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(r.Reason, "Nothing was run") {
+			if strings.Contains(r.Reason, "Nothing was changed") {
 				t.Errorf("people read %q", r.Reason)
 			}
 			if diff := cmp.Diff([]string{store.Card, store.Ask, store.Direct, store.LogFile, store.Result}, kindsOf(change.Messages)); diff != "" {

@@ -55,6 +55,7 @@ type Desk struct {
 
 	stopping  atomic.Bool
 	carried   sync.Map // IDs of requests that this process has carried on
+	checks    sync.Map // when a request's run was last allowed to go on, by its ID
 	looks     looks
 	anchoring anchoring
 }
@@ -174,11 +175,17 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 		if err != nil {
 			return store.Request{}, fmt.Errorf("read the request to run again: %w", err)
 		}
-		a.Operation, a.Inputs, a.Preview = before.Operation, before.Inputs, before.Preview
+		if o, ok := d.Operation(before.Operation); ok && o.Asks() && a.Inputs == nil {
+			return store.Request{}, &ops.Error{Kind: ops.Invalid, What: "A form states things in the name of the person who sends it, so it can't be sent again by another.", Next: "Type " + o.Command + " and fill it in."}
+		}
+		a.Operation, a.Preview = before.Operation, before.Preview
+		if a.Inputs == nil {
+			a.Inputs = before.Inputs
+		}
 	}
 	o, ok := d.Operation(a.Operation)
 	if !ok {
-		return store.Request{}, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("The operation %s isn't offered. Nothing was done.", a.Operation)}
+		return store.Request{}, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("The operation %s isn't offered.", a.Operation)}
 	}
 	var requests []store.Request
 	var changes []store.Change
@@ -334,7 +341,7 @@ func (d *Desk) next(ctx context.Context, r store.Request) (time.Duration, error)
 	case store.Waiting:
 		return d.wait(ctx, r)
 	case store.Approved:
-		return 0, d.start(ctx, operation, r)
+		return d.start(ctx, operation, r)
 	case store.Undoing:
 		return d.undo(ctx, operation, r)
 	default:

@@ -127,7 +127,7 @@ func TestAStepThatFails(t *testing.T) {
 		reason string
 		hides  string
 	}{
-		{name: "a refusal", fault: &ops.Error{Kind: ops.Refused, What: "Not that shelf.", Next: "Take another."}, want: store.Failed, reason: "Not that shelf. Take another."},
+		{name: "a refusal", fault: &ops.Error{Kind: ops.Refused, What: "Not that shelf.", Next: "Take another."}, want: store.Failed, reason: "Not that shelf. Nothing was changed. Take another."},
 		{name: "something that can't be", fault: &ops.Error{Kind: ops.Invalid, What: "No shelf."}, want: store.Failed, reason: "No shelf."},
 		{name: "somebody else is at it", fault: &ops.Error{Kind: ops.Busy, What: "Wet paint."}, want: store.Failed, reason: "Wet paint."},
 		{name: "a system that doesn't answer", fault: &ops.Error{Kind: ops.Unavailable, What: "AWS is away.", Err: errors.New("secret detail")}, want: store.Failed, reason: "AWS is away.", hides: "secret"},
@@ -223,13 +223,13 @@ func TestAPlanThatCantBeMade(t *testing.T) {
 		reason string
 	}{
 		{"refused", func() (ops.Plan, error) {
-			return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: "Too much dust. Nothing was run."}
-		}, store.Refused, "Too much dust. Nothing was run."},
-		{"invalid", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: "No shelf."} }, store.Refused, "No shelf. Nothing was run."},
-		{"busy", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Busy, What: "Wet paint."} }, store.Failed, "Wet paint. Nothing was run."},
+			return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: "Too much dust."}
+		}, store.Refused, "Too much dust. Nothing was changed."},
+		{"invalid", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: "No shelf."} }, store.Refused, "No shelf. Nothing was changed."},
+		{"busy", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Busy, What: "Wet paint."} }, store.Failed, "Wet paint. Nothing was changed."},
 		{"unavailable", func() (ops.Plan, error) {
 			return ops.Plan{}, &ops.Error{Kind: ops.Unavailable, What: "AWS is away."}
-		}, store.Failed, "AWS is away. Nothing was run."},
+		}, store.Failed, "AWS is away. Nothing was changed."},
 		{"a fault of the program", func() (ops.Plan, error) { return ops.Plan{}, errors.New("secret") }, store.Failed, "Internal error (request "},
 		{"a panic", func() (ops.Plan, error) { panic("secret") }, store.Failed, "Internal error (request "},
 		{"a step that the card can't do", func() (ops.Plan, error) {
@@ -248,7 +248,7 @@ func TestAPlanThatCantBeMade(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := house.within(t)
 			r := h.ended(h.askFor(i).ID)
-			if r.State != test.want || !strings.HasPrefix(r.Reason, test.reason) || !strings.Contains(r.Reason, "Nothing was run") || strings.Contains(r.Reason, "secret") {
+			if r.State != test.want || !strings.HasPrefix(r.Reason, test.reason) || !strings.Contains(r.Reason, "Nothing was changed") || strings.Contains(r.Reason, "secret") {
 				t.Errorf("it ended as %s: %q; want %s: %q", r.State, r.Reason, test.want, test.reason)
 			}
 			if ran.Load() {

@@ -20,13 +20,17 @@ type Happening struct {
 	Fault   ops.Kind
 	Pointer string
 	Click   int64
+	Unshown bool // the plan of the review hasn't reached anybody
+	Changed ops.Changed
+	Effects []string
+	Lost    store.Review
 }
 
 // After is the life of a request.
 func After(r store.Request, h Happening, now time.Time) (store.Request, store.Change, error) {
 	return after(r, happening{
 		kind: kind(h.Kind), login: h.Login, held: h.Held, plan: h.Plan, terms: h.Terms, review: h.Review,
-		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click,
+		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click, shown: !h.Unshown, changed: h.Changed, effects: h.Effects, lost: h.Lost,
 	}, now)
 }
 

@@ -35,20 +35,20 @@ var emergencies = []step{
 		name: "somebody has it run alone, which all members read at once",
 		from: store.Waiting, change: waits(2), h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: store.Approved, by: "hubot",
 		after: func(r *store.Request) { r.Glass = decided(emergency) },
-		tells: []string{store.Glass, store.Ask, store.Card}, says: map[string]any{"digest": planOf(2).Digest(), "missing": 2, "reason": burns},
+		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card}, says: map[string]any{"digest": planOf(2).Digest(), "missing": 2, "reason": burns},
 	},
 	{
 		name: "somebody has run alone what lacks its last approval",
 		from: store.Waiting, change: func(r *store.Request) { agreed("monalisa")(r); r.Need = 2 },
 		h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: store.Approved, by: "hubot",
 		after: func(r *store.Request) { r.Glass = decided(emergency) },
-		tells: []string{store.Glass, store.Ask, store.Card}, says: map[string]any{"missing": 1},
+		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card}, says: map[string]any{"missing": 1},
 	},
 	{
 		name: "who asked for it has it run alone",
 		from: store.Waiting, h: bot.Happening{Kind: "break-glass", Review: review("octocat", planOf(2)), Click: 7}, want: store.Approved,
 		after: func(r *store.Request) { r.Glass = decided(review("octocat", planOf(2))) },
-		tells: []string{store.Glass, store.Ask, store.Card},
+		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card},
 	},
 	{
 		name: "what was to be run alone waits again once its plan has grown",
@@ -257,9 +257,9 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 		{name: "what a stranger wants", user: "U99", reason: burns, says: "don't know which GitHub login"},
 		{name: "what nobody gives a reason for", user: "U2", says: "needs a written reason"},
 		{name: "another plan than the one that was shown", user: "U2", reason: burns, digest: planOf(2).Digest(), says: "plan has changed", record: "too-late"},
-		{name: "something dangerous without its name", user: "U2", reason: burns, typed: new(string), says: "not exactly Shelf One"},
+		{name: "something dangerous without its name", user: "U2", reason: burns, typed: new(string), says: "the name is “Shelf One”"},
 		{name: "something dangerous by another name", user: "U2", reason: burns, typed: ptr("shelf one"), says: "Case and spaces count"},
-		{name: "something dangerous by its name and more", user: "U2", reason: burns, typed: ptr("Shelf One "), says: "not exactly Shelf One"},
+		{name: "something dangerous by its name and more", user: "U2", reason: burns, typed: ptr("Shelf One "), says: "the name is “Shelf One”"},
 		{name: "something dangerous by its name and without a reason", user: "U2", typed: ptr("Shelf One"), says: "needs a written reason"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -290,6 +290,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 	}
 	t.Run("something dangerous is, by its name and with a reason", func(t *testing.T) {
 		h := h.within(t)
+		h.show(grave)
 		h.answer(h.clicked(store.Click{Request: grave.ID, Verb: bot.BreakGlass, Asker: by("U2"), Digest: grave.Digest(), Text: burns, Name: "Shelf One"}))
 		if r := h.ended(grave.ID); r.State != store.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
@@ -348,7 +349,7 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 	same(t, "what was run", []ops.Plan{*planOf(2), *planOf(2)}, s.runs())
 	same(t, "how often members are told in all", 5, h.notices(r.ID))
 	same(t, "events", []string{
-		"asked", "admitted", "planned", "break-glass", "stale", "too-late", "break-glass", "started", "step-begun", "step-ended", "step-begun", "step-ended",
+		"asked", "admitted", "planned", "shown", "break-glass", "told", "stale", "too-late", "shown", "break-glass", "told", "replanned", "started", "step-begun", "step-ended", "step-begun", "step-ended",
 	}, h.events(r.ID))
 }
 

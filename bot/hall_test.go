@@ -95,7 +95,31 @@ func (h *house) click(user, verb string, r store.Request, text string) store.Cli
 	if verb == bot.Approve {
 		c.Text, c.Name = "", text
 	}
+	if r.Plan != nil && !h.blind {
+		h.show(r)
+	}
 	return h.clicked(c)
+}
+
+// show records that the plan of r has reached people, once: no front end is here
+// that would deliver it.
+func (h *house) show(r store.Request) {
+	h.t.Helper()
+	list, err := h.Store.Events(h.t.Context(), r.ID)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if !slices.ContainsFunc(list, func(e store.Event) bool { return e.Kind == "shown" && e.Data["digest"] == r.Digest() }) {
+		h.deliver(r, store.Plan)
+	}
+}
+
+// deliver records that a message of r was delivered.
+func (h *house) deliver(r store.Request, kind string) {
+	h.t.Helper()
+	if err := h.Store.Record(h.t.Context(), h.Receipt(store.Message{Request: r.ID, Kind: kind}, r, store.Post{Channel: "C1", TS: "1.0"})...); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *house) clicked(c store.Click) store.Click {
@@ -117,6 +141,9 @@ func (h *house) answer(c store.Click) string {
 			h.t.Fatal(err)
 		}
 		if now.Done {
+			if r := h.request(c.Request); c.Verb == bot.BreakGlass && r.Alone() && !h.blind {
+				h.deliver(r, store.Glass)
+			}
 			break
 		}
 		select {

@@ -48,6 +48,7 @@ type house struct {
 	terms   map[string]bot.Terms // of the next desk
 
 	patience time.Duration   // how long until waits
+	blind    bool            // nothing that the desk tells reaches anybody
 	settle   func(*bot.Desk) // changes the next desk before it begins; nil: nothing
 
 	mu     sync.Mutex

@@ -121,7 +121,9 @@ func (p *play) goOn() {
 		case !p.r.StepBegun.IsZero():
 			p.happen(bot.Happening{Kind: "step-ended"})
 		case p.now.Sub(p.r.PlannedAt) <= time.Minute:
-			p.happen(bot.Happening{Kind: "step-begun"})
+			if p.happen(bot.Happening{Kind: "step-begun"}) && p.r.ActedAt.IsZero() {
+				p.r.ActedAt = p.now // it makes its first call
+			}
 		case len(p.world.Beyond(*p.r.Plan)) > 0:
 			p.happen(bot.Happening{Kind: "stale", Plan: p.world, Terms: p.terms})
 		default:

@@ -25,7 +25,11 @@ const (
 	withdrawn  kind = "withdrawn"   // the asker or a member took it back
 	expired    kind = "expired"     // nobody decided in time
 	reminded   kind = "reminded"    // people were reminded to decide
-	stale      kind = "stale"       // the plan has an effect that nobody was shown
+	stale      kind = "stale"       // the plan has an effect or a term that nobody was shown
+	lapsed     kind = "lapsed"      // somebody who approved may not any more, in the middle of a run
+	lifted     kind = "lifted"      // people undid by hand what the run had done
+	again      kind = "again"       // a member has that done again
+	leftAsIs   kind = "end"         // a member leaves it as people made it
 	replanned  kind = "replanned"   // the plan was made again and has no new effect
 	started    kind = "started"     // the run began
 	stepBegun  kind = "step-begun"  // a step was called for the first time
@@ -55,6 +59,10 @@ type happening struct {
 	pointer string       // turnedAway: the request to look at instead
 	quiet   bool         // turnedAway: the first of the group was told the same
 	click   int64        // the click that this answers
+	shown   bool         // reviewed, glass: the plan with the review's digest has reached people
+	changed ops.Changed  // of ends: how much had been done; empty: what the request itself says
+	effects []string     // undoing: what will be done; nil: not known yet
+	lost    store.Review // lapsed: whose approval doesn't count any more
 }
 
 // from says in which states a thing can happen.
@@ -71,12 +79,16 @@ var from = map[kind][]store.State{
 	expired:    {store.Waiting},
 	reminded:   {store.Waiting},
 	stale:      {store.Approved, store.Running},
+	lapsed:     {store.Approved, store.Running},
+	lifted:     {store.Running},
+	again:      {store.Waiting},
+	leftAsIs:   {store.Waiting},
 	replanned:  {store.Approved, store.Running},
 	started:    {store.Approved},
 	stepBegun:  {store.Running},
 	stepEnded:  {store.Running},
 	stepFailed: {store.Running, store.Undoing},
-	undoing:    {store.Running},
+	undoing:    {store.Waiting, store.Approved, store.Running, store.Failed, store.Unknown, store.Expired, store.Refused, store.Withdrawn, store.Succeeded},
 	undone:     {store.Undoing},
 	voided:     {store.Asked, store.Planning, store.Waiting, store.Approved},
 	gaveUp:     {store.Asked, store.Planning, store.Waiting, store.Approved, store.Running, store.Undoing},
@@ -99,6 +111,9 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 	if !slices.Contains(from[h.kind], r.State) {
 		return r, store.Change{}, &NotNowError{Request: r}
 	}
+	if why, no := barred(r, h); no {
+		return r, store.Change{}, &NotNowError{Request: r, Why: why}
+	}
 	was, data := r.State, map[string]any{}
 	var tell []store.Message
 	say := func(kind string, body store.Body) {
@@ -110,20 +125,24 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		}
 	}
 	end := func(state store.State, reason string) {
-		waited, offered := !r.ExpiresAt.IsZero(), !r.UndoUntil.IsZero()
-		r.State, r.Reason, r.EndedAt, r.Progress, r.UndoUntil = state, reason, now, "", time.Time{}
+		waited, offered := !r.ExpiresAt.IsZero(), !r.ActedAt.IsZero()
+		r.State, r.Reason, r.EndedAt, r.Progress = state, reason, now, ""
+		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince, r.Lifted = time.Time{}, ops.Waiting{}, "", time.Time{}, ""
+		r.Changed = h.changed
 		data["state"] = state
+		if r.Changed != "" {
+			data["changed"] = r.Changed
+		}
 		say(store.Card, store.Body{})
 		if waited || offered || was == store.Undoing {
 			say(store.Ask, store.Body{})
 		}
 		if waited {
-			say(store.Direct, store.Body{})
+			say(store.Direct, store.Body{Text: told(r, h)})
 		}
 		notice()
 		if was == store.Waiting && !r.StartedAt.IsZero() {
-			// The plan grew in the middle of a run: what was done before stays done.
-			r.Reason += " Part of it had been run before its plan changed."
+			// It waited in the middle of a run: what was done before stays done.
 			say(store.LogFile, store.Body{})
 			say(store.Result, store.Body{})
 		}
@@ -168,15 +187,16 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.Plan, r.PlannedAt, r.Progress = h.plan, now, ""
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
+		data["need"] = r.Need
 		say(store.Plan, store.Body{})
 		switch {
 		case r.Preview:
-			end(store.Succeeded, "This was only a preview: nothing was run.")
+			end(store.Succeeded, "This was only a preview.")
 		case len(h.plan.Steps) == 0:
 			end(store.Succeeded, h.plan.Summary)
 			say(store.Result, store.Body{})
 		case r.Need > 0 && r.Asker.Login != "":
-			why := strings.TrimSpace(r.Why + " It needs " + missing(r) + ", and approvals are given in the chat: ask for it there. Nothing was run.")
+			why := strings.TrimSpace(r.Why + " It needs " + missing(r) + ", and approvals are given in the chat: ask for it there. " + ops.ChangedNothing.Words())
 			r.Need = 0 // it never waits
 			end(store.Refused, why)
 			say(store.Result, store.Body{})
@@ -196,7 +216,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		say(store.Result, store.Body{})
 	case reviewed:
 		data["digest"] = h.review.Digest
-		if why := unfit(r, h.review, now); why != "" {
+		if why := unfit(r, h, now); why != "" {
 			return r, store.Change{}, &NotNowError{Request: r, Why: why}
 		}
 		r.Reviews = append(slices.Clone(r.Reviews), h.review)
@@ -207,11 +227,12 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		say(store.Card, store.Body{})
 	case glass:
 		data["digest"], data["missing"] = h.review.Digest, r.Missing()
-		if why := past(r, h.review, now); why != "" {
+		if why := past(r, h, now); why != "" {
 			return r, store.Change{}, &NotNowError{Request: r, Why: why}
 		}
 		r.Glass, r.Looked, r.State = &h.review, nil, store.Approved
 		say(store.Glass, store.Body{})
+		tell = append(tell, GlassDue(r, h.terms.Hours, now))
 		say(store.Ask, store.Body{})
 		say(store.Card, store.Body{})
 	case looked:
@@ -228,36 +249,45 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		say(store.Card, store.Body{})
 	case rejected:
 		r.Decided = &h.review
-		end(store.Refused, fmt.Sprintf("%s rejected it: %s", h.review.By, h.review.Reason))
+		end(store.Refused, sentence(fmt.Sprintf("%s rejected it: %s", h.review.By, h.review.Reason))+stands(h))
 	case withdrawn:
 		r.Decided = &h.review
-		who := h.review.By
-		if strings.HasPrefix(who, unknownLogin) {
-			who = "Whoever asked"
+		reason := h.review.By + " withdrew it"
+		if strings.HasPrefix(h.review.By, unknownLogin) {
+			reason = "The requester withdrew it"
 		}
+		if h.review.Reason != "" {
+			reason += ": " + h.review.Reason
+		}
+		reason = sentence(reason) + stands(h)
 		if r.State == store.Asked {
 			// There is no card yet that could tell it.
-			r.State, r.Reason, r.EndedAt = store.Withdrawn, who+" withdrew it.", now
+			r.State, r.Reason, r.EndedAt = store.Withdrawn, reason, now
 			say(store.Private, store.Body{Text: r.Reason})
 			break
 		}
-		end(store.Withdrawn, who+" withdrew it.")
+		end(store.Withdrawn, reason)
 	case expired:
-		reason := fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))
-		if r.StartedAt.IsZero() {
-			reason += " Nothing was run."
-		}
-		end(store.Expired, reason)
+		end(store.Expired, fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))+stands(h))
 	case reminded:
 		r.Reminders++
 		r.RemindAt = h.terms.remind(r.Reminders, now)
-		say(store.Note, store.Body{Text: fmt.Sprintf("Still waiting for %s, until %s UTC: %s", missing(r), r.ExpiresAt.Format("2 Jan 15:04"), r.Plan.Summary)})
+		what := missing(r)
+		if r.Lifted != "" {
+			what = "a member to decide what becomes of it"
+		}
+		say(store.Note, store.Body{Text: fmt.Sprintf("Still waiting for %s, until %s UTC: %s", what, r.ExpiresAt.Format("2 Jan 15:04"), r.Plan.Summary)})
 	case stale:
-		beyond := h.plan.Beyond(*r.Plan)
+		beyond, terms := h.plan.Beyond(*r.Plan), h.plan.NewTerms(*r.Plan)
 		data["digest"], data["plan"], data["beyond"] = h.plan.Digest(), h.plan.WithoutData(), beyond
+		if len(terms) > 0 {
+			data["terms"] = terms
+		}
 		r.Plan, r.PlannedAt, r.Step, r.StepBegun = h.plan, now, 0, time.Time{}
+		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
+		data["need"] = r.Need
 		r.Reviews = nil
 		if r.Glass != nil {
 			fallen := *r.Glass
@@ -268,7 +298,18 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if r.Need > 0 {
 			since = "The plan has changed since it was approved, so it must be approved again."
 		}
-		say(store.Note, store.Body{Text: since + " New in it:\n• " + strings.Join(beyond, "\n• ")})
+		if !r.ActedAt.IsZero() {
+			since += " " + ops.ChangedPart.Words()
+		}
+		for _, news := range []struct {
+			head string
+			list []string
+		}{{"New in it", beyond}, {"Settings that have changed", terms}} {
+			if len(news.list) > 0 {
+				since += "\n" + news.head + ":\n• " + strings.Join(news.list, "\n• ")
+			}
+		}
+		say(store.Note, store.Body{Text: since, Mention: !r.ActedAt.IsZero()})
 		say(store.Plan, store.Body{})
 		notice()
 		if r.Need == 0 {
@@ -278,9 +319,45 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		wait(&r, h.terms, now)
 		say(store.Ask, store.Body{})
 		say(store.Card, store.Body{})
+	case lapsed:
+		if len(r.Reviews) == 0 && r.Glass == nil {
+			return r, store.Change{}, &NotNowError{Request: r}
+		}
+		data["login"] = h.lost.By
+		r.Reviews = slices.DeleteFunc(slices.Clone(r.Reviews), func(review store.Review) bool { return same(review, h.lost) })
+		if r.Glass != nil && same(*r.Glass, h.lost) {
+			fallen := *r.Glass
+			fallen.Fallen = true
+			r.Glass = &fallen
+			notice()
+		}
+		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
+		r.StepBegun = time.Time{}
+		wait(&r, h.terms, now)
+		say(store.Note, store.Body{Text: h.reason + " " + ops.ChangedPart.Words() + " Before it goes on, somebody else must approve it.", Mention: true})
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case lifted:
+		r.Lifted, r.StepBegun = h.reason, time.Time{}
+		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
+		wait(&r, h.terms, now)
+		say(store.Note, store.Body{Text: h.reason, Mention: true})
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case again:
+		if why := past(r, h, now); why != "" {
+			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+		}
+		r.State, r.Lifted, r.Step, r.StepBegun = store.Approved, "", 0, time.Time{}
+		say(store.Ask, store.Body{})
+		say(store.Card, store.Body{})
+	case leftAsIs:
+		r.Decided = &h.review
+		left := r.Lifted
+		end(store.Withdrawn, sentence(fmt.Sprintf("%s ended it: %s", h.review.By, h.review.Reason))+" It stays as people made it. "+left)
 	case replanned:
 		data["digest"] = h.plan.Digest()
-		r.PlannedAt = now
+		r.PlannedAt, r.HeldUp, r.HeldSince = now, "", time.Time{}
 		if r.State != store.Approved {
 			break
 		}
@@ -291,6 +368,13 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			say(store.Result, store.Body{})
 		}
 	case started:
+		if r.Need > 0 {
+			// What counts is what is on record: whoever reads it can compare the two.
+			data["digest"], data["need"], data["approved"] = r.Digest(), r.Need, logins(r.Reviews)
+			if r.Alone() {
+				data["alone"] = r.Glass.By
+			}
+		}
 		r.State, r.StartedAt = store.Running, now
 		r.Step, r.StepBegun = 0, time.Time{}
 		say(store.Card, store.Body{})
@@ -303,8 +387,8 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		data["step"] = r.Plan.Steps[r.Step].Title
 		r.Step, r.StepBegun = r.Step+1, time.Time{}
 		if r.Step < len(r.Plan.Steps) {
-			if !r.UndoUntil.IsZero() {
-				r.UndoUntil = time.Time{}
+			if !r.UndoUntil.IsZero() || r.Waits != (ops.Waiting{}) {
+				r.UndoUntil, r.Waits = time.Time{}, ops.Waiting{}
 				say(store.Ask, store.Body{})
 			}
 			break
@@ -313,6 +397,9 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			end(store.Failed, r.Report.Summary)
 		} else {
 			end(store.Succeeded, "")
+		}
+		if r.Report != nil && r.Report.Final && r.FinalAt.IsZero() {
+			r.FinalAt = now
 		}
 		data["report"] = r.Report
 		say(store.LogFile, store.Body{})
@@ -327,18 +414,30 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		say(store.LogFile, store.Body{})
 		say(store.Result, store.Body{})
 	case undoing:
-		r.Decided, r.State, r.StepBegun, r.UndoUntil = &h.review, store.Undoing, time.Time{}, time.Time{}
-		data["reason"] = h.review.Reason
+		r.Restoring, r.State, r.StepBegun, r.UndoUntil = &h.review, store.Undoing, time.Time{}, time.Time{}
+		r.Waits, r.HeldUp, r.HeldSince, r.Lifted = ops.Waiting{}, "", time.Time{}, ""
+		r.EndedAt, r.Reason, r.Report, r.Changed = time.Time{}, "", nil, ""
+		data["reason"], data["effects"] = h.review.Reason, h.effects
+		will := ""
+		if len(h.effects) > 0 {
+			will = "Restoring will:\n• " + strings.Join(h.effects, "\n• ")
+			say(store.Note, store.Body{Text: will})
+		}
+		say(store.Restore, store.Body{Text: will})
 		say(store.Ask, store.Body{})
 		say(store.Card, store.Body{})
 		notice()
 	case undone:
-		by = r.Decided.By
-		end(store.Undone, fmt.Sprintf("%s took it back: %s", r.Decided.By, r.Decided.Reason))
+		by = r.Restoring.By
+		if r.Report != nil && !r.Report.OK() {
+			end(store.Failed, "It is not restored completely. "+r.Report.Summary)
+		} else {
+			end(store.Undone, fmt.Sprintf("%s restored it: %s", r.Restoring.By, r.Restoring.Reason))
+		}
 		say(store.LogFile, store.Body{})
 		say(store.Result, store.Body{})
 	case voided:
-		const reason = "It was stored too late: whoever asked had been told that nothing was done. Nothing was run."
+		const reason = "It was stored too late: the requester had been told that it wasn't taken."
 		if r.State == store.Asked {
 			r.State, r.Reason, r.EndedAt = store.Withdrawn, reason, now
 			break
@@ -377,26 +476,94 @@ func wait(r *store.Request, terms Terms, now time.Time) {
 }
 
 // unfit says why somebody's approval doesn't count; empty: it counts.
-func unfit(r store.Request, review store.Review, now time.Time) string {
+func unfit(r store.Request, h happening, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
-		return past(r, review, now)
-	case same(review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
-		return "Nobody can approve what they asked for themselves."
-	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return same(old, review) }):
+		return past(r, h, now)
+	case same(h.review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
+		return "You asked for this, so somebody else must approve it."
+	case slices.ContainsFunc(r.Reviews, func(old store.Review) bool { return same(old, h.review) }):
 		return "You have approved this already; one person counts once."
 	}
-	return past(r, review, now)
+	return past(r, h, now)
+}
+
+// barred tells whether a thing can't happen to a request though its state allows it,
+// and why; empty: its state says that.
+func barred(r store.Request, h happening) (why string, no bool) {
+	switch h.kind {
+	case reviewed, glass, rejected:
+		if r.Lifted != "" {
+			return "It was approved, and people undid what it had done: " + r.Lifted + " Decide what becomes of it by the newest buttons in the thread. Your click changed nothing.", true
+		}
+	case again, leftAsIs:
+		if r.Lifted == "" {
+			return "That was decided already. Your click changed nothing.", true
+		}
+	case undoing:
+		switch {
+		case !r.FinalAt.IsZero():
+			return fmt.Sprintf("It can't be restored any more: something that can't be taken back was done at %s UTC. Your click changed nothing.", r.FinalAt.Format("2 Jan 15:04:05")), true
+		case !r.Acted() && r.State.Ended():
+			return "", true
+		case !r.Acted():
+			return "There is nothing to restore: this request has changed nothing. Your click changed nothing.", true
+		}
+	}
+	return "", false
+}
+
+// stands is how much of a request had been done when it ended, behind a sentence.
+func stands(h happening) string {
+	if words := h.changed.Words(); words != "" {
+		return " " + words
+	}
+	return ""
+}
+
+// sentence ends a sentence that ends in somebody's own words.
+func sentence(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
+}
+
+// told is what the requester reads by themselves when somebody else has ended
+// their request; empty: how it ended says all.
+func told(r store.Request, h happening) string {
+	if h.kind != withdrawn || same(h.review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}) {
+		return ""
+	}
+	target := ""
+	if r.Plan != nil && r.Plan.Target != "" {
+		target = " for " + r.Plan.Target
+	}
+	text := fmt.Sprintf("%s withdrew your request%s: %s", h.review.By, target, sentence(h.review.Reason))
+	if r.Need > 0 && len(r.Reviews) > 0 {
+		text += fmt.Sprintf(" %d of %s had been given.", len(r.Reviews), approvals(r.Need))
+	}
+	return text + stands(h)
+}
+
+func logins(reviews []store.Review) []string {
+	list := []string{}
+	for _, review := range reviews {
+		list = append(list, review.By)
+	}
+	return list
 }
 
 // past says why somebody's decision is about what isn't any more; empty: it is
 // about what is.
-func past(r store.Request, review store.Review, now time.Time) string {
+func past(r store.Request, h happening, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
 		return fmt.Sprintf("That comes too late: the time to decide was over at %s UTC. Your click changed nothing.", r.ExpiresAt.Format("2 Jan 15:04:05"))
-	case review.Digest != r.Digest():
+	case h.review.Digest != r.Digest():
 		return changed(r)
+	case !h.shown:
+		return "The plan hasn't reached Slack yet, so nobody can decide about it. Wait until it stands in the thread, then press again. Your click changed nothing."
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ var (
 	}
 	happenings = []string{
 		"admitted", "refused", "planned", "unplanned", "approved", "rejected", "withdrawn", "expired", "reminded", "stale", "replanned",
-		"started", "step-begun", "step-ended", "step-failed", "undo", "undone", "gave-up", "break-glass", "reviewed",
+		"started", "step-begun", "step-ended", "step-failed", "undo", "undone", "gave-up", "break-glass", "reviewed", "lapsed", "lifted", "again", "end",
 	}
 )
 
@@ -65,7 +65,7 @@ func in(s store.State) store.Request {
 	switch s {
 	case store.Running:
 	case store.Undoing:
-		r.StepBegun, r.Decided = time.Time{}, &store.Review{By: "hubot", User: "U2", At: noon.Add(-5 * time.Second), Reason: "wrong shelf"}
+		r.StepBegun, r.ActedAt, r.Restoring = time.Time{}, noon.Add(-15*time.Second), &store.Review{By: "hubot", User: "U2", At: noon.Add(-5 * time.Second), Reason: "wrong shelf"}
 	default:
 		r.EndedAt = noon.Add(-5 * time.Second)
 	}

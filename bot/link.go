@@ -16,7 +16,7 @@ func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
 		return err
 	}
 	if login := d.Team.Identities[a.User]; login != "" {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link. Nothing was linked.", login)}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login)}
 	}
 	if d.Team.Device.ClientID == "" || d.Team.Links == nil {
 		return &ops.Error{Kind: ops.Refused, What: "Linking isn't switched on here: the settings have no github.client_id.", Next: "Ask in " + d.Team.Channel + " to be added to the bot's identities."}
@@ -26,7 +26,7 @@ func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
 	case err == nil:
 		return &ops.Error{
 			Kind: ops.Refused,
-			What: fmt.Sprintf("You have linked the GitHub account %s on %s already. Nothing was changed.", link.Login, link.At.Format("2 Jan 2006")),
+			What: fmt.Sprintf("You have linked the GitHub account %s on %s already.", link.Login, link.At.Format("2 Jan 2006")),
 			Next: "To link another one, type `/rootbot unlink` first.",
 		}
 	case !errors.Is(err, store.ErrNotFound):
@@ -58,11 +58,11 @@ func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) er
 	err = d.Store.AddLink(ctx, store.Link{Workspace: a.Workspace, User: a.User, GitHub: account.ID, Login: account.Login, At: d.now(), How: team.HowDevice}, change)
 	if claimed, ok := errors.AsType[*store.ClaimedError](err); ok {
 		if claimed.Link.User == a.User && claimed.Link.Workspace == a.Workspace {
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You have linked the GitHub account %s already. Nothing was changed.", claimed.Link.Login)}
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You have linked the GitHub account %s already.", claimed.Link.Login)}
 		}
 		refused := &ops.Error{
 			Kind: ops.Refused,
-			What: fmt.Sprintf("The GitHub account %s is linked to somebody else, who has been told. Nothing was linked.", account.Login),
+			What: fmt.Sprintf("The GitHub account %s is linked to somebody else, who has been told.", account.Login),
 			Next: "If it is yours, ask in " + d.Team.Channel + ".",
 		}
 		return errors.Join(refused, d.claimed(ctx, a, claimed.Link.User, account, refused.What))
@@ -97,7 +97,7 @@ func (d *Desk) Unlink(ctx context.Context, a store.Asker) (string, error) {
 		}}})
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return "", &ops.Error{Kind: ops.Refused, What: "You have linked no GitHub account, so nothing was changed."}
+		return "", &ops.Error{Kind: ops.Refused, What: "You have linked no GitHub account."}
 	}
 	return link.Login, err
 }

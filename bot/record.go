@@ -45,6 +45,23 @@ func (d *Desk) Called(ctx context.Context, r ops.Request, call ops.Call) error {
 		}
 	}
 	e := store.Event{At: d.now(), Request: r.ID, Kind: kind, By: r.By, Data: data}
+	at, ours := ctx.Value(runKey{}).(*run)
+	ours = ours && at.request.ID == r.ID
+	if ours && call.Outcome == "" {
+		final := at.irreversible(call)
+		if err := at.ask(ctx, final); err != nil {
+			return err
+		}
+		if err := at.mark(ctx, nameOfCall(call), final); err != nil {
+			return err
+		}
+	}
+	if ours && call.Outcome == "failed" {
+		// AWS said no, so nothing has changed.
+		if err := at.unmark(ctx, nameOfCall(call)); err != nil {
+			return errors.Join(err, d.Store.Record(ctx, e))
+		}
+	}
 	// What was done is recorded whoever did it; what is about to be done, only by
 	// whom the request is with.
 	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && call.Outcome == "" && as.request == r.ID {
@@ -52,6 +69,8 @@ func (d *Desk) Called(ctx context.Context, r ops.Request, call ops.Call) error {
 	}
 	return d.Store.Record(ctx, e)
 }
+
+func nameOfCall(call ops.Call) string { return call.Service + " " + call.Action + " " + call.Target }
 
 const (
 	anchorDaily = 24 * time.Hour
@@ -175,7 +194,7 @@ func (d *Desk) Receipt(m store.Message, r store.Request, at store.Post) []store.
 			to = *m.Body.For
 		}
 		e.Data["to"] = nameOf(to)
-	case store.Result, store.Note, store.Announce, store.Anchor, store.Glass:
+	case store.Result, store.Note, store.Announce, store.Anchor, store.Glass, store.GlassDue, store.Restore:
 	default:
 		return nil
 	}

@@ -122,7 +122,7 @@ func TestADeskGoesOnWhereAnotherStopped(t *testing.T) {
 				t.Errorf("it ended as %s (%s); the step is told that it began at %v and remembers %q", r.State, r.Reason, begun, memory)
 			}
 			same(t, "the log", []string{"A", "B"}, h.lines(r.ID))
-			same(t, "events", []string{"asked", "admitted", "planned", "started", "step-begun", "step-ended"}, h.events(r.ID))
+			same(t, "events", []string{"asked", "admitted", "planned", "started", "step-begun", "replanned", "step-ended"}, h.events(r.ID))
 		})
 	}
 	t.Run("a request that was only stored is taken up", func(t *testing.T) {

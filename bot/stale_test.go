@@ -37,7 +37,7 @@ func TestAPlanThatGrewSinceItWasShownIsShownAndApprovedAgain(t *testing.T) {
 	}
 	same(t, "what was run", []ops.Plan{*planOf(2), *planOf(2)}, s.runs())
 	same(t, "events", []string{
-		"asked", "admitted", "planned", "approved", "stale", "too-late", "approved", "started", "step-begun", "step-ended", "step-begun", "step-ended",
+		"asked", "admitted", "planned", "shown", "approved", "stale", "too-late", "shown", "approved", "replanned", "started", "step-begun", "step-ended", "step-begun", "step-ended",
 	}, h.events(r.ID))
 }
 
@@ -95,7 +95,7 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 		if r.State != store.Failed || len(s.runs()) > 0 {
 			t.Errorf("it ended as %s", r.State)
 		}
-		says(t, r.Reason, "AWS is away", "couldn't be made again")
+		says(t, r.Reason, "stopped before its next change", "AWS is away", "Nothing was changed")
 	})
 }
 
@@ -145,5 +145,5 @@ func TestAPlanThatIsTooOldIsMadeAgainAfterARestart(t *testing.T) {
 	if r.State != store.Succeeded || r.Plan.Summary != "plan 2" {
 		t.Errorf("it ended as %s with %q: %s", r.State, r.Plan.Summary, r.Reason)
 	}
-	same(t, "events", []string{"asked", "admitted", "planned", "approved", "replanned", "started", "step-begun", "step-ended"}, h.events(r.ID))
+	same(t, "events", []string{"asked", "admitted", "planned", "shown", "approved", "replanned", "started", "step-begun", "step-ended"}, h.events(r.ID))
 }

@@ -198,7 +198,7 @@ func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {
 			if r.State != store.Refused || len(s.runs()) > 0 || !r.StartedAt.IsZero() {
 				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
 			}
-			says(t, r.Reason, login+" is not a member", "Nothing was done")
+			says(t, r.Reason, login+" is not a member", "Nothing was changed")
 			if e := h.last(r.ID, "refused"); e.By != r.By || e.Data["reason"] != r.Reason {
 				t.Errorf("the record: %+v", e)
 			}
@@ -228,7 +228,7 @@ func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
 	r = h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U7")}).ID, store.Waiting)
 	same(t, "who asked", "barn-owl", r.By)
 	h.gh.RenameUser("barn-owl", "snowy-owl")
-	says(t, h.press("U7", bot.Approve, r, ""), "asked for themselves")
+	says(t, h.press("U7", bot.Approve, r, ""), "You asked for this")
 	if got := h.press("U7", bot.Withdraw, r, ""); got != "" {
 		t.Errorf("who asked and withdraws is told %q", got)
 	}

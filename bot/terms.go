@@ -64,6 +64,19 @@ func OfficeHours() Hours {
 	return Hours{Begin: 9 * time.Hour, End: 18 * time.Hour, Zone: zone}
 }
 
+// NextDay is when the next working day after t's begins.
+func (h Hours) NextDay(t time.Time) time.Time {
+	year, month, day := t.In(h.Zone).Date()
+	for {
+		day++
+		begin := time.Date(year, month, day, 0, 0, int(h.Begin.Seconds()), 0, h.Zone)
+		// Noon is on every day; midnight isn't, where clocks change.
+		if weekday := time.Date(year, month, day, 12, 0, 0, 0, h.Zone).Weekday(); weekday != time.Saturday && weekday != time.Sunday {
+			return begin.UTC()
+		}
+	}
+}
+
 // After is the time when d of working time have passed since t.
 func (h Hours) After(t time.Time, d time.Duration) time.Time {
 	if h.End <= h.Begin {

@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -11,20 +12,34 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// grace is an operation that does a first thing, waits for an hour in which
-// that can be taken back, and does a last thing.
+// grace is an operation that does a first thing, waits for an hour in which that
+// can be restored, and does a last thing, which can't be taken back.
 type grace struct {
-	mu   sync.Mutex
-	did  []string
-	fail error  // of taking it back
-	at   func() // called by the waiting step when the hour has passed
+	record func(context.Context, ops.Request, ops.Call) error // the desk's record of calls
+
+	mu          sync.Mutex
+	did         []string
+	fail        error  // of restoring it
+	refuse      error  // why it can't be restored; nil: it can
+	breaks      error  // of the last step
+	denied      error  // what AWS says to the last call
+	unplannable error  // why no plan can be made
+	more        string // another effect of the last step
+	hours       string // the time of grace in the settings
+	lifted      bool   // people undid the first thing
+	lock        string // what requests hold
+	subject     string // whom requests are about
+	at          func() // called by the waiting step when the hour has passed
 }
 
-func (g *grace) note(what string) {
+// change changes the world.
+func (g *grace) change(do func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.did = append(g.did, what)
+	do()
 }
+
+func (g *grace) note(what string) { g.change(func() { g.did = append(g.did, what) }) }
 
 func (g *grace) done() []string {
 	g.mu.Lock()
@@ -32,33 +47,105 @@ func (g *grace) done() []string {
 	return append([]string(nil), g.did...)
 }
 
+func (g *grace) plan(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	burn := ops.Step{Do: "burn", Title: "Burn", Effects: []string{"ashes"}}
+	if g.more != "" {
+		burn.Effects = append(burn.Effects, g.more)
+	}
+	p := ops.Plan{Summary: "tidy up", Steps: []ops.Step{
+		{Do: "box", Title: "Box", Effects: []string{"all in a box"}}, {Do: "wait", Title: "Wait"}, burn,
+	}}
+	if g.hours != "" {
+		p.Terms = []ops.Fact{{Label: "Time of grace", Value: g.hours}}
+	}
+	return p, g.unplannable
+}
+
 func (g *grace) operation() ops.Operation {
 	o := tidy(nil)
-	o.Undo, o.UndoLabel = "put back", "Put back"
-	o.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
-		return ops.Plan{Summary: "tidy up", Steps: []ops.Step{
-			{Do: "box", Title: "Box", Effects: []string{"all in a box"}}, {Do: "wait", Title: "Wait"}, {Do: "burn", Title: "Burn", Effects: []string{"ashes"}},
-		}}, nil
+	o.Undo, o.UndoLabel, o.Again = "put back", "Restore", "Box again"
+	o.UndoPlan = func(context.Context, ops.Run) ([]string, error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return []string{"all out of the box"}, g.refuse
 	}
-	o.Do = map[string]func(context.Context, ops.Run) error{
-		"box": func(context.Context, ops.Run) error { g.note("boxed"); return nil },
-		"wait": func(ctx context.Context, run ops.Run) error {
-			end := noon.Add(time.Hour)
-			if err := run.OfferUndo(ctx, end); err != nil {
-				return err
-			}
-			if run.Now().Before(end) {
-				return ops.Again(50 * time.Millisecond)
-			}
-			if g.at != nil {
-				g.at()
-			}
-			return nil
-		},
-		"burn":     func(context.Context, ops.Run) error { g.note("burnt"); return nil },
-		"put back": func(context.Context, ops.Run) error { g.note("put back"); return g.fail },
+	if g.lock != "" {
+		o.Lock = func(ops.Request) string { return g.lock }
 	}
+	o.Subject = func(ops.Request) string { return g.subject }
+	o.Plan = g.plan
+	o.Do = map[string]func(context.Context, ops.Run) error{"box": g.box, "wait": g.wait, "burn": g.burn, "put back": func(context.Context, ops.Run) error {
+		g.note("put back")
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.fail
+	}}
 	return o
+}
+
+func (g *grace) box(ctx context.Context, run ops.Run) error {
+	if err := run.MayAct(ctx); err != nil {
+		return err
+	}
+	g.note("boxed")
+	return nil
+}
+
+func (g *grace) wait(ctx context.Context, run ops.Run) error {
+	end := noon.Add(time.Hour)
+	if err := run.OfferUndo(ctx, end); err != nil {
+		return err
+	}
+	if run.Now().Before(end) {
+		return ops.Again(50 * time.Millisecond)
+	}
+	if g.at != nil {
+		g.at()
+	}
+	return nil
+}
+
+func (g *grace) burn(ctx context.Context, run ops.Run) error {
+	g.mu.Lock()
+	lifted, breaks := g.lifted, g.breaks
+	g.mu.Unlock()
+	if lifted {
+		return &ops.Error{Kind: ops.Lifted, What: "The box was opened by hand."}
+	}
+	if breaks != nil {
+		return breaks
+	}
+	if err := g.irreversibly(ctx, run); err != nil {
+		return err
+	}
+	g.note("burnt")
+	return nil
+}
+
+// irreversibly records a call that can't be taken back, as a client of AWS does.
+func (g *grace) irreversibly(ctx context.Context, run ops.Run) error {
+	call := ops.Call{Service: "fire", Action: "Burn", Target: "box"}
+	if err := g.record(ctx, run.Request(), call); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	denied := g.denied
+	g.mu.Unlock()
+	call.Outcome = "done"
+	if denied != nil {
+		call.Outcome, call.Fault = "failed", "AccessDenied"
+	}
+	return errors.Join(g.record(ctx, run.Request(), call), denied)
+}
+
+// opened is a hall for the operation, whose calls its desk records.
+func (g *grace) opened(t *testing.T) *house {
+	t.Helper()
+	h := hall(t, 1, g.operation())
+	g.record = func(ctx context.Context, r ops.Request, c ops.Call) error { return h.Called(ctx, r, c) }
+	return h
 }
 
 // offered runs until it can be taken back.
@@ -72,9 +159,9 @@ func (h *house) offered() store.Request {
 func TestTakingARunBack(t *testing.T) {
 	t.Parallel()
 	g := &grace{}
-	h := hall(t, 1, g.operation())
+	h := g.opened(t)
 	r := h.waiting()
-	says(t, h.press("U2", bot.Undo, r, "early"), "isn't possible while the request is waiting")
+	says(t, h.press("U2", bot.Undo, r, "early"), "nothing to restore", "has changed nothing")
 	h.press("U2", bot.Approve, r, "")
 	r = h.until(r.ID, "open to be taken back", func(r store.Request) bool { return !r.UndoUntil.IsZero() })
 	if !r.UndoUntil.Equal(noon.Add(time.Hour)) || r.State != store.Running {
@@ -104,30 +191,14 @@ func TestTakingARunBack(t *testing.T) {
 
 func TestWhatCantBeTakenBackAnyMore(t *testing.T) {
 	t.Parallel()
-	t.Run("the hour has passed and the step hasn't noticed yet", func(t *testing.T) {
-		t.Parallel()
-		g := &grace{}
-		h := hall(t, 1, g.operation())
-		var answer string
-		var r store.Request
-		g.at = func() { answer = h.press("U4", bot.Undo, r, "wrong shelf") }
-		r = h.offered()
-		h.forward(time.Hour)
-		r = h.ended(r.ID)
-		says(t, answer, "can't be taken back any more")
-		if r.State != store.Succeeded {
-			t.Errorf("it ended as %s: %s", r.State, r.Reason)
-		}
-		same(t, "what was done", []string{"boxed", "burnt"}, g.done())
-	})
 	t.Run("it has ended", func(t *testing.T) {
 		t.Parallel()
 		g := &grace{}
-		h := hall(t, 1, g.operation())
+		h := g.opened(t)
 		r := h.offered()
 		h.forward(time.Hour)
 		r = h.ended(r.ID)
-		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "too late", "succeeded", "2 Mar 13:00:00 UTC")
+		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "can't be restored any more", "2 Mar 13:00:00 UTC")
 		same(t, "what was done", []string{"boxed", "burnt"}, g.done())
 	})
 	t.Run("it never could be", func(t *testing.T) {
@@ -136,7 +207,7 @@ func TestWhatCantBeTakenBackAnyMore(t *testing.T) {
 		h := open(t, tidy(func(context.Context, ops.Run) error { close(begun); <-goOn; return nil }))
 		r := h.ask()
 		<-begun
-		says(t, h.press("U2", bot.Undo, h.request(r.ID), "wrong shelf"), "can't be taken back any more")
+		says(t, h.press("U2", bot.Undo, h.request(r.ID), "wrong shelf"), "nothing to restore")
 		close(goOn)
 		if r = h.ended(r.ID); r.State != store.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
@@ -150,7 +221,7 @@ func TestTakingBackAtTheVeryMomentWhenTheGraceEndsHasOneOutcome(t *testing.T) {
 		t.Run("with so much left: "+left.String(), func(t *testing.T) {
 			t.Parallel()
 			g := &grace{}
-			h := hall(t, 1, g.operation())
+			h := g.opened(t)
 			r := h.offered()
 			h.forward(time.Hour - left)
 			var wait sync.WaitGroup
@@ -172,17 +243,15 @@ func TestTakingBackAtTheVeryMomentWhenTheGraceEndsHasOneOutcome(t *testing.T) {
 	}
 }
 
-// The click arrives while the step is at it: the hour had passed by the step's
-// clock, and not yet by that of the click.
-func TestWhoeverIsRecordedFirstWinsWhenAStepEndsAsItIsTakenBack(t *testing.T) {
+// The click arrives while the step is at it.
+func TestARunThatIsRestoredWhileItsStepIsAtWorkDoesNothingMore(t *testing.T) {
 	t.Parallel()
 	g := &grace{}
-	h := hall(t, 1, g.operation())
+	h := g.opened(t)
 	var r store.Request
 	g.at = func() {
-		h.stand(noon.Add(time.Hour - time.Second))
 		if got := h.press("U4", bot.Undo, r, "wrong shelf"); got != "" {
-			t.Errorf("who took it back is told %q", got)
+			t.Errorf("the person who restores it is told %q", got)
 		}
 	}
 	r = h.offered()
@@ -206,7 +275,7 @@ func TestTakingItBackFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			g := &grace{fail: test.fault}
-			h := hall(t, 1, g.operation())
+			h := g.opened(t)
 			r := h.offered()
 			h.press("U4", bot.Undo, r, "wrong shelf")
 			if r = h.ended(r.ID); r.State != test.want {
@@ -219,11 +288,11 @@ func TestTakingItBackFails(t *testing.T) {
 	t.Run("and is tried again as often as it wants to be, a restart included", func(t *testing.T) {
 		t.Parallel()
 		g := &grace{fail: ops.Again(50 * time.Millisecond)}
-		h := hall(t, 1, g.operation())
+		h := g.opened(t)
 		r := h.offered()
 		h.press("U4", bot.Undo, r, "wrong shelf")
-		h.restart(func() { g.fail = nil }, g.operation())
-		if r = h.ended(r.ID); r.State != store.Undone || r.Decided.By != "monalisa" {
+		h.restart(func() { g.change(func() { g.fail = nil }) }, g.operation())
+		if r = h.ended(r.ID); r.State != store.Undone || r.Restoring.By != "monalisa" {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})

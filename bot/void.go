@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // voidFor is how long it is tried to take back what may have been stored though
@@ -30,7 +31,7 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 		}
 		for _, r := range all {
 			_, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
-				next, change, err := after(*now, happening{kind: voided}, d.now())
+				next, change, err := after(*now, happening{kind: voided, changed: ops.ChangedNothing}, d.now())
 				if err == nil {
 					*now, change.Wake = next, true
 				}

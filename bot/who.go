@@ -51,7 +51,7 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (str
 		return "", err
 	}
 	if d.Present == nil {
-		return "", &ops.Error{Kind: ops.Unavailable, What: "I can't tell who is in " + terms.Place + ", so nothing was done."}
+		return "", &ops.Error{Kind: ops.Unavailable, What: "I can't tell who is in " + terms.Place + "."}
 	}
 	if err := d.Present(ctx, a.User, terms.Place); err != nil {
 		return "", err
@@ -87,13 +87,13 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		return of("who asked", r.By, err)
 	}
 	if !strings.EqualFold(login, r.By) {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever asked was %s on GitHub then and is %s now, so nothing was run.", r.By, login)}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The requester was %s on GitHub then and is %s now.", r.By, login)}
 	}
 	if err := d.stillHas(ctx, r.Asker, login, r.Account, "who asked"); err != nil {
 		return err
 	}
 	reviews := r.Reviews
-	if r.Glass != nil {
+	if r.Glass != nil && !r.Glass.Fallen {
 		reviews = append(slices.Clone(reviews), *r.Glass)
 	}
 	for _, review := range reviews {
@@ -103,13 +103,13 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		}
 		login, err := d.Member(ctx, who)
 		if err != nil {
-			return of("who approved it", review.By, err)
+			return &lapsedError{review, of("who approved it", review.By, err)}
 		}
 		if !strings.EqualFold(login, review.By) {
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Whoever approved it was %s on GitHub then and is %s now, so nothing was run.", review.By, login)}
+			return &lapsedError{review, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The approver was %s on GitHub then and is %s now.", review.By, login)}}
 		}
 		if err := d.stillHas(ctx, who, login, review.Account, "who approved it"); err != nil {
-			return err
+			return &lapsedError{review, err}
 		}
 	}
 	return nil
@@ -126,7 +126,7 @@ func (d *Desk) stillHas(ctx context.Context, a store.Asker, login string, then i
 		return of(what, login, err)
 	}
 	if now != then {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The GitHub login %s (%s) is of another account now than it was then, so nothing was run.", login, what)}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The GitHub login %s (%s) is of another account now than it was then.", login, what)}
 	}
 	return nil
 }

@@ -12,6 +12,11 @@ type Report struct {
 	Alarm string `json:"alarm,omitempty"`
 
 	Sections []Section `json:"sections,omitempty"`
+
+	// Final tells that nothing can be restored any more, also where that was done by
+	// others, such as Terraform.
+	Final bool `json:"final,omitempty"`
+
 	Notes    []string  `json:"notes,omitempty"` // worth knowing, no failure
 }
 

@@ -313,6 +313,7 @@ type Delivery struct {
 	Place    string // which the message has from now on; empty: none
 	Post     Post   // where it stands
 	Events   []Event
+	Then     []Message // that follow it, each with its thread
 }
 
 // Sent records that messages were delivered, and where the message stands that
@@ -325,6 +326,11 @@ func (s *Store) Sent(ctx context.Context, now time.Time, d Delivery) error {
 		for _, id := range d.Messages {
 			if _, err := tx.ExecContext(ctx, `UPDATE messages SET sent_at = $1 WHERE id = $2`, now.UnixMicro(), id); err != nil {
 				return fmt.Errorf("record delivery: %w", err)
+			}
+		}
+		for _, m := range d.Then {
+			if err := insertMessage(ctx, tx, m, "", now); err != nil {
+				return err
 			}
 		}
 		if d.Place == "" {

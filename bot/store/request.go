@@ -92,6 +92,7 @@ type Request struct {
 	Lifted     string      `json:"lifted,omitempty"`    // how people undid by hand what the run had done, while it waits for what they decide
 	Waits      ops.Waiting `json:"waits,omitzero"`      // what the step at hand waits for, as it says; zero: it doesn't say
 	HeldUp     string      `json:"held_up,omitempty"`   // why the run can't go on to its next change for now, and until when that is waited for
+	HeldSince  time.Time   `json:"held_since,omitzero"` // since when
 	Changed    ops.Changed `json:"changed,omitempty"`   // how much had been done when it ended
 	Settings   string      `json:"settings,omitempty"`  // digest of its operation's settings, as they were when it was last planned
 	Glass      *Review     `json:"glass,omitempty"`     // who had it run alone, in an emergency, in place of its approvals
@@ -400,6 +401,14 @@ func (s *Store) Find(ctx context.Context, end string) (Request, error) {
 // Unfinished reads the requests that haven't ended, the oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]Request, error) {
 	return s.list(ctx, " WHERE ended_at IS NULL ORDER BY created_at, id")
+}
+
+// Newer reads the requests that were asked for after r and want to hold the same.
+func (s *Store) Newer(ctx context.Context, r Request) ([]Request, error) {
+	if r.Held == "" {
+		return nil, nil
+	}
+	return s.list(ctx, " WHERE held = $1 AND id > $2 ORDER BY id", plain(r.Held), r.ID)
 }
 
 // OnCard reads the requests that a card shows, the first asked first.

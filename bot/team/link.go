@@ -143,12 +143,12 @@ func (t *Team) linked(ctx context.Context, user string, _ Person) (Identity, err
 		return Identity{}, nil
 	}
 	if err != nil {
-		return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are. Nothing was done.", Next: "Try again in a minute."}
+		return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are.", Next: "Try again in a minute."}
 	}
 	account, _, err := t.GitHub.Users.GetByID(ctx, link.GitHub)
 	switch {
 	case githubaccess.NotFound(err):
-		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are. Nothing was done.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
+		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
 	case err != nil:
 		return Identity{}, t.unknown(err, link.Login)
 	case account.GetID() != link.GitHub || !loginPattern.MatchString(account.GetLogin()):
@@ -166,17 +166,17 @@ func (t *Team) MayLink(ctx context.Context, workspace, user string, account Acco
 		return "", err
 	}
 	if login := t.Identities[user]; login != "" {
-		return "", refused(fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link. Nothing was linked.", login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
+		return "", refused(fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
 	if owner := t.named(account.Login); owner != "" {
-		return owner, refused(fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else. Nothing was linked.", account.Login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
+		return owner, refused(fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else.", account.Login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
 	known, err := t.external(ctx, user, person)
 	switch {
 	case err != nil:
 		return "", err
 	case known.Login != "" && known.Login != account.Login:
-		return "", refused(fmt.Sprintf("The organisation's single sign-on says that you are %s on GitHub, and the code was typed in as %s. Nothing was linked.", known.Login, account.Login), "Type `/rootbot link` again, and the code in your own account.")
+		return "", refused(fmt.Sprintf("The organisation's single sign-on says that you are %s on GitHub, and the code was typed in as %s.", known.Login, account.Login), "Type `/rootbot link` again, and the code in your own account.")
 	}
 	return "", nil
 }

@@ -22,12 +22,12 @@ type Person struct {
 // member of the bot's workspace now.
 func (t *Team) Person(ctx context.Context, workspace, user string) (Person, error) {
 	if workspace == "" || workspace != t.Workspace || user == "" {
-		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+". Nothing was done.", "")
+		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+".", "")
 	}
 	unknown := func(err error) error {
 		return &ops.Error{
-			Kind: ops.Unavailable, Err: err,
-			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ". Nothing was done.",
+			Kind: ops.Unavailable, Err: err, Passing: true,
+			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ".",
 			Next: "Try again in a minute.",
 		}
 	}
@@ -39,13 +39,13 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 	case err != nil:
 		return Person{}, unknown(err)
 	case p.Stranger, !slices.Contains(p.Workspaces, workspace):
-		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only. Nothing was done.", "")
+		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only.", "")
 	case p.Bot:
-		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+". Nothing was done.", "")
+		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+".", "")
 	case p.Deleted:
-		return Person{}, refused("Your Slack account is deactivated, so nothing was done for the GitHub team "+t.Name()+".", "")
+		return Person{}, refused("Your Slack account is deactivated; only members of the GitHub team "+t.Name()+" may use this.", "")
 	case p.Guest:
-		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+". Nothing was done.", "")
+		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+".", "")
 	}
 	return p, nil
 }

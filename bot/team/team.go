@@ -87,7 +87,7 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 		}
 		if owner := t.named(identity.Login); owner != "" {
 			return Identity{}, refused(
-				fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else, so I can't tell who you are. Nothing was done.", identity.Login),
+				fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else, so I can't tell who you are.", identity.Login),
 				"Ask in "+t.Channel+" to have the bot's identities corrected.")
 		}
 		return identity, nil
@@ -96,7 +96,7 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 	if t.Device.ClientID != "" {
 		next = "Type `/rootbot link` to prove it, or ask in " + t.Channel + " to be added to the bot's identities."
 	}
-	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", t.Name()), next)
+	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s.", t.Name()), next)
 }
 
 // named tells whom the settings give a login; empty: nobody.
@@ -146,7 +146,7 @@ var loginPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
 func (t *Team) Member(ctx context.Context, login string) error {
 	// go-github puts the login into the address as it is.
 	if !loginPattern.MatchString(login) {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login, so nothing was done.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
 	}
 	membership, _, err := t.GitHub.Teams.GetTeamMembershipBySlug(ctx, t.Organization, t.Slug, login)
 	if githubaccess.NotFound(err) {
@@ -158,7 +158,7 @@ func (t *Team) Member(ctx context.Context, login string) error {
 	if state := cmp.Or(membership.GetState(), "not known"); state != "active" {
 		return &ops.Error{
 			Kind: ops.Refused,
-			What: fmt.Sprintf("Your GitHub login %s is not an active member of the team %s: the membership is %s. Nothing was done.", login, t.Name(), state),
+			What: fmt.Sprintf("Your GitHub login %s is not an active member of the team %s: the membership is %s.", login, t.Name(), state),
 			Next: "Accept GitHub's invitation, then try again.",
 		}
 	}
@@ -190,7 +190,7 @@ func (t *Team) missing(ctx context.Context, login string) error {
 	}
 	return &ops.Error{
 		Kind: ops.Refused,
-		What: fmt.Sprintf("Your GitHub login %s is not a member of the team %s. Nothing was done.", login, t.Name()),
+		What: fmt.Sprintf("Your GitHub login %s is not a member of the team %s.", login, t.Name()),
 		Next: "Ask in " + t.Channel + " who can help you.",
 	}
 }
@@ -199,8 +199,8 @@ func (t *Team) missing(ctx context.Context, login string) error {
 func (t *Team) unknown(err error, login string) error {
 	explained := githubaccess.Explain(fmt.Errorf("look up %s in team %s: %w", login, t.Name(), err))
 	return &ops.Error{
-		Kind: ops.Unavailable, Err: err,
-		What: fmt.Sprintf("I can't check whether %s is a member of the team %s, so nothing was done.", login, t.Name()),
+		Kind: ops.Unavailable, Err: err, Passing: ops.IsPassing(explained),
+		What: fmt.Sprintf("I can't check whether %s is a member of the team %s.", login, t.Name()),
 		Next: strings.TrimSpace(ops.Words(explained, "")),
 	}
 }

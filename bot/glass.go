@@ -1,0 +1,73 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+const (
+	glassFor  = 10 * time.Minute // how long the notice of a break glass may take to reach people
+	glassLook = time.Second      // how often to look whether it has
+)
+
+// heard returns how long to wait until people have heard that a plan is run without
+// its approvals; 0: they have. The notice must stand in the log channel, or have
+// reached somebody by themselves who neither asked for it nor has it run. Where it
+// reaches nobody, the run is refused.
+func (d *Desk) heard(ctx context.Context, r store.Request) (time.Duration, error) {
+	events, err := d.Store.Events(ctx, r.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range events {
+		if e.Kind != "told" || e.At.Before(r.Glass.At) {
+			continue
+		}
+		switch e.Data["message"] {
+		case store.Glass:
+			return 0, nil
+		case store.Letter:
+			if to := e.Data["to"]; to != nameOf(r.Asker) && to != nameOf(store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User}) {
+				return 0, nil
+			}
+		}
+	}
+	if d.now().Before(r.Glass.At.Add(glassFor)) {
+		return glassLook, nil
+	}
+	changed, err := d.changed(ctx, r, nil)
+	if err != nil {
+		return 0, err
+	}
+	why := &ops.Error{
+		Kind: ops.Refused,
+		What: fmt.Sprintf("Nobody but %s could be told that it runs without its approvals: the notice reached neither the log channel nor any other member by direct message.", r.Glass.By),
+		Next: "Mend the log channel, then ask again, or have it approved.",
+	}
+	return 0, d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: ops.WordsChanged(why, r.ID, changed), fault: ops.Refused, changed: changed})
+}
+
+// GlassDue is the reminder, on the next working day, that a run without its
+// approvals has still to be looked at.
+func GlassDue(r store.Request, hours Hours, now time.Time) store.Message {
+	if hours.Zone == nil {
+		hours = OfficeHours()
+	}
+	due := hours.NextDay(now)
+	return store.Message{
+		// Beside everything else: nothing must wait for it.
+		Thread: "glassdue/" + r.ID + due.Format("/20060102"), Request: r.ID, Kind: store.GlassDue, Due: due,
+	}
+}
+
+// Then is what follows the delivery of a message: the next reminder.
+func (d *Desk) Then(m store.Message, r store.Request) []store.Message {
+	if m.Kind != store.GlassDue || r.Glass == nil || r.Looked != nil {
+		return nil
+	}
+	return []store.Message{GlassDue(r, d.TermsOf(r.Operation).Hours, d.now())}
+}

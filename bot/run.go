@@ -1,0 +1,257 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// run is a step's view of its request.
+type run struct {
+	desk      *Desk
+	operation ops.Operation
+	request   store.Request
+	begun     time.Time
+	halted    atomic.Pointer[answer] // why the desk stopped it before a change; nil: it didn't
+
+	mu     sync.Mutex
+	marked string        // the call for which the row was marked; empty: none
+	before store.Request // the row's marks before that
+}
+
+type runKey struct{}
+
+// MayAct asks whether the run may go on, unless that was asked a moment ago, and
+// records that a change outside AWS follows.
+func (r *run) MayAct(ctx context.Context) error {
+	if err := r.ask(ctx, false); err != nil {
+		return err
+	}
+	if err := r.mark(ctx, "", false); err != nil {
+		return err
+	}
+	e := event(r.request, r.desk.now(), "acting", map[string]any{"step": r.title()})
+	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == r.request.ID {
+		return r.desk.Store.RecordAs(ctx, as.request, as.job, e)
+	}
+	return r.desk.Store.Record(ctx, e)
+}
+
+func (r *run) title() string {
+	if r.request.State == store.Undoing {
+		return r.operation.UndoLabel
+	}
+	return r.request.Plan.Steps[min(r.request.Step, len(r.request.Plan.Steps)-1)].Title
+}
+
+// ask asks whether the run may go on to a change. A run that is being restored may:
+// who wants that was asked, and every moment that it takes is one without access.
+func (r *run) ask(ctx context.Context, irreversible bool) error {
+	if halted := r.halted.Load(); halted != nil {
+		return halted.halt()
+	}
+	if r.request.State == store.Undoing || !r.desk.needsAsking(r.request.ID, irreversible) {
+		if irreversible {
+			r.desk.spend(r.request.ID)
+		}
+		return nil
+	}
+	a, err := r.desk.mayAct(ctx, r.operation, r.request)
+	if err != nil {
+		return &ops.HaltError{Err: err}
+	}
+	if !a.yes() {
+		r.halted.Store(&a)
+		return a.halt()
+	}
+	r.desk.asked(r.request.ID)
+	if irreversible {
+		r.desk.spend(r.request.ID)
+	}
+	return nil
+}
+
+// mark notes in the request's row that it is about to change something, which is
+// when people can begin to restore it, or something that can't be taken back, which
+// is when they no longer can. What people decided meanwhile stops the change.
+func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marked = ""
+	if !r.request.ActedAt.IsZero() && (!irreversible || !r.request.FinalAt.IsZero()) {
+		return nil
+	}
+	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		if now.State != r.request.State {
+			return store.Change{}, store.ErrStale
+		}
+		at := r.desk.now()
+		if now.ActedAt.IsZero() {
+			now.ActedAt = at
+		}
+		if irreversible && now.FinalAt.IsZero() && now.State != store.Undoing {
+			now.FinalAt = at
+		}
+		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}, {Request: now.ID, Kind: store.Card}}}, nil
+	})
+	if errors.Is(err, store.ErrStale) {
+		return &ops.HaltError{Err: err}
+	}
+	if err == nil {
+		r.marked, r.before = call, r.request
+		r.request.ActedAt, r.request.FinalAt = now.ActedAt, now.FinalAt
+	}
+	return err
+}
+
+// unmark takes back what mark did for a call that AWS has refused: it changed
+// nothing.
+func (r *run) unmark(ctx context.Context, call string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.marked != call || call == "" {
+		return nil
+	}
+	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		now.ActedAt, now.FinalAt = r.before.ActedAt, r.before.FinalAt
+		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
+	})
+	if err == nil {
+		r.request.ActedAt, r.request.FinalAt = now.ActedAt, now.FinalAt
+	}
+	return err
+}
+
+// irreversible tells whether a call of this run can't be taken back.
+func (r *run) irreversible(call ops.Call) bool {
+	if r.request.State == store.Undoing {
+		return false
+	}
+	return r.operation.Irreversible == nil || r.operation.Irreversible(call)
+}
+
+// Waiting tells what the run waits for. People who must do something are called at
+// once, and then each working day.
+func (r *run) Waiting(ctx context.Context, w ops.Waiting) error {
+	w.Until = w.Until.UTC()
+	if r.request.Waits == w {
+		return nil
+	}
+	change := store.Change{Messages: []store.Message{{Request: r.request.ID, Kind: store.Ask}, {Request: r.request.ID, Kind: store.Card}}}
+	if w.Person && w.For != r.request.Waits.For {
+		change.Messages = append(change.Messages, store.Message{Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: w.For, Mention: true}})
+		change.Memory = map[string]any{nudgeAt: r.desk.TermsOf(r.request.Operation).Hours.NextDay(r.desk.now())}
+	}
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		if now.State != r.request.State {
+			return store.Change{}, store.ErrStale
+		}
+		now.Waits = w
+		return change, nil
+	})
+	if err == nil {
+		r.request.Waits = w
+	}
+	return err
+}
+
+func (r *run) Request() ops.Request { return r.request.For() }
+func (r *run) Plan() ops.Plan       { return *r.request.Plan }
+func (r *run) Begun() time.Time     { return r.begun }
+func (r *run) Now() time.Time       { return r.desk.now() }
+
+func (r *run) Approvers() []string {
+	var logins []string
+	for _, review := range r.request.Reviews {
+		logins = append(logins, review.By)
+	}
+	glass := r.request.Glass
+	if r.request.Alone() && !slices.ContainsFunc(logins, func(login string) bool { return strings.EqualFold(login, glass.By) }) {
+		logins = append(logins, glass.By)
+	}
+	return logins
+}
+
+func (r *run) Attempted(ctx context.Context, service, action string) (bool, error) {
+	events, err := r.desk.Store.Events(ctx, r.request.ID)
+	return slices.ContainsFunc(events, func(e store.Event) bool {
+		return e.Kind == "calling" && e.Data["service"] == service && e.Data["action"] == action
+	}), err
+}
+
+func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
+	if r.request.UndoUntil.Equal(until) {
+		return nil
+	}
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		if now.State != store.Running {
+			return store.Change{}, store.ErrStale
+		}
+		now.UndoUntil = until.UTC()
+		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
+	})
+	return err
+}
+
+func (r *run) Log(ctx context.Context, lines ...ops.Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	return r.write(ctx, nil, store.Change{Lines: lines})
+}
+
+func (r *run) Remember(ctx context.Context, key string, v any) error {
+	return r.write(ctx, nil, store.Change{Memory: map[string]any{key: v}})
+}
+
+func (r *run) Recall(ctx context.Context, key string, v any) (bool, error) {
+	return r.desk.Store.Recall(ctx, r.request.ID, key, v)
+}
+
+func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
+	key := "desk/remind " + text
+	if told, err := r.desk.Store.Recall(ctx, r.request.ID, key, new(bool)); told || err != nil {
+		return err
+	}
+	// It is delivered beside the thread's other messages, which must not wait for it.
+	return r.write(ctx, nil, store.Change{
+		Memory:   map[string]any{key: true},
+		Messages: []store.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: text}, Due: at}},
+	})
+}
+
+func (r *run) Report(ctx context.Context, report ops.Report) error {
+	return r.write(ctx, &report, store.Change{})
+}
+
+func (r *run) write(ctx context.Context, report *ops.Report, c store.Change) error {
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		if report != nil {
+			now.Report = report
+		}
+		return c, nil
+	})
+	return err
+}
