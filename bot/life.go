@@ -187,7 +187,9 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.Plan, r.PlannedAt, r.Progress = h.plan, now, ""
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
-		data["need"] = r.Need
+		if r.Need > 0 {
+			data["need"] = r.Need
+		}
 		say(store.Plan, store.Body{})
 		switch {
 		case r.Preview:
@@ -287,7 +289,9 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
-		data["need"] = r.Need
+		if r.Need > 0 {
+			data["need"] = r.Need
+		}
 		r.Reviews = nil
 		if r.Glass != nil {
 			fallen := *r.Glass

@@ -130,7 +130,7 @@ func (e *entry) sentence() string {
 		e.take("report")
 	}
 	what := e.words()
-	what += e.with(" — it ended as %s", "state")
+	what += e.with(" — it ended as %s", "state") + e.with(" (changed: %s)", "changed")
 	maps.DeleteFunc(e.left, func(_ string, v any) bool { return empty(v) })
 	if len(e.left) > 0 {
 		what += " " + text(e.left)
@@ -174,7 +174,7 @@ func (e *entry) words() string {
 	case "too-late":
 		return e.does("tried to %s%s, and it changed nothing%s", e.text("tried"), e.with(" (state: %s)", "state"), e.with(", because: %s", "reason"))
 	case "planned":
-		return e.happens("%s was made%s", e.digest(), e.summary())
+		return e.happens("%s was made%s", e.digest(), e.summary()+e.with(", approvals needed: %s", "need"))
 	case "unplanned":
 		return e.happens("no plan could be made%s", e.with(", because: %s", "reason"))
 	case "shown":
@@ -190,11 +190,22 @@ func (e *entry) words() string {
 	case "reminded":
 		return e.happens("people were reminded to decide")
 	case "stale":
-		return e.happens("the plan has changed, it is %s now%s%s", e.digest(), e.summary(), e.with(" (new in it: %s)", "beyond"))
+		return e.happens("the plan has changed, it is %s now%s%s", e.digest(), e.summary(), e.with(" (new in it: %s)", "beyond")+e.with(" (changed settings: %s)", "terms"))
 	case "replanned":
 		return e.happens("the plan was made again as %s, with nothing new in it", e.digest())
 	case "started":
-		return e.happens("the run began")
+		e.take("need")
+		return e.happens("the run began%s%s%s", e.with(" with %s", "digest"), e.with(", approved by %s", "approved"), e.with(", run alone by %s", "alone"))
+	case "lapsed":
+		return e.happens("the approval by %s doesn't count any more, so the run waits for another%s", e.text("login"), e.with(", because: %s", "reason"))
+	case "lifted":
+		return e.happens("people undid what the run had done, so it waits for what they decide%s", e.with(": %s", "reason"))
+	case "again":
+		return e.does("had it done again%s", e.with(", because: %s", "reason"))
+	case "end":
+		return e.does("left it as people had made it%s", e.with(", because: %s", "reason"))
+	case "acting":
+		return e.happens("about to change something: %s", e.text("step"))
 	case "step-begun":
 		return e.happens("step begun: %s", e.text("step"))
 	case "step-ended":
@@ -209,9 +220,9 @@ func (e *entry) words() string {
 	case "told":
 		return e.happens("told%s%s%s", e.named(" %s", "to"), e.where(), e.with(": %s", "message"))
 	case "undo":
-		return e.does("began to take it back%s", e.with(", because: %s", "reason"))
+		return e.does("began to restore it%s%s", e.with(", because: %s", "reason"), e.with(" (what it will do: %s)", "effects"))
 	case "undone":
-		return e.happens("what was done has been taken back")
+		return e.happens("it has been restored")
 	case "gave-up":
 		return e.happens("gave up%s", e.with(", because: %s", "reason"))
 	case "break-glass":

@@ -31,7 +31,7 @@ func TestAccountsAreToldByTheirNumbers(t *testing.T) {
 			}
 			got, err := members(t, gh, token).Account(t.Context(), "T1", "U1", "ada-lovelace")
 			if test.kind != ops.Internal {
-				says(t, err, test.kind, "othing was done")
+				says(t, err, test.kind)
 				return
 			}
 			if err != nil || (got == id) != test.known || got != 0 && got != id {

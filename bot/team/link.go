@@ -75,7 +75,7 @@ func (d Device) Begin(ctx context.Context) (*Code, error) {
 		err = errors.New("GitHub gave no code: is the device flow enabled for the app, and github.client_id its client ID?")
 	}
 	if err != nil {
-		return nil, unlinked("GitHub gave no code to type, so nothing was linked.", "Try again in a minute, and tell whoever runs the bot if it goes on.", err)
+		return nil, unlinked("GitHub gave no code to type.", "Try again in a minute, and tell whoever runs the bot if it goes on.", err)
 	}
 	return &Code{User: granted.UserCode, Where: granted.VerificationURI, Expires: granted.Expiry, device: d, flow: flow, granted: granted}, nil
 }
@@ -111,11 +111,11 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 		case ctx.Err() != nil:
 			return Account{}, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(c.Expires), said && answer.ErrorCode == "expired_token":
-			return Account{}, refused("Nobody typed the code at GitHub in time, so nothing was linked.", "Type `/rootbot link` for a new one.")
+			return Account{}, refused("Nobody typed the code at GitHub in time.", "Type `/rootbot link` for a new one.")
 		case said && answer.ErrorCode == "access_denied":
-			return Account{}, refused("It was cancelled at GitHub, so nothing was linked.", "")
+			return Account{}, refused("It was cancelled at GitHub.", "")
 		case said && answer.ErrorCode != "":
-			return Account{}, unlinked("GitHub didn't say whose account it is, so nothing was linked.", "Tell whoever runs the bot.", fmt.Errorf("GitHub's device flow: %s", answer.ErrorCode))
+			return Account{}, unlinked("GitHub didn't say whose account it is.", "Tell whoever runs the bot.", fmt.Errorf("GitHub's device flow: %s", answer.ErrorCode))
 		}
 		// A cut connection, a GitHub in trouble: the code is still good. Ask more
 		// slowly, as GitHub would tell a client that asked too often.
@@ -126,7 +126,7 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 	theirs.BaseURL = client.BaseURL
 	user, _, err := theirs.Users.Get(ctx, "")
 	if err != nil || user.GetID() == 0 || !loginPattern.MatchString(user.GetLogin()) {
-		return Account{}, unlinked("GitHub didn't say whose account it is, so nothing was linked.", "Try again in a minute.", err)
+		return Account{}, unlinked("GitHub didn't say whose account it is.", "Try again in a minute.", err)
 	}
 	return Account{ID: user.GetID(), Login: user.GetLogin()}, nil
 }

@@ -60,8 +60,8 @@ func TestOnlyFullMembersOfTheWorkspaceAreLetIn(t *testing.T) {
 				}
 				return
 			}
-			says(t, err, ops.Refused, test.says, organization+"/"+slug, "othing was done")
-			says(t, refusal, ops.Refused, test.says, organization+"/"+slug, "othing was done")
+			says(t, err, ops.Refused, test.says, organization+"/"+slug)
+			says(t, refusal, ops.Refused, test.says, organization+"/"+slug)
 			if diff := cmp.Diff(team.Person{}, got); diff != "" || identity != (team.Identity{}) {
 				t.Errorf("beside the error: %+v, %+v", got, identity)
 			}
@@ -97,7 +97,7 @@ func TestSomebodyOfWhomTheChatSaysNothingIsTurnedAway(t *testing.T) {
 			m := members(t, world(t), token)
 			m.People = test.people
 			p, err := m.Person(t.Context(), "T1", "U1")
-			says(t, err, ops.Unavailable, words, organization+"/"+slug, "Nothing was done", "Try again")
+			says(t, err, ops.Unavailable, words, organization+"/"+slug, "Try again")
 			identity, err := m.Identify(t.Context(), "T1", "U1")
 			says(t, err, ops.Unavailable, words)
 			_, err = m.MayLink(t.Context(), "T1", "U1", team.Account{ID: 1, Login: "ada-lovelace"})
@@ -119,7 +119,7 @@ func TestTheChatIsAskedEachTimeAndOnlyAboutItsOwnPeople(t *testing.T) {
 	}
 	for _, other := range []struct{ workspace, user string }{{"T2", "U1"}, {"", "U1"}, {"T1", ""}, {"", ""}, {"T1 ", "U1"}} {
 		_, err := m.Person(t.Context(), other.workspace, other.user)
-		says(t, err, ops.Refused, "not of the workspace", organization+"/"+slug, "Nothing was done")
+		says(t, err, ops.Refused, "not of the workspace", organization+"/"+slug)
 	}
 	if len(asked) > 0 {
 		t.Fatalf("the chat was asked about %q", asked)

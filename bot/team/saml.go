@@ -76,7 +76,7 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 	if err != nil {
 		return Identity{}, &ops.Error{
 			Kind: ops.Unavailable, Err: err,
-			What: fmt.Sprintf("GitHub didn't say which login signs in as %s, so I can't tell whether you belong to the GitHub team %s. Nothing was done.", address, t.Name()),
+			What: fmt.Sprintf("GitHub didn't say which login signs in as %s, so I can't tell whether you belong to the GitHub team %s.", address, t.Name()),
 			Next: "Try again in a minute.",
 		}
 	}
@@ -90,7 +90,7 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 		}
 	}
 	if len(found) > 1 || len(found) == 1 && len(answer) > 1 {
-		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours. Nothing was done.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
+		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
 	}
 	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !loginPattern.MatchString(found[0].User.Login) {
 		return Identity{}, nil
@@ -98,10 +98,10 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 	if t.Links != nil {
 		link, err := t.Links.LinkTo(ctx, found[0].User.ID)
 		if err == nil && link.User != user {
-			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are. Nothing was done.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
+			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are. Nothing was done.", Next: "Try again in a minute."}
+			return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are.", Next: "Try again in a minute."}
 		}
 	}
 	return Identity{Login: found[0].User.Login, How: "by the organisation's single sign-on, as " + address}, nil

@@ -102,6 +102,13 @@ func (v Verification) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	unapproved := audit.Approved(db.EventsSince(ctx, time.Time{}))
+	if without, ok := errors.AsType[*audit.UnapprovedError](unapproved); ok {
+		return fmt.Errorf("the record stands as written, and something ran that it doesn't allow. The first event that shows it is %w", without)
+	}
+	if unapproved != nil {
+		return unapproved
+	}
 	if head.Seq == 0 {
 		fmt.Fprintln(out, "No event was recorded yet.")
 		return nil
