@@ -245,7 +245,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) (tim
 	if err != nil {
 		return d.act(ctx, r, answer{err: err})
 	}
-	d.asked(r.ID)
+	d.asked(r.ID, true)
 	return 0, d.apply(ctx, r, happening{kind: started})
 }
 

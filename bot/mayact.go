@@ -20,10 +20,10 @@ import (
 // that comes after a wait or more than a minute after the last question.
 
 const (
-	checkedFor  = time.Minute      // how long an answer holds for a change that can be taken back
-	checkedOnce = 10 * time.Second // how long it holds for one that can't, and for one only
-	heldUpFor   = 24 * time.Hour   // how long a run waits for GitHub or AWS, of whom it must ask
-	heldUpLook  = time.Minute      // how often it asks again
+	checkedFor = time.Minute      // how long an answer holds for a change that can be taken back
+	openingFor = 10 * time.Second // how long the answer with which a run begins holds for its first change
+	heldUpFor  = 24 * time.Hour   // how long a run waits for GitHub or AWS, of whom it must ask
+	heldUpLook = time.Minute      // how often it asks again
 )
 
 // answer is what came of asking whether a run may go on to its next change.
@@ -77,12 +77,14 @@ func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r store.Request) (an
 
 // checked is when a run was last allowed to go on.
 type checked struct {
-	at    time.Time
-	spent bool // a change that can't be taken back was made since
+	at      time.Time
+	opening bool // the run has just begun, and nothing was changed yet
 }
 
-// asked remembers that a run may go on, until it waits.
-func (d *Desk) asked(id string) { d.checks.Store(id, checked{at: d.now()}) }
+// asked remembers that a run may go on, until it waits. A plan of a thousand teams
+// takes minutes to make, so the answer with which a run begins holds for its first
+// change as well, if that follows at once.
+func (d *Desk) asked(id string, opening bool) { d.checks.Store(id, checked{d.now(), opening}) }
 
 // waited forgets it: what waited is asked about again.
 func (d *Desk) waited(id string) { d.checks.Delete(id) }
@@ -96,16 +98,15 @@ func (d *Desk) needsAsking(id string, irreversible bool) bool {
 	last := v.(checked)
 	age := d.now().Sub(last.at)
 	if irreversible {
-		return last.spent || age > checkedOnce
+		return !last.opening || age > openingFor
 	}
 	return age > checkedFor
 }
 
-func (d *Desk) spend(id string) {
+// opened notes that a run makes its first change.
+func (d *Desk) opened(id string) {
 	if v, ok := d.checks.Load(id); ok {
-		last := v.(checked)
-		last.spent = true
-		d.checks.Store(id, last)
+		d.checks.Store(id, checked{at: v.(checked).at})
 	}
 }
 
@@ -118,7 +119,7 @@ func (d *Desk) act(ctx context.Context, r store.Request, a answer) (time.Duratio
 		if err := d.apply(ctx, r, happening{kind: replanned, plan: a.plan}); err != nil {
 			return 0, err
 		}
-		d.asked(r.ID)
+		d.asked(r.ID, r.State == store.Approved)
 		return 0, nil
 	case a.stale:
 		return 0, d.apply(ctx, r, happening{kind: stale, plan: a.plan, terms: terms})

@@ -58,9 +58,7 @@ func (r *run) ask(ctx context.Context, irreversible bool) error {
 		return halted.halt()
 	}
 	if r.request.State == store.Undoing || !r.desk.needsAsking(r.request.ID, irreversible) {
-		if irreversible {
-			r.desk.spend(r.request.ID)
-		}
+		r.desk.opened(r.request.ID)
 		return nil
 	}
 	a, err := r.desk.mayAct(ctx, r.operation, r.request)
@@ -71,10 +69,7 @@ func (r *run) ask(ctx context.Context, irreversible bool) error {
 		r.halted.Store(&a)
 		return a.halt()
 	}
-	r.desk.asked(r.request.ID)
-	if irreversible {
-		r.desk.spend(r.request.ID)
-	}
+	r.desk.asked(r.request.ID, false)
 	return nil
 }
 

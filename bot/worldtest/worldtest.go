@@ -44,6 +44,7 @@ type Options struct {
 	RateLimit bool                               // Slack's, about a message a second
 	Grace     time.Duration                      // between a user's quarantine and removal; 0 is a week, below 0 is none
 	Users     string                             // who owns the users: "terraform", the default, or "iam"
+	Now       func() time.Time                   // the clock of GitHub; nil is time.Now
 }
 
 // World is a running world.
@@ -88,7 +89,7 @@ func New(o Options) *World {
 		o.Users = "terraform"
 	}
 	w := &World{
-		GitHub: githubtest.New(githubtest.Options{Organization: Organization, DeviceInterval: time.Second}),
+		GitHub: githubtest.New(githubtest.Options{Organization: Organization, DeviceInterval: time.Second, Now: o.Now}),
 		AWS:    awstest.New(awstest.Options{Region: Region, LogLag: o.LogLag}),
 		Joiner: "quick-heron", options: o,
 	}
