@@ -54,6 +54,9 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 func (d *Desk) entered(was store.State, now store.Request) {
 	if now.State != was {
 		d.Meter.Request(now.Operation, string(now.State))
+		if now.State == store.Failed && now.Report != nil && now.Report.Alarm != "" {
+			d.Meter.Unplanned(now.Operation)
+		}
 	}
 	d.runEnded(now)
 }

@@ -115,6 +115,7 @@ func metered(t *testing.T) map[string]map[string][]string {
 	m.Courier(true)
 	m.Request("scim-sync", "running")
 	m.Step("scim-sync", "done")
+	m.Unplanned("scim-sync")
 	m.Refused("stranger")
 	m.Panicked()
 	for _, to := range []string{"slack", "github", "aws"} {

@@ -25,6 +25,7 @@ type Meter struct {
 	acks, callSeconds                           *prometheus.HistogramVec
 	envelopes, duplicates, reconnects, messages *prometheus.CounterVec
 	requests, steps, refusals, calls, assumed   *prometheus.CounterVec
+	unplanned                                   *prometheus.CounterVec
 	gap, panics                                 prometheus.Counter
 	assumedAt                                   *prometheus.GaugeVec // without labels: it isn't there before there is a time
 	backlog                                     backlog
@@ -37,7 +38,7 @@ var (
 	envelopeOutcomes = []string{"done", "duplicate", "busy", "unstored", "panic", "unknown"}
 	reconnectReasons = []string{"refresh", "warning", "silent", "lost", "renewed", "failed"}
 	messageOutcomes  = []string{"sent", "retried", "limited", "undeliverable"}
-	stepOutcomes     = []string{"done", "again", "failed", "unknown"}
+	stepOutcomes     = []string{"done", "again", "failed", "unknown", "lifted"}
 	callOutcomes     = []string{OK, Limited, Refused, Failed, Cut}
 	outside          = []string{"slack", "github", "aws"}
 	assumeOutcomes   = []string{OK, Failed}
@@ -67,6 +68,7 @@ func New() *Meter {
 		messages:   counter("rootbot_messages_total", "Attempts to deliver a message of the outbox, by how they ended.", "kind", "outcome"),
 		requests:   counter("rootbot_requests_total", "Requests that entered a state.", "operation", "state"),
 		steps:      counter("rootbot_steps_total", "Steps that were walked, by how they ended; again: to be called once more.", "operation", "outcome"),
+		unplanned:  counter("rootbot_unplanned_removals_total", "Runs after which something was gone that no plan had shown.", "operation"),
 		refusals:   counter("rootbot_refusals_total", "People and things that were refused, by the kind of the reason.", "kind"),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "rootbot_panics_total", Help: "Panics that were caught. Each is a bug."}),
 		calls:      counter("rootbot_calls_total", "Calls of Slack, GitHub and AWS, by how they ended.", "to", "method", "outcome"),
@@ -80,7 +82,7 @@ func New() *Meter {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.connections, m.courier, m.acks, m.envelopes, m.duplicates, m.reconnects, m.gap, m.messages, m.requests, m.steps,
-		m.refusals, m.panics, m.calls, m.callSeconds, m.assumed, m.assumedAt, &m.backlog,
+		m.refusals, m.unplanned, m.panics, m.calls, m.callSeconds, m.assumed, m.assumedAt, &m.backlog,
 	)
 	m.backlog.names = &m.names
 	// A counter that is born with its first event shows no increase: Prometheus
@@ -136,6 +138,7 @@ func (m *Meter) Offer(operations ...string) {
 		for _, outcome := range stepOutcomes {
 			m.steps.WithLabelValues(operation, outcome)
 		}
+		m.unplanned.WithLabelValues(operation)
 	}
 }
 
@@ -211,7 +214,16 @@ func (m *Meter) Request(operation, state string) {
 	}
 }
 
-// Step counts a step that was walked: done, again, failed or unknown.
+// Unplanned counts a run of an operation after which something was gone that no plan
+// had shown.
+func (m *Meter) Unplanned(operation string) {
+	if m != nil {
+		m.unplanned.WithLabelValues(m.names.known("operation", operation)).Inc()
+	}
+}
+
+// Step counts a step that was walked: done, again, failed, unknown, or lifted (people
+// had undone by hand what the run did before).
 func (m *Meter) Step(operation, outcome string) {
 	if m != nil {
 		m.steps.WithLabelValues(m.names.known("operation", operation), among(stepOutcomes, outcome)).Inc()

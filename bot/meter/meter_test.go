@@ -66,6 +66,7 @@ func everything(m *meter.Meter) {
 	m.Courier(true)
 	m.Request("make-tea", "running")
 	m.Step("make-tea", "again")
+	m.Unplanned("make-tea")
 	m.Refused("stranger")
 	m.Panicked()
 	m.Called("slack", "chat.postMessage", meter.OK, time.Second)
@@ -91,6 +92,7 @@ func TestEveryCountIsToldToPrometheus(t *testing.T) {
 		`rootbot_courier`: "1",
 		`rootbot_requests_total{operation="make-tea",state="running"}`:           "1",
 		`rootbot_steps_total{operation="make-tea",outcome="again"}`:              "1",
+		`rootbot_unplanned_removals_total{operation="make-tea"}`:                 "1",
 		`rootbot_refusals_total{kind="stranger"}`:                                "1",
 		`rootbot_panics_total`:                                                   "1",
 		`rootbot_calls_total{method="chat.postMessage",outcome="ok",to="slack"}`: "1",
