@@ -24,6 +24,8 @@ type grace struct {
 	breaks      error  // of the last step
 	denied      error  // what AWS says to the last call
 	unplannable error  // why no plan can be made
+	later       error  // why none can be made again
+	first       error  // of the first step, before its change
 	more        string // another effect of the last step
 	hours       string // the time of grace in the settings
 	lifted      bool   // people undid the first thing
@@ -47,9 +49,12 @@ func (g *grace) done() []string {
 	return append([]string(nil), g.did...)
 }
 
-func (g *grace) plan(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
+func (g *grace) plan(_ context.Context, r ops.Request, _ ops.Progress) (ops.Plan, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if r.Shown != nil && g.later != nil {
+		return ops.Plan{}, g.later
+	}
 	burn := ops.Step{Do: "burn", Title: "Burn", Effects: []string{"ashes"}}
 	if g.more != "" {
 		burn.Effects = append(burn.Effects, g.more)
@@ -86,6 +91,12 @@ func (g *grace) operation() ops.Operation {
 }
 
 func (g *grace) box(ctx context.Context, run ops.Run) error {
+	g.mu.Lock()
+	first := g.first
+	g.mu.Unlock()
+	if first != nil {
+		return first
+	}
 	if err := run.MayAct(ctx); err != nil {
 		return err
 	}
