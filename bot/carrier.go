@@ -73,6 +73,9 @@ func (d *Desk) interrupted(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := d.remark(ctx, r, events); err != nil {
+		return err
+	}
 	open := map[string]store.Event{}
 	for _, e := range events {
 		call := fmt.Sprintf("%v %v (%v)", e.Data["service"], e.Data["action"], e.Data["target"])
@@ -91,4 +94,40 @@ func (d *Desk) interrupted(ctx context.Context, id string) error {
 		})
 	}
 	return (&run{desk: d, request: r}).Log(ctx, lines...)
+}
+
+// remark notes in a request's row what its record says it has changed: a version of
+// the bot that kept no such notes may have begun the run, and people must be able to
+// restore it all the same.
+func (d *Desk) remark(ctx context.Context, r store.Request, events []store.Event) error {
+	o, ok := d.Operation(r.Operation)
+	if !ok || !r.ActedAt.IsZero() {
+		return nil
+	}
+	var acted, final time.Time
+	for _, e := range events {
+		if e.Kind != "called" || e.Data["outcome"] == "failed" {
+			continue
+		}
+		word := func(key string) string { text, _ := e.Data[key].(string); return text }
+		if acted.IsZero() {
+			acted = e.At
+		}
+		if final.IsZero() && (o.Irreversible == nil || o.Irreversible(ops.Call{Service: word("service"), Action: word("action"), Target: word("target")})) {
+			final = e.At
+		}
+	}
+	if acted.IsZero() {
+		return nil
+	}
+	_, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+		if err := stillCarries(ctx, *now); err != nil {
+			return store.Change{}, err
+		}
+		if now.ActedAt.IsZero() {
+			now.ActedAt, now.FinalAt = acted, final
+		}
+		return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Ask}}}, nil
+	})
+	return err
 }

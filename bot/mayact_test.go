@@ -402,3 +402,25 @@ func TestAFormIsntSentAgainInAnotherName(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 }
+
+// An earlier version of the bot kept no note of what a run had changed.
+func TestARunThatAnEarlierVersionBeganCanBeRestored(t *testing.T) {
+	t.Parallel()
+	g := &grace{}
+	h := g.opened(t)
+	r := h.offered()
+	if err := h.Called(t.Context(), r.For(), ops.Call{Service: "iam", Action: "AttachUserPolicy", Outcome: "done"}); err != nil {
+		t.Fatal(err)
+	}
+	h.restart(func() {
+		if _, err := h.Store.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
+			r.ActedAt = time.Time{}
+			return store.Change{}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}, g.operation())
+	r = h.until(r.ID, "open to be restored", func(r store.Request) bool { return r.Acted() })
+	h.press("U4", bot.Undo, r, "wrong shelf")
+	same(t, "what it ends as", store.Undone, h.ended(r.ID).State)
+}

@@ -79,6 +79,7 @@ func (g *grace) operation() ops.Operation {
 	if g.lock != "" {
 		o.Lock = func(ops.Request) string { return g.lock }
 	}
+	o.Irreversible = func(c ops.Call) bool { return c.Action == "Burn" }
 	o.Subject = func(ops.Request) string { return g.subject }
 	o.Plan = g.plan
 	o.Do = map[string]func(context.Context, ops.Run) error{"box": g.box, "wait": g.wait, "burn": g.burn, "put back": func(context.Context, ops.Run) error {
