@@ -329,6 +329,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		case ctx.Err() != nil:
 			return takeover
 		case errors.Is(err, store.ErrLost):
+			d.Log.Warn(takenOver, "request", id)
 			return takeover // which will find out by whom
 		case errors.Is(err, store.ErrStale):
 			continue
