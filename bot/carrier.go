@@ -18,6 +18,9 @@ type carrier struct {
 
 type carrierKey struct{}
 
+// takenOver is for the operator's log.
+const takenOver = "request was taken over by another process"
+
 // beat keeps a claim, and ends the work when it is lost: somebody else has it then.
 func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job int64) {
 	tick := time.NewTicker(leaseBeat)
@@ -38,9 +41,13 @@ func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job
 			kept = now
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, store.ErrLost):
+			d.Log.Warn(takenOver, "request", id)
+			lost()
+			return
 		default:
 			d.Log.Warn("renew lease", "request", id, "error", err)
-			if errors.Is(err, store.ErrLost) || time.Since(kept) > lease {
+			if time.Since(kept) > lease {
 				lost()
 				return
 			}

@@ -50,6 +50,18 @@ type Desk struct {
 	// where. Nil: there is none.
 	Vault func(context.Context, store.Head) (where string, err error)
 
+	// Front is the front end that this process has, as Asker.Front names it. What was
+	// asked for in another is left to processes that have that. Empty: none is left.
+	Front string
+
+	// SettingsOf returns a digest of an operation's settings and terms. A request that
+	// was planned with others is left to processes that have those. Nil: they aren't compared.
+	SettingsOf func(operation string) string
+
+	// Only is the ID of the one request that this process asks for and carries on. It
+	// answers no clicks. Empty: it carries all that it can judge.
+	Only string
+
 	// Version and Settings are what runs: a version, and the hash of the settings.
 	Version, Settings string
 
@@ -58,6 +70,8 @@ type Desk struct {
 	checks    sync.Map // when a request's run was last allowed to go on, by its ID
 	looks     looks
 	anchoring anchoring
+
+	missingFor time.Duration // 0: as the constant has it
 }
 
 // looks are the plans being made. They only read, so stopping needn't wait for them.
@@ -116,10 +130,15 @@ func (d *Desk) Start(ctx context.Context) error {
 		return err
 	}
 	d.anchoring.ended = make(chan struct{}, 1) // before anything can end
-	if err := d.Store.Start(ctx, 16, d.carry, d.answer); err != nil {
+	if err := d.Store.Join(ctx, d.process()); err != nil {
 		return err
 	}
-	d.startAnchoring(ctx)
+	if err := d.Store.Start(ctx, 16, d.carry, d.answers); err != nil {
+		return err
+	}
+	if d.Only == "" || !d.Store.Shared() { // else it is the others' duty
+		d.startAnchoring(ctx)
+	}
 	return nil
 }
 
@@ -196,7 +215,10 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 		}
 		r := store.Request{
 			ID: id.String(), Card: id.String(), Operation: a.Operation, State: store.Asked, Version: 1, At: d.now(),
-			Asker: a.Asker, Inputs: inputs, Preview: a.Preview, Again: a.Again,
+			Asker: a.Asker, Inputs: inputs, Preview: a.Preview, Again: a.Again, Settings: d.settingsOf(a.Operation),
+		}
+		if d.Only != "" && len(requests) == 0 {
+			r.ID, r.Card = d.Only, d.Only
 		}
 		if len(requests) > 0 {
 			r.Card = requests[0].ID
@@ -257,6 +279,14 @@ const (
 // carry does whatever is next for a request, until it has ended, must wait, or
 // somebody else carries it.
 func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Duration) {
+	seen, takes, adopts, err := d.takes(ctx, id, job)
+	if err != nil {
+		d.Log.Error("look whose request it is", "request", id, "error", err)
+		return afterFault
+	}
+	if !takes {
+		return 0
+	}
 	at := time.Now()
 	claimed, err := d.Store.Claim(ctx, id, job, at, lease)
 	if err != nil {
@@ -280,6 +310,12 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 			d.Log.Error("release request", "request", id, "error", err)
 		}
 	}()
+	if adopts {
+		if err := d.adopt(ctx, seen); err != nil {
+			d.Log.Error("adopt request", "request", id, "error", err)
+			return takeover
+		}
+	}
 	if err := d.interrupted(ctx, id); err != nil && ctx.Err() == nil {
 		d.Log.Error("look what was interrupted", "request", id, "error", err)
 	}
@@ -300,6 +336,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		case ctx.Err() != nil:
 			return takeover
 		case errors.Is(err, store.ErrLost):
+			d.Log.Warn(takenOver, "request", id)
 			return takeover // which will find out by whom
 		case errors.Is(err, store.ErrStale):
 			continue
@@ -322,7 +359,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 func (d *Desk) next(ctx context.Context, r store.Request) (time.Duration, error) {
 	operation, ok := d.Operation(r.Operation)
 	if !ok {
-		return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The operation " + r.Operation + " is not offered any more. Nothing more was done."})
+		return afterFault, nil // carry leaves such a request to others
 	}
 	switch r.State {
 	case store.Asked:

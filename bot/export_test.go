@@ -45,3 +45,6 @@ func (d *Desk) StartAnchoring(ctx context.Context) { d.startAnchoring(ctx) }
 
 // StopAnchoring ends it.
 func (d *Desk) StopAnchoring() { d.anchoring.stop() }
+
+// WaitForOthers is how long the desk waits for a process that has what a request needs.
+func (d *Desk) WaitForOthers(limit time.Duration) { d.missingFor = limit }

@@ -2,7 +2,6 @@ package bot_test
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,24 +44,6 @@ func TestProgressIsToldAfterTwoSeconds(t *testing.T) {
 	if r = h.ended(r.ID); r.State != store.Succeeded || r.Progress != "" {
 		t.Errorf("it ended as %s with the progress %q", r.State, r.Progress)
 	}
-}
-
-func TestAnOperationThatIsntOfferedAnyMore(t *testing.T) {
-	t.Parallel()
-	begun := make(chan bool, 10)
-	h := open(t, tidy(func(context.Context, ops.Run) error { begun <- true; return ops.Again(time.Millisecond) }))
-	r := h.ask()
-	<-begun
-	h.end()
-	other := tidy(nothing)
-	other.Name, other.Command = "dust-off", "/dust-off"
-	h.begin(other)
-	r = h.ended(r.ID)
-	if r.State != store.Failed || !strings.Contains(r.Reason, "tidy-up is not offered any more") || !strings.Contains(r.Reason, "Nothing more was done") {
-		t.Errorf("it ended as %s: %q", r.State, r.Reason)
-	}
-	events := h.events(r.ID)
-	same(t, "the last event", "gave-up", events[len(events)-1])
 }
 
 func TestAStepThatTheCardCantDoAnyMore(t *testing.T) {

@@ -23,18 +23,21 @@ type database struct {
 	replicas int           // how many processes serve it
 	resumes  time.Duration // within which a kill must be made good
 	address  func(t *testing.T) string
+	differ   bool // each replica has settings of its own
 }
 
 var databases = []database{
-	{"SQLite", 1, 5 * time.Second, func(*testing.T) string { return "sqlite:rootbot.db" }},
+	{"SQLite", 1, 5 * time.Second, func(*testing.T) string { return "sqlite:rootbot.db" }, false},
 	// Who is dead is only known when its lease has run out.
-	{"PostgreSQL", 2, 90 * time.Second, postgres},
+	{"PostgreSQL", 2, 90 * time.Second, postgres, false},
+	// And whether somebody comes back with the settings of who is dead, after a minute.
+	{"PostgreSQL with two settings", 2, 150 * time.Second, postgres, true},
 }
 
 // here skips a test, loudly, whose database isn't.
 func (d database) here(t *testing.T) {
 	t.Helper()
-	if d.name != "PostgreSQL" || strings.HasPrefix(os.Getenv("DATABASE_URL"), "postgres") {
+	if d.replicas == 1 || strings.HasPrefix(os.Getenv("DATABASE_URL"), "postgres") {
 		return
 	}
 	if os.Getenv("ROOTBOT_MUST_TEST") != "" {

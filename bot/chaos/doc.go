@@ -7,7 +7,8 @@
 //
 // Each kill is played on SQLite, where the program is started anew, and, where
 // DATABASE_URL names a PostgreSQL of which one is superuser, on PostgreSQL too,
-// where another replica takes over.
+// where another replica takes over: one with the same settings, and one with others,
+// which waits for a minute whether somebody comes back who has those of the dead one.
 //
 //	go test ./bot/chaos                                    # a sample of the kills, another one each time
 //	go test ./bot/chaos -chaos.seed 42                     # the same sample again

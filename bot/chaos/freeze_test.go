@@ -15,41 +15,47 @@ import (
 // as if nothing had happened.
 func TestChaosFrozenReplica(t *testing.T) {
 	t.Parallel()
-	on := databases[1]
-	on.here(t)
-	for _, o := range operations {
-		t.Run(o.name, func(t *testing.T) {
-			t.Parallel()
-			calm := begin(t, processtest.Binary(t), on, o.options, newRelay(point{}))
-			o.play(calm)
-			calls := calm.relay.end()
-			calm.stop()
+	for _, on := range databases[1:] {
+		for _, o := range operations {
+			t.Run(o.name+" on "+on.name, func(t *testing.T) {
+				on.here(t)
+				t.Parallel()
+				freeze(t, o, on)
+			})
+		}
+	}
+}
 
-			freezing := newRelay(point{call: beforeActing(t, calls)})
-			freezing.freezes = true
-			s := begin(t, processtest.Binary(t), on, o.options, freezing)
-			o.play(s)
-			s.relay.end()
-			if s.victim == nil {
-				t.Fatalf("the bot never came to %s", freezing.kill)
-			}
-			thawed := time.Now()
-			s.corpse.Thaw()
-			close(s.victim.drop)
-			// It notices that its request is somebody else's by now.
-			s.corpse.Logged("renew lease", 1)
-			s.corpse.Terminate()
-			s.stop()
-			s.whole()
-			if diff := gocmp.Diff(calm.outcome(), s.outcome()); diff != "" {
-				t.Errorf("this is not what comes of a run that nobody disturbs (-undisturbed +frozen %s):\n%s", freezing.kill, diff)
-			}
-			for _, c := range s.relay.made() {
-				if c.replica == s.victim.replica && c.at.After(thawed) && c.writes {
-					t.Errorf("the replica that was frozen before %s made the call %s afterwards", s.victim, c)
-				}
-			}
-		})
+func freeze(t *testing.T, o operation, on database) {
+	t.Helper()
+	calm := begin(t, processtest.Binary(t), on, o.options, newRelay(point{}))
+	o.play(calm)
+	calls := calm.relay.end()
+	calm.stop()
+
+	freezing := newRelay(point{call: beforeActing(t, calls)})
+	freezing.freezes = true
+	s := begin(t, processtest.Binary(t), on, o.options, freezing)
+	o.play(s)
+	s.relay.end()
+	if s.victim == nil {
+		t.Fatalf("the bot never came to %s", freezing.kill)
+	}
+	thawed := time.Now()
+	s.corpse.Thaw()
+	close(s.victim.drop)
+	// It notices that its request is somebody else's by now.
+	s.corpse.Logged("request was taken over by another process", 1)
+	s.corpse.Terminate()
+	s.stop()
+	s.whole()
+	if diff := gocmp.Diff(calm.outcome(), s.outcome()); diff != "" {
+		t.Errorf("this is not what comes of a run that nobody disturbs (-undisturbed +frozen %s):\n%s", freezing.kill, diff)
+	}
+	for _, c := range s.relay.made() {
+		if c.replica == s.victim.replica && c.at.After(thawed) && c.writes {
+			t.Errorf("the replica that was frozen before %s made the call %s afterwards", s.victim, c)
+		}
 	}
 }
 

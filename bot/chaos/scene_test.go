@@ -63,9 +63,9 @@ func begin(t *testing.T, path string, on database, o worldtest.Options, relay *r
 	})
 	// Without the pauses that a real AWS needs.
 	settings := s.Config() + "    settle: 0s\n    calls_per_second: 0\n"
-	if err := os.WriteFile(filepath.Join(s.dir, "rootbot.yaml"), []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s.settings("rootbot.yaml", settings)
+	// How long a decision is waited for is an operation's setting, and nobody waits that long here.
+	s.settings("other.yaml", strings.NewReplacer("  remove-user:\n", "  remove-user:\n    expiry: 71h\n", "  scim-sync:\n", "  scim-sync:\n    expiry: 71h\n").Replace(settings))
 	address := on.address(t)
 	starting <- struct{}{}
 	defer func() { <-starting }()
@@ -75,6 +75,9 @@ func begin(t *testing.T, path string, on database, o worldtest.Options, relay *r
 			b.env = relay.env(t, s.World, i)
 		}
 		maps.Copy(b.env, map[string]string{"DATABASE_URL": address, "ROOTBOT_LISTEN": "127.0.0.1:0"})
+		if on.differ && i > 0 {
+			b.env["ROOTBOT_CONFIG"] = "other.yaml"
+		}
 		s.bots = append(s.bots, b)
 		s.serve(b)
 	}
@@ -83,6 +86,13 @@ func begin(t *testing.T, path string, on database, o worldtest.Options, relay *r
 		go s.hunt()
 	}
 	return s
+}
+
+func (s *scene) settings(name, text string) {
+	s.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // serve starts a process and returns when Slack has its connections.

@@ -59,6 +59,14 @@ func (s *Store) Carries(ctx context.Context, id string, job int64) (bool, error)
 	return carrier == job, s.noted(err)
 }
 
+// HoldsLease tells whether the job's claim still holds: it is the newest, and its
+// lease hasn't run out.
+func (s *Store) HoldsLease(ctx context.Context, id string, job int64) (bool, error) {
+	var n int
+	err := s.row(ctx, `SELECT COUNT(*) FROM requests WHERE id = $1 AND carrier = $2 AND leased_till > $3`, id, job, s.clock(time.Now())).Scan(&n)
+	return n == 1, s.noted(err)
+}
+
 // RecordAs adds events of what a job does to a request, if the job's claim still
 // holds; else ErrLost. So what is recorded before it is done isn't done by a
 // process that was frozen while another took its work over.

@@ -126,9 +126,9 @@ func (p *postgres) write(ctx context.Context, fn func(transaction) error) error 
 	defer conn.Raw(func(any) error { return tx.Rollback(context.WithoutCancel(ctx)) })
 	in := transaction{statements: conn}
 	if p.river != nil {
-		in.insert = func(ctx context.Context, args river.JobArgs) error {
+		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
 			return conn.Raw(func(any) error {
-				_, err := p.river.InsertTx(ctx, tx, args, nil)
+				_, err := p.river.InsertTx(ctx, tx, args, opts)
 				return err
 			})
 		}

@@ -99,8 +99,8 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	defer tx.Rollback()
 	in := transaction{statements: preparedTx{f.ready, tx}}
 	if f.river != nil {
-		in.insert = func(ctx context.Context, args river.JobArgs) error {
-			_, err := f.river.InsertTx(ctx, tx, args, nil)
+		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
+			_, err := f.river.InsertTx(ctx, tx, args, opts)
 			return err
 		}
 	}

@@ -44,10 +44,13 @@ type Store struct {
 	log     *slog.Logger
 	wake    chan struct{}
 	id      string       // of this process, among those that share the database
+	queue   string       // of River, where this process puts jobs
 	ahead   atomic.Int64 // how far the database's clock is ahead of ours, in microseconds
 	trouble atomic.Pointer[trouble]
 	rousing rousing
 	handing handing
+
+	processes processes
 }
 
 // backend is what differs between the databases.
@@ -81,7 +84,8 @@ type statements interface {
 // transaction is one that writes.
 type transaction struct {
 	statements
-	insert func(context.Context, river.JobArgs) error
+	insert func(context.Context, river.JobArgs, *river.InsertOpts) error
+	queue  string // of the jobs that are inserted
 }
 
 // job inserts a job that is done once the transaction is committed. Before Start
@@ -90,7 +94,7 @@ func (tx transaction) job(ctx context.Context, args river.JobArgs) error {
 	if tx.insert == nil {
 		return nil
 	}
-	if err := tx.insert(ctx, args); err != nil {
+	if err := tx.insert(ctx, args, &river.InsertOpts{Queue: tx.queue}); err != nil {
 		return fmt.Errorf("insert job: %w", err)
 	}
 	return nil
@@ -100,7 +104,7 @@ func (tx transaction) job(ctx context.Context, args river.JobArgs) error {
 // "postgres://user@host/name", and brings its tables up to date. A file is this
 // process's alone until Close. No error shows a password.
 func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error) {
-	s := &Store{log: log, wake: make(chan struct{}, 1), id: uuid.NewString()}
+	s := &Store{log: log, wake: make(chan struct{}, 1), id: uuid.NewString(), queue: river.QueueDefault}
 	scheme, path, _ := strings.Cut(address, ":")
 	var err error
 	switch {
@@ -141,8 +145,11 @@ func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	return nil
 }
 
-// Close closes the database. Stop must have returned.
-func (s *Store) Close() error { return s.backend.close() }
+// Close closes the database. Stop must have returned, if Start has.
+func (s *Store) Close() error {
+	s.processes.stop()
+	return s.backend.close()
+}
 
 // Shared tells whether other processes may be at work in the same database.
 func (s *Store) Shared() bool { return s.backend.shared() }
@@ -168,7 +175,10 @@ func (s *Store) clock(t time.Time) int64 { return t.UnixMicro() + s.ahead.Load()
 
 // write runs fn in a transaction.
 func (s *Store) write(ctx context.Context, fn func(transaction) error) error {
-	return s.noted(s.backend.write(ctx, fn))
+	return s.noted(s.backend.write(ctx, func(tx transaction) error {
+		tx.queue = s.queue
+		return fn(tx)
+	}))
 }
 
 // exec runs one statement that writes.

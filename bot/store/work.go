@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -73,7 +74,7 @@ func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer
 	if err := s.backend.start(ctx, &river.Config{
 		Logger:               s.log,
 		Workers:              bundle,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Queues:               s.queues(workers),
 		FetchCooldown:        10 * time.Millisecond,
 		FetchPollInterval:    250 * time.Millisecond,
 		JobTimeout:           jobTimeout,
@@ -94,6 +95,19 @@ func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer
 	return nil
 }
 
+// queues are those that this process works: everybody's, unless it carries only
+// one request, and its own, where the others leave it what is its to do.
+func (s *Store) queues(workers int) map[string]river.QueueConfig {
+	queues := map[string]river.QueueConfig{}
+	if s.processes.self.Only == "" {
+		queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: workers}
+	}
+	if s.processes.self.Only != "" || s.Shared() {
+		queues[queueOf(s.id)] = river.QueueConfig{MaxWorkers: workers}
+	}
+	return queues
+}
+
 // startRiver starts the engine. The context of Start would stop it as soon as
 // that is cancelled; Stop does that in its turn.
 func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
@@ -105,9 +119,16 @@ func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
 
 // Stop lets the steps at hand finish, for 12 s at most, and stops working.
 func (s *Store) Stop(ctx context.Context) error {
+	left := s.leave(ctx)
 	s.rousing.stop()
 	s.handing.stop()
-	return s.backend.stop(ctx)
+	err := errors.Join(left, s.backend.stop(ctx))
+	if s.processes.joined && s.Shared() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, unqueue(ctx, s.backend.run(), s.id))
+	}
+	return err
 }
 
 // accept runs fn in a transaction that stores what somebody asks for. River gets
@@ -119,7 +140,7 @@ func (s *Store) accept(ctx context.Context, fn func(transaction) error) error {
 	var jobs []river.JobArgs
 	err := s.write(ctx, func(tx transaction) error {
 		if tx.insert != nil {
-			tx.insert = func(_ context.Context, args river.JobArgs) error {
+			tx.insert = func(_ context.Context, args river.JobArgs, _ *river.InsertOpts) error {
 				jobs = append(jobs, args)
 				return nil
 			}
@@ -243,8 +264,8 @@ func (s *Store) startRousing(ctx context.Context) {
 			if err == nil {
 				err = s.rouse(ctx, s.clock(time.Now().Add(-lostAfter)), fewAtATime)
 			}
-			if err == nil {
-				err = s.forget(ctx)
+			if err == nil && s.processes.self.Only == "" {
+				err = errors.Join(s.forget(ctx), s.forgetProcesses(ctx))
 			}
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("look for what was lost", "error", s.noted(err))
@@ -255,26 +276,27 @@ func (s *Store) startRousing(ctx context.Context) {
 
 // lost are the requests whose lease has run out, since who ends a lease leaves none,
 // and those without one that were due at $2; it is $1 now.
-const lost = `(leased_till > 0 AND leased_till <= $1 OR leased_till = 0 AND due_at <= $2)`
+// Where this process carries only $3, nothing else is looked for; ” is all.
+const lost = `(leased_till > 0 AND leased_till <= $1 OR leased_till = 0 AND due_at <= $2) AND ($3 = '' OR id = $3 OR card = $3)`
 
 // rouse wakes somebody for requests and clicks that were due at a time of the
 // database's clock and that nobody is at work on, the longest due first.
 func (s *Store) rouse(ctx context.Context, due int64, most int) error {
-	now := s.clock(time.Now())
+	now, only := s.clock(time.Now()), s.processes.self.Only
 	// Most of the time there are none, and a transaction would be for nothing.
 	var n int
 	if err := s.row(ctx, `SELECT (SELECT COUNT(*) FROM requests WHERE ended_at IS NULL AND `+lost+`)
-		+ (SELECT COUNT(*) FROM clicks WHERE done_at IS NULL AND due_at <= $2)`, now, due).Scan(&n); err != nil || n == 0 {
+		+ (SELECT COUNT(*) FROM clicks WHERE done_at IS NULL AND due_at <= $2 AND $3 = '')`, now, due, only).Scan(&n); err != nil || n == 0 {
 		return err
 	}
 	return s.write(ctx, func(tx transaction) error {
 		requests, err := column[string](ctx, tx, `UPDATE requests SET due_at = $1 WHERE id IN (
-			SELECT id FROM requests WHERE ended_at IS NULL AND `+lost+` ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
+			SELECT id FROM requests WHERE ended_at IS NULL AND `+lost+` ORDER BY due_at LIMIT $4) RETURNING id`, now, due, only, most)
 		if err != nil {
 			return fmt.Errorf("look for lost requests: %w", err)
 		}
 		clicks, err := column[int64](ctx, tx, `UPDATE clicks SET due_at = $1 WHERE id IN (
-			SELECT id FROM clicks WHERE done_at IS NULL AND due_at <= $2 ORDER BY due_at LIMIT $3) RETURNING id`, now, due, most)
+			SELECT id FROM clicks WHERE done_at IS NULL AND due_at <= $2 AND $3 = '' ORDER BY due_at LIMIT $4) RETURNING id`, now, due, only, most)
 		if err != nil {
 			return fmt.Errorf("look for lost clicks: %w", err)
 		}

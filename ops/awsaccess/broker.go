@@ -5,6 +5,7 @@
 package awsaccess
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -38,6 +39,10 @@ type Broker struct {
 
 	// Record records the calls of the sessions that act. Nil: they aren't recorded.
 	Record Recorder
+	// Fence is asked before each further try of a recorded call: the record allows the
+	// first one, and the SDK's pauses between two tries may be long. An error ends the
+	// call; a *ops.HaltError is returned as it is. Nil: nobody is asked.
+	Fence func(context.Context, ops.Request) error
 	// Observe is told of every call, sts:AssumeRole included. Nil: nobody is. It
 	// must be set before the first session is made, and may be called from several
 	// goroutines.
@@ -120,6 +125,9 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
 	if stage.Tags && b.Record != nil {
 		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials))
+		if b.Fence != nil {
+			config.APIOptions = append(config.APIOptions, fencing(b.Fence, r))
+		}
 	}
 	if b.Observe != nil {
 		config.APIOptions = append(config.APIOptions, observing(b.Observe))

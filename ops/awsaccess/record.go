@@ -44,7 +44,7 @@ func recording(record Recorder, r ops.Request, credentials aws.CredentialsProvid
 					What: "The bot couldn't record what it was about to do, so it didn't do it: " + call.Action + " was not called.", Next: "Tell whoever runs the bot.",
 				}
 			}
-			out, metadata, err := next.HandleInitialize(ctx, in)
+			out, metadata, err := next.HandleInitialize(middleware.WithStackValue(ctx, triesKey{}, new(int)), in)
 			outcome(&call, metadata, err)
 			// It was done, whatever becomes of ctx.
 			if noted := record(context.WithoutCancel(ctx), r, call); noted != nil && err == nil {

@@ -3,6 +3,7 @@ package service
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,22 @@ type Config struct {
 type OperationConfig struct {
 	Settings catalog.Settings
 	Terms    bot.Terms
+}
+
+// Digest is the same for the same settings and terms, however the file says them.
+func (o OperationConfig) Digest() (string, error) {
+	hours := o.Terms.Hours
+	zone := ""
+	if hours.Zone != nil {
+		zone = hours.Zone.String()
+	}
+	terms := o.Terms
+	terms.Hours = bot.Hours{}
+	text, err := json.Marshal([]any{o.Settings, terms, hours.Begin, hours.End, zone})
+	if err != nil {
+		return "", fmt.Errorf("operations.%s: %w", o.Settings.Name(), err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
 }
 
 // termsConfig are the desk's settings of an operation, beside its own.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-github/v62/github"
+	"github.com/google/uuid"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -55,68 +56,123 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	if err != nil {
 		return errors.New(ops.Words(githubaccess.Explain(err), ""))
 	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make a request's ID: %w", err)
+	}
+	// What others asked for isn't this process's: it has neither their chat nor the
+	// bot's own credentials.
+	s.Desk.Front, s.Desk.Only = "terminal", id.String()
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}
-	r, err := s.Desk.Ask(ctx, bot.Asking{
+	failed := s.ask(ctx, bot.Asking{
 		Operation: operation, Inputs: inputs, Preview: preview, Asker: store.Asker{Front: "terminal", Login: me.GetLogin()},
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%s, asked for by %s, request %s\n", operation, me.GetLogin(), ops.Short(r.ID))
-	failed := s.watch(ctx, r.ID, out)
+	}, out)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
 	return errors.Join(failed, s.Desk.Stop(stopping))
 }
 
-// watch prints a request's messages as they are written, until it has ended.
+// ask asks for something and prints what becomes of it.
+func (s *Service) ask(ctx context.Context, a bot.Asking, out io.Writer) error {
+	r, err := s.Desk.Ask(ctx, a)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s, asked for by %s, request %s\n", a.Operation, a.Asker.Login, ops.Short(r.ID))
+	return s.watch(ctx, r.ID, out)
+}
+
+const (
+	followEvery = 250 * time.Millisecond // a request that another process may carry
+	givenUp     = time.Minute            // so long without anybody at work on it, or without a database
+)
+
+// watch prints a request's messages as they are written, whichever process writes
+// them, until the request has ended.
 func (s *Service) watch(ctx context.Context, id string, out io.Writer) error {
+	printed := map[int64]bool{}
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for well := time.Now(); ; {
+		over, err := s.look(ctx, id, out, printed)
+		switch {
+		case over:
+			return err
+		case err == nil:
+			well = time.Now()
+		case !s.Store.Shared() || ctx.Err() != nil || time.Since(well) > givenUp:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.Store.Woken():
+		case <-tick.C:
+		}
+	}
+}
+
+// look prints what is new about a request, but what was printed before. It tells
+// whether nothing more comes.
+func (s *Service) look(ctx context.Context, id string, out io.Writer, printed map[int64]bool) (over bool, err error) {
 	// What is printed is recorded as told, also when ctx ends meanwhile.
 	finish := context.WithoutCancel(ctx)
 	for {
 		// How it stands is read first: what was written up to then is told below.
 		r, err := s.Store.Request(finish, id)
 		if err != nil {
-			return err
+			return false, err
 		}
-		waiting, err := s.Store.Unsent(finish)
+		told, err := s.tell(finish, id, out, printed)
 		if err != nil {
-			return err
+			return false, err
 		}
-		told := 0
-		for _, m := range waiting {
-			if m.Request != id {
-				continue
-			}
-			told++
-			r, err := s.Store.Request(finish, id)
-			if err != nil {
-				return err
-			}
-			if err := s.print(finish, out, r, m); err != nil {
-				return err
-			}
-			if err := s.Store.Sent(finish, time.Now(), store.Delivery{Messages: []int64{m.ID}, Events: s.Desk.Receipt(m, r, store.Post{})}); err != nil {
-				return err
-			}
-		}
+		stalled, err := s.Store.Stalled(finish, id)
 		switch {
-		case told > 0:
+		case err != nil:
+			return false, err
+		case told:
 			continue
 		case r.State == store.Succeeded:
-			return nil
+			return true, nil
 		case r.State.Ended():
-			return ErrNotDone
+			return true, ErrNotDone
 		case ctx.Err() != nil:
-			return fmt.Errorf("interrupted: request %s goes on when rootbot is started again with this database", ops.Short(id))
+			return true, fmt.Errorf("interrupted: request %s goes on in rootbot serve, as soon as that runs with this database", ops.Short(id))
+		case stalled > givenUp:
+			return true, fmt.Errorf("no process has worked on request %s for %v, so this one stops waiting; it is still %s, and goes on in rootbot serve", ops.Short(id), stalled.Round(time.Second), r.State)
 		}
-		select {
-		case <-ctx.Done():
-		case <-s.Store.Woken():
+		return false, nil
+	}
+}
+
+// tell prints the messages of a request that weren't told yet.
+func (s *Service) tell(ctx context.Context, id string, out io.Writer, printed map[int64]bool) (told bool, err error) {
+	waiting, err := s.Store.UnsentOf(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range waiting {
+		if m.Tries == 0 && m.Due.After(time.Now()) {
+			continue // it is for later, when nobody may be here any more
+		}
+		told = true
+		r, err := s.Store.Request(ctx, id)
+		if err != nil {
+			return told, err
+		}
+		if !printed[m.ID] {
+			if err := s.print(ctx, out, r, m); err != nil {
+				return told, err
+			}
+			printed[m.ID] = true
+		}
+		if err := s.Store.Sent(ctx, time.Now(), store.Delivery{Messages: []int64{m.ID}, Events: s.Desk.Receipt(m, r, store.Post{})}); err != nil {
+			return told, err
 		}
 	}
+	return told, nil
 }
 
 func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m store.Message) error {
@@ -128,7 +184,7 @@ func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m s
 		case r.State == store.Succeeded && r.Preview:
 			fmt.Fprintln(out, r.Reason)
 		}
-	case store.Private:
+	case store.Private, store.Note:
 		fmt.Fprintln(out, m.Body.Text)
 	case store.Pointer:
 		if m.Body.Text != "" {

@@ -48,12 +48,15 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	assumed := &roles{}
 	broker.Observe = observe(counts, assumed)
 	desk := &bot.Desk{Log: log, Meter: counts, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
-	broker.Record = desk.Called
+	broker.Record, broker.Fence = desk.Called, desk.Fence
 	var operations []ops.Operation
-	terms := map[string]bot.Terms{}
+	terms, digests := map[string]bot.Terms{}, map[string]string{}
 	for _, o := range config.Operations {
 		operations = append(operations, o.Settings.Operation(broker, client, config.GitHub.Organization))
 		terms[o.Settings.Name()] = o.Terms
+		if digests[o.Settings.Name()], err = o.Digest(); err != nil {
+			return nil, err
+		}
 	}
 	if err := ops.Validate(operations); err != nil {
 		return nil, err
@@ -73,6 +76,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		return meter.Backlog(b), err
 	})
 	desk.Store, desk.Operations, desk.Terms = db, operations, terms
+	desk.SettingsOf = func(operation string) string { return digests[operation] }
 	desk.Team = &team.Team{
 		GitHub: client, Organization: config.GitHub.Organization, Slug: config.GitHub.Team,
 		Identities: identities, Links: db, Channel: "#" + strings.TrimPrefix(config.Slack.LogChannel, "#"),
@@ -157,6 +161,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 		return err
 	}
 	defer s.Close()
+	s.Desk.Front = "slack"
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
