@@ -74,7 +74,7 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 		replies:     replies{byRequest: map[string]reply{}},
 		unreachable: unreachable{why: map[string]string{}},
 	}
-	c.holds = &holds{next: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), till: map[string]time.Time{}, keep: c.keepHold}
+	c.holds = &holds{next: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), keep: c.keepHold}
 	c.http = &http.Client{Transport: c.holds, Timeout: 20 * time.Second}
 	c.api = slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
 		slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(c.http))

@@ -25,3 +25,6 @@ func (c *Chat) Settle() { c.delivering.Wait() }
 
 // Queued tells how many envelopes wait to be handled.
 func (c *Chat) Queued() int { return len(c.intake.queue) }
+
+// Holds keeps to what Slack asks to wait for, in what goes through next.
+func Holds(next http.RoundTripper) http.RoundTripper { return &holds{next: next} }

@@ -29,12 +29,11 @@ const (
 	waitMost   = 30 * time.Second
 )
 
-// sockets are the connections that stand, and what holds the opening of others up.
+// sockets are the connections that stand, and the pace at which others are opened.
 type sockets struct {
 	mu       sync.Mutex
 	standing map[*connection]struct{}
 	since    time.Time // none stands; zero: one does, or none ever did
-	held     time.Time // Slack said to open none before
 	opening  *rate.Limiter
 }
 
@@ -163,13 +162,14 @@ func (c *Chat) keep(ctx context.Context, nth int) error {
 	}
 }
 
-// connect opens a connection, and tries again for as long as it takes. An error
+// connect opens a connection, and tries again for as long as it takes: about once
+// a second, and never before the time that Slack has asked to wait for. An error
 // is one that no waiting mends, or the end of ctx.
 func (c *Chat) connect(ctx context.Context) (*connection, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.MaxInterval = waitMost
 	return backoff.Retry(ctx, func() (*connection, error) {
-		if err := c.sockets.turn(ctx); err != nil {
+		if err := c.sockets.opening.Wait(ctx); err != nil {
 			return nil, backoff.Permanent(err)
 		}
 		conn, err := c.dial(ctx)
@@ -185,36 +185,8 @@ func (c *Chat) connect(ctx context.Context) (*connection, error) {
 		c.desk.Meter.Reconnected("failed")
 		c.log.Warn("connect to Slack", "error", redactURL(err))
 		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
-			c.sockets.hold(limited.RetryAfter)
+			return nil, &backoff.RetryAfterError{Duration: limited.RetryAfter}
 		}
 		return nil, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0))
-}
-
-// turn waits until a connection may be opened: about one a second, and none
-// before the time that Slack asked to wait for.
-func (s *sockets) turn(ctx context.Context) error {
-	for {
-		s.mu.Lock()
-		held := time.Until(s.held)
-		s.mu.Unlock()
-		if held <= 0 {
-			return s.opening.Wait(ctx)
-		}
-		timer := time.NewTimer(held)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
-}
-
-func (s *sockets) hold(wait time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if till := time.Now().Add(wait); till.After(s.held) {
-		s.held = till
-	}
 }

@@ -1,7 +1,6 @@
 package slacktest
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -13,7 +12,7 @@ import (
 type Fault struct {
 	Delay      time.Duration // before anything else
 	Cut        bool          // reset the connection before doing anything
-	RetryAfter time.Duration // answer 429; calls before it has passed are a problem
+	RetryAfter time.Duration // answer 429; calls that the app makes after it has read that, and before it has passed, are a problem
 	Status     int           // answer with this HTTP status and a page of HTML, as Slack does for 5xx
 	Error      string        // answer {"ok":false,"error":Error}
 	CutAfter   bool          // do it, then reset the connection without an answer
@@ -44,21 +43,17 @@ func (w *Workspace) SetDelay(method string, d time.Duration) {
 	w.delays[method] = d
 }
 
-// grace is how long a call may have been on its way when another one was told
-// to wait.
-const grace = 100 * time.Millisecond
-
 // before tells what is to happen to a call before it is looked at: a fault, a
-// delay, and for how long it has to be told to come back later.
-func (w *Workspace) before(method, channel string) (f Fault, delay, wait time.Duration) {
+// delay, and whether the app is to be told to come back later.
+func (w *Workspace) before(from *wire, method, channel string) (f Fault, delay time.Duration, later *pause) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delay = w.delays["*"]
 	if d, ok := w.delays[method]; ok {
 		delay = d
 	}
-	if left := w.patience(method, w.waits[method]); left > 0 {
-		return Fault{}, delay, left
+	if later = w.waits[method]; w.early(from, method, later) {
+		return Fault{}, delay, later
 	}
 	for _, queue := range []string{method, "*"} {
 		if faults := w.faults[queue]; len(faults) > 0 {
@@ -68,33 +63,16 @@ func (w *Workspace) before(method, channel string) (f Fault, delay, wait time.Du
 	}
 	delay += f.Delay
 	if f.Cut {
-		return f, delay, 0
+		return f, delay, nil
 	}
 	if f.RetryAfter > 0 {
-		w.waits[method] = told(f.RetryAfter)
-		return f, delay, f.RetryAfter
+		w.waits[method] = &pause{until: time.Now().Add(delay + f.RetryAfter)}
+		return f, delay, w.waits[method]
 	}
 	if w.opts.RateLimit && method == "chat.postMessage" {
-		return f, delay, w.fill(channel)
+		return f, delay, w.fill(from, channel)
 	}
-	return f, delay, 0
-}
-
-// pause is a time in which the app was told to wait.
-type pause struct{ from, until time.Time }
-
-func told(d time.Duration) pause {
-	now := time.Now()
-	return pause{now, now.Add(d)}
-}
-
-// patience tells how much of p is left. Who calls within it has not listened.
-func (w *Workspace) patience(what string, p pause) time.Duration {
-	left := time.Until(p.until)
-	if left > 0 && time.Since(p.from) > grace {
-		w.problemLocked("%s: called %s before Retry-After had passed", what, left.Round(time.Millisecond))
-	}
-	return left
+	return f, delay, nil
 }
 
 // burst is how many messages a channel takes at once before it takes one a second.
@@ -104,28 +82,28 @@ const burst = 4
 type bucket struct {
 	room  float64
 	at    time.Time
-	pause pause
+	pause *pause
 }
 
-// fill takes room for one message in channel, or tells how long there is none.
-func (w *Workspace) fill(channel string) time.Duration {
+// fill takes room for one message in channel, or tells until when there is none.
+func (w *Workspace) fill(from *wire, channel string) *pause {
 	now := time.Now()
 	b := w.buckets[channel]
 	if b == nil {
 		b = &bucket{room: burst, at: now}
 		w.buckets[channel] = b
 	}
-	if left := w.patience("chat.postMessage to "+channel, b.pause); left > 0 {
-		return left
+	if w.early(from, "chat.postMessage to "+channel, b.pause) {
+		return b.pause
 	}
 	b.room = min(burst, b.room+now.Sub(b.at).Seconds())
 	b.at = now
 	if b.room < 1 {
-		b.pause = told(time.Second)
-		return time.Second
+		b.pause = &pause{until: now.Add(time.Second)}
+		return b.pause
 	}
 	b.room--
-	return 0
+	return nil
 }
 
 // sleep waits for d and reports whether anybody is still there.
@@ -160,7 +138,7 @@ func cut(rw http.ResponseWriter) {
 
 // reset closes conn so that its other end sees a reset and not an end.
 func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()
@@ -170,14 +148,13 @@ func reset(conn net.Conn) {
 // and reports whether that has answered it. after is to be called once the
 // request has been carried out; it reports the same.
 func (w *Workspace) faulty(rw http.ResponseWriter, r *http.Request, what string) (answered bool, after func() bool) {
-	f, delay, wait := w.before(what, "")
+	f, delay, later := w.before(wireOf(r), what, "")
 	switch {
 	case !w.sleep(r, delay) || f.Cut:
 		cut(rw)
 		return true, nil
-	case wait > 0:
-		rw.Header().Set("Retry-After", fmt.Sprint(int((wait+time.Second-1)/time.Second)))
-		http.Error(rw, "ratelimited", http.StatusTooManyRequests)
+	case later != nil:
+		w.tellToWait(rw, later, "text/plain; charset=utf-8", "ratelimited\n")
 		return true, nil
 	case f.Status != 0:
 		http.Error(rw, http.StatusText(f.Status), f.Status)

@@ -1,7 +1,10 @@
 package slacktest_test
 
 import (
+	"bufio"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -95,21 +98,72 @@ func TestFaultsComeInOrderAndEnd(t *testing.T) {
 func TestCallingBeforeRetryAfterIsAProblem(t *testing.T) {
 	s := begin(t, slacktest.Options{})
 	s.Fail("users.info", slacktest.Fault{RetryAfter: time.Minute})
-	for range 2 {
-		if _, err := s.api.GetUserInfo(s.ada.ID); err == nil {
-			t.Error("was answered")
-		}
-	}
-	s.blameless()
-	s.SetDelay("auth.test", 150*time.Millisecond)
-	if _, err := s.api.AuthTest(); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := s.api.GetUserInfo(s.ada.ID); err == nil {
 		t.Error("was answered")
 	}
-	if p := s.Problems(); len(p) != 1 || !strings.Contains(p[0], "Retry-After") {
+	s.blameless()
+	s.hammers(t)
+	if p := s.Problems(); !strings.Contains(p[0], "users.info: called ") || !strings.Contains(p[0], "Retry-After") {
 		t.Errorf("problems are %q", p)
+	}
+}
+
+// hammers calls users.info until that is found fault with: the workspace hears a
+// moment later that the app has read that it must wait.
+func (s *story) hammers(t *testing.T) {
+	t.Helper()
+	for n := len(s.Problems()); len(s.Problems()) == n && t.Context().Err() == nil; {
+		if _, err := s.api.GetUserInfo(s.ada.ID); err == nil {
+			t.Fatal("was answered")
+		}
+	}
+}
+
+// A call that was under way is no fault of the app's, however late the workspace
+// gets round to it.
+func TestWhatWasUnderWayWhenTheAppReadThatItMustWaitIsNoProblem(t *testing.T) {
+	s := begin(t, slacktest.Options{})
+	address := strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/api/")
+	dial := func() (net.Conn, *bufio.Reader) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn, bufio.NewReader(conn)
+	}
+	request := "GET /api/users.info?user=" + s.ada.ID + " HTTP/1.1\r\nHost: slack\r\nAuthorization: Bearer " + s.BotToken + "\r\n\r\n"
+	begun, rest := request[:20], request[20:]
+	write := func(conn net.Conn, what string) {
+		t.Helper()
+		if _, err := io.WriteString(conn, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(from *bufio.Reader) {
+		t.Helper()
+		answer, err := http.ReadResponse(from, nil)
+		if err != nil || answer.StatusCode != http.StatusTooManyRequests {
+			t.Fatalf("the answer is %v, %v", answer, err)
+		}
+		answer.Body.Close()
+	}
+	early, answers := dial()
+	late, after := dial()
+	write(early, begun)
+	s.Fail("users.info", slacktest.Fault{RetryAfter: time.Minute})
+	s.hammers(t)
+	n := len(s.Problems())
+
+	write(early, rest)
+	told(answers)
+	if problems := s.Problems(); len(problems) != n {
+		t.Errorf("found fault with what had been under way: %q", problems[n:])
+	}
+	write(late, request)
+	told(after)
+	if problems := s.Problems(); len(problems) != n+1 {
+		t.Errorf("%d problems, though a call was made over an old connection once the app knew", len(problems)-n)
 	}
 }
 

@@ -147,7 +147,7 @@ func (w *Workspace) serveMethod(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done := Call{Method: name, At: at, Args: args, Status: http.StatusOK}
-	fault, delay, wait := w.before(name, args["channel"])
+	fault, delay, later := w.before(wireOf(r), name, args["channel"])
 	if !w.sleep(r, delay) || fault.Cut {
 		done.Status, done.Error = 0, "connection cut before the call"
 		w.record(done)
@@ -155,10 +155,10 @@ func (w *Workspace) serveMethod(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case wait > 0:
-		rw.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-		done.Status = http.StatusTooManyRequests
-		w.answer(rw, done, nil, apiError("ratelimited"))
+	case later != nil:
+		done.Status, done.Error = http.StatusTooManyRequests, "ratelimited"
+		w.record(done)
+		w.tellToWait(rw, later, jsonType, `{"ok":false,"error":"ratelimited"}`)
 		return
 	case fault.Status != 0:
 		done.Status, done.Error = fault.Status, http.StatusText(fault.Status)
@@ -234,8 +234,10 @@ func (w *Workspace) answer(rw http.ResponseWriter, done Call, result any, err er
 	writeJSON(rw, done.Status, body)
 }
 
+const jsonType = "application/json; charset=utf-8"
+
 func writeJSON(rw http.ResponseWriter, status int, body any) {
-	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+	rw.Header().Set("Content-Type", jsonType)
 	rw.WriteHeader(status)
 	_ = json.NewEncoder(rw).Encode(body)
 }

@@ -72,6 +72,7 @@ type Workspace struct {
 	opts     Options
 	host     string
 	server   *http.Server
+	entrance *entrance
 	served   chan struct{}
 	closing  chan struct{}
 	closed   sync.Once
@@ -101,7 +102,7 @@ type Workspace struct {
 	faults      map[string][]Fault
 	delays      map[string]time.Duration
 	buckets     map[string]*bucket
-	waits       map[string]pause
+	waits       map[string]*pause
 }
 
 // New starts a workspace. It panics where Listen returns an error, as
@@ -146,7 +147,7 @@ func Listen(o Options) (*Workspace, error) {
 		faults:     map[string][]Fault{},
 		delays:     map[string]time.Duration{},
 		buckets:    map[string]*bucket{},
-		waits:      map[string]pause{},
+		waits:      map[string]*pause{},
 	}
 	bot := w.AddUser(User{ID: "U0ROOTBOT", Name: o.BotName, RealName: o.BotName, Bot: true})
 	w.BotUserID = bot.ID
@@ -163,10 +164,11 @@ func Listen(o Options) (*Workspace, error) {
 		w.problem("request for %s %s, which Slack does not serve", r.Method, r.URL.Path)
 		http.NotFound(rw, r)
 	})
-	w.server = &http.Server{Handler: w.counted(mux), ReadHeaderTimeout: 10 * time.Second}
+	w.entrance = newEntrance(l)
+	w.server = &http.Server{Handler: w.counted(mux), ReadHeaderTimeout: 10 * time.Second, ConnContext: withWire}
 	go func() {
 		defer close(w.served)
-		_ = w.server.Serve(l)
+		_ = w.server.Serve(w.entrance)
 	}()
 	return w, nil
 }
@@ -211,6 +213,7 @@ func (w *Workspace) counted(h http.Handler) http.Handler {
 		w.handlers.Add(1)
 		w.mu.Unlock()
 		defer w.handlers.Done()
+		defer wireOf(r).done()
 		h.ServeHTTP(rw, r)
 	})
 }
