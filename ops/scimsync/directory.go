@@ -77,7 +77,7 @@ func (o *operation) readTeams(ctx context.Context, progress func(done, of int)) 
 	if len(slugs) == 0 {
 		return nil, &ops.Error{
 			Kind: ops.Refused,
-			What: fmt.Sprintf("GitHub says that the organisation %s has no teams. The function would delete every group and user it owns, so nothing was run.", o.organization),
+			What: fmt.Sprintf("GitHub says that the organisation %s has no teams. If the function was told the same, it would delete every group and user it owns.", o.organization),
 			Next: "Most likely the GitHub App lacks the permission to read members, or GitHub is in trouble.",
 		}
 	}

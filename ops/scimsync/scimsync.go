@@ -207,7 +207,7 @@ func (o *operation) people(ctx context.Context, words []string) ([]string, error
 		user, _, err := o.github.Users.Get(ctx, word)
 		if githubaccess.NotFound(err) {
 			return nil, &ops.Error{
-				Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s. Nothing was run.", word),
+				Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s.", word),
 				Next: "Check the spelling; /scim-sync help shows the forms of the command.", Err: err,
 			}
 		}
