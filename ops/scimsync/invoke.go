@@ -36,6 +36,11 @@ const patience = 20 * time.Second
 // looked at for what people need to decide, and the run stops.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (o *operation) invoke(ctx context.Context, run ops.Run) error {
+	kept, err := planned(ctx, run)
+	if err != nil {
+		return err
+	}
+	o = o.under(kept.Terms)
 	var inv invocation
 	switch done, err := run.Recall(ctx, "invocation", &inv); {
 	case err != nil:
@@ -63,6 +68,11 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	// A refusal of the role must not look like a lost invocation.
 	if _, err := session.Credentials.Retrieve(ctx); err != nil {
 		return awsaccess.Explain(fmt.Errorf("assume %s: %w", o.settings.ActRole, err), o.settings.ActRole)
+	}
+	// What holds before the call is what its result is compared with, also if the
+	// plan is made again while the function runs.
+	if err := run.Remember(ctx, "planned", kept); err != nil {
+		return err
 	}
 	sent = run.Now()
 	if err := run.Remember(ctx, "sent", sent); err != nil {

@@ -196,7 +196,7 @@ func TestEveryStepMayRunTwice(t *testing.T) {
 	w := newWorld(t)
 	walk := w.walk("mona")
 	walk.Twice, walk.Fresh = true, true
-	if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 9 {
+	if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 8 {
 		t.Errorf("report %+v", report)
 	}
 	if n := len(w.aws.Invocations(function)); n != 1 {
@@ -232,7 +232,7 @@ func TestProcessDiesAnywhere(t *testing.T) {
 			continue
 		}
 		report := w.report(walk)
-		if !report.OK() || report.Count(ops.Confirmed) != 10 {
+		if !report.OK() || report.Count(ops.Confirmed) != 9 {
 			t.Errorf("killed at point %d: %+v", point, report)
 		}
 		log := text(walk.Lines())

@@ -306,7 +306,10 @@ func isRefused(t *testing.T, role, policy, action string) {
 	}
 	if err == nil {
 		// Without its log a run that was begun is still checked and told.
-		failing(t, w.report(walk), action, " to the role "+role)
+		report := w.report(walk)
+		if notes := strings.Join(report.Notes, "\n"); !report.OK() || !strings.Contains(notes, action) || !strings.Contains(notes, " to the role "+role) {
+			t.Errorf("problems %q, notes %q, want %q among the notes", report.Problems, report.Notes, action)
+		}
 		if took := w.clock.Now().Sub(began); took > time.Minute {
 			t.Errorf("waited %v for a log that can't be read", took)
 		}
