@@ -144,17 +144,17 @@ func (o *operation) listen(ctx context.Context, run ops.Run, inv invocation, kep
 // ask asks Identity Center whether it has every planned change, where the log says
 // nothing for a while. It is asked seldom: the function draws on the same quota.
 func (o *operation) ask(ctx context.Context, run ops.Run, inv invocation, kept data, f *following) error {
-	since := inv.At.Add(quiet)
+	since, apart := inv.At.Add(quiet), quiet
 	switch {
 	case !f.Reported.IsZero():
 		return nil
 	case !f.EndSeen.IsZero():
-		since = f.EndSeen.Add(o.settings.Settle)
+		since, apart = f.EndSeen.Add(o.settings.Settle), o.settings.Settle
 	case f.Newest.Add(quiet).After(since):
 		since = f.Newest.Add(quiet)
 	}
 	expected := intended(kept.Teams, kept.Before)
-	if len(expected) == 0 || run.Now().Before(since) || run.Now().Before(f.Looked.Add(max(o.settings.Settle, 5*f.Took))) {
+	if len(expected) == 0 || run.Now().Before(since) || run.Now().Before(f.Looked.Add(max(apart, 5*f.Took))) {
 		return nil
 	}
 	began := run.Now()

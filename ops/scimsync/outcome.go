@@ -242,8 +242,8 @@ func (r result) half() string {
 			noun = strings.TrimPrefix(plural(len(all), "person", "people"), strconv.Itoa(len(all))+" ")
 		}
 		text := fmt.Sprintf("%d of %d %s %s", len(done), len(all), noun, v.verb)
-		if len(done) > 0 {
-			text += " (" + some(done, 5) + ")"
+		if slices.Sort(done); len(done) > 0 {
+			text += " (" + some(slices.Compact(done), 5) + ")"
 		}
 		counts = append(counts, text)
 		slices.Sort(open)
