@@ -237,7 +237,7 @@ func (r result) problems() []string {
 		say("The function went on after a call that failed: %s%s", sentence(reason(seen[dropped][0])), press)
 	}
 	if threats := lost(r.threats()); threats.count() > 0 {
-		say("The function tried to remove what is not in the plan, and it is still there: %s.", threats.named())
+		say("The function tried to remove more than was planned, and these are still there: %s.", threats.named())
 	}
 	if r.told.lines == 0 && r.f.Faulty {
 		say("The function logged errors, and its log couldn't be read again to say which. They stand among the lines above.")
@@ -352,7 +352,7 @@ func (r result) notes() []string {
 		list = append(list, r.told.strangers()+", so what the function tried isn't known.")
 	}
 	if r.deaf != "" {
-		list = append(list, "GitHub couldn't be asked what is due by now. "+r.deaf)
+		list = append(list, "GitHub couldn't be asked which changes are still due. "+r.deaf)
 	}
 	if len(r.beyond.users)+len(r.beyond.groups) > 0 {
 		list = append(list, "A user or a group that is made again has a new ID: what was assigned to the old one must be assigned anew.")

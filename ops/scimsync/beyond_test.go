@@ -209,7 +209,7 @@ func TestRemovalsThatWereOnlyTried(t *testing.T) {
 		f.Teams = awstest.TeamsOf(map[string][]string{"platform": {"octocat"}, "security": {"mona"}})
 	})
 	report := w.run(w.walk())
-	failing(t, report, "The function tried to remove what is not in the plan, and it is still there: hubot, group newcomers and mona in platform.")
+	failing(t, report, "The function tried to remove more than was planned, and these are still there: hubot, group newcomers and mona in platform.")
 	if report.Alarm != "" {
 		t.Errorf("alarm %q", report.Alarm)
 	}

@@ -18,6 +18,12 @@ func planned(ctx context.Context, run ops.Run) (data, error) {
 	if known, err := run.Recall(ctx, "planned", &kept); known || err != nil {
 		return kept, err
 	}
+	return shownPlan(run)
+}
+
+// shownPlan is the data of the plan that people have been shown last.
+func shownPlan(run ops.Run) (data, error) {
+	var kept data
 	if err := json.Unmarshal(run.Plan().Data, &kept); err != nil {
 		return kept, fmt.Errorf("decode the plan's data: %w", err)
 	}
@@ -33,7 +39,7 @@ type result struct {
 	before, after Directory
 	expected      []change // what the plan said
 	changed       []change // what differs in Identity Center
-	missing       []change // of expected: what isn't there
+	missing       []change // of expected: the changes that aren't there
 	beyond        loss     // what was taken away and not planned
 	told          account
 
@@ -209,7 +215,7 @@ func (r result) report(asked ops.Request) ops.Report {
 	if section := r.added(); len(section.Outcomes) > 0 {
 		report.Sections = append(report.Sections, section)
 	}
-	report.Summary = r.summary(report)
+	report.Summary = r.summary()
 	return report
 }
 

@@ -133,11 +133,11 @@ func TestWhetherTheFunctionTried(t *testing.T) {
 		},
 		{
 			"GitHub can't be asked, and the log shows no try", awstest.SyncFaults{BlindToNewGroups: true}, nil, github,
-			"People: hubot is not in newcomers (not known), GitHub couldn't be asked whether that is still due", "GitHub couldn't be asked what is due by now. GitHub answered 502",
+			"People: hubot is not in newcomers (not known), GitHub couldn't be asked whether that is still due", "GitHub couldn't be asked which changes are still due. GitHub answered 502",
 		},
 		{
 			"GitHub can't be asked, and the function tried", awstest.SyncFaults{Drop: []string{"mona in platform"}}, nil, github,
-			"People: mona is not in platform (attempted but not there), the function tried to add them and it didn't take", "GitHub couldn't be asked what is due by now. GitHub answered 502",
+			"People: mona is not in platform (attempted but not there), the function tried to add them and it didn't take", "GitHub couldn't be asked which changes are still due. GitHub answered 502",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -107,6 +107,8 @@ func (o *operation) past(now time.Time, inv invocation, f following) bool {
 	switch {
 	case f.confirmed() && f.Reported.IsZero():
 		return true
+	case f.Blind != "" && !f.Reported.IsZero():
+		return !now.Before(f.Reported.Add(o.settings.Settle))
 	case f.Blind != "":
 		return now.After(o.until(inv))
 	case f.Reported.IsZero() && !f.EndSeen.IsZero() && now.After(f.EndSeen.Add(lag)):

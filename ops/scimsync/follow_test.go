@@ -120,6 +120,32 @@ func TestEndOfARunWithNothingToDo(t *testing.T) {
 	}
 }
 
+// A plan of which nothing is due any more shows as little of the function's end as an
+// empty one.
+func TestEndOfARunOfWhichNothingIsDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.Timeout = 30 * time.Second
+	w.bringInSync()
+	w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.NoReport = true })
+	w.github.AddMember("security", "hubot")
+	walk := w.walk()
+	if _, err := walk.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.github.RemoveMember("security", "hubot")
+	got := truth(w.run(walk))
+	for _, line := range []string{
+		"People: hubot is not added to security: left it on GitHub after the plan was made",
+		"The function: whether it came to its end (not known), Lambda's report line, which says so, didn't come",
+	} {
+		if !slices.Contains(got, line) {
+			t.Errorf("no %q in\n%s", line, strings.Join(got, "\n"))
+		}
+	}
+	w.done(2)
+}
+
 // Where neither the report nor the changes come, people are told how long the
 // function may still be running.
 func TestEndThatIsNotSeen(t *testing.T) {

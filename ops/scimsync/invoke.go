@@ -40,13 +40,12 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	o = o.under(kept.Terms)
 	var inv invocation
 	switch done, err := run.Recall(ctx, "invocation", &inv); {
 	case err != nil:
 		return err
 	case done:
-		return o.taken(ctx, run, inv)
+		return o.under(kept.Terms).taken(ctx, run, inv)
 	}
 	var sent time.Time
 	if _, err := run.Recall(ctx, "sent", &sent); err != nil {
@@ -58,9 +57,19 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 		case err != nil:
 			return err
 		case attempted:
-			return o.lost(ctx, run, sent)
+			return o.under(kept.Terms).lost(ctx, run, sent)
 		}
 	}
+	// The desk may have stopped an earlier try, and people have been shown another plan
+	// since.
+	if kept, err = shownPlan(run); err != nil {
+		return err
+	}
+	return o.under(kept.Terms).call(ctx, run, kept)
+}
+
+// call makes the call, once it is known that no other was made.
+func (o *operation) call(ctx context.Context, run ops.Run, kept data) error {
 	session, err := o.acting(run.Request())
 	if err != nil {
 		return err
@@ -74,7 +83,7 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if err := run.Remember(ctx, "planned", kept); err != nil {
 		return err
 	}
-	sent = run.Now()
+	sent := run.Now()
 	if err := run.Remember(ctx, "sent", sent); err != nil {
 		return err
 	}
@@ -103,7 +112,7 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if id == "" {
 		return o.lost(ctx, run, sent)
 	}
-	inv = invocation{ID: id, At: sent}
+	inv := invocation{ID: id, At: sent}
 	if err := run.Remember(ctx, "invocation", inv); err != nil {
 		return err
 	}

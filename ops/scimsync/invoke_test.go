@@ -152,10 +152,15 @@ func TestDeskStopsTheCall(t *testing.T) {
 			t.Errorf("the second time: %v", err)
 		}
 		w.done(0)
+		// The run goes by the plan that people are shown next.
 		w.record = nil
+		w.github.AddMember("security", "octocat")
+		if _, err := walk.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		walk.Restart()
-		if report := w.run(walk); !report.OK() {
-			t.Errorf("problems %v", report.Problems)
+		if report := w.run(walk); !report.OK() || strings.Contains(strings.Join(truth(report), "\n"), "after the plan was made") {
+			t.Errorf("report %+v", report)
 		}
 		w.done(1)
 	})

@@ -29,7 +29,7 @@ func (r result) outcomes() []ops.Section {
 		}
 	}
 	sections := []ops.Section{people, groups}
-	if len(r.expected) == 0 && r.f.Reported.IsZero() {
+	if r.unended() {
 		why := r.told.gap
 		if r.f.Blind == "" && r.f.Trouble == "" {
 			why = "Lambda's report line, which says so, didn't come"
@@ -38,6 +38,10 @@ func (r result) outcomes() []ops.Section {
 	}
 	return slices.DeleteFunc(sections, func(s ops.Section) bool { return len(s.Outcomes) == 0 })
 }
+
+// unended tells whether nothing shows that the function came to its end: neither
+// Lambda's report nor one planned change.
+func (r result) unended() bool { return r.f.Reported.IsZero() && len(r.missing) == len(r.expected) }
 
 // people are the logins of the planned changes, sorted.
 func (r result) people() []string {
@@ -174,21 +178,21 @@ var verbs = []struct{ what, one, many, verb string }{
 
 // summary tells the outcome in one line: what was taken away besides the plan, then
 // how much of the plan is there.
-func (r result) summary(report ops.Report) string {
+func (r result) summary() string {
 	text := r.beyond.happened()
 	switch {
 	case text == "":
-		return r.planDone(report)
+		return r.planDone()
 	case len(r.expected) == 0:
 		return text
 	case len(r.undone()) == 0:
 		return text + " Every planned change is there."
 	}
-	return text + " " + r.planDone(report)
+	return text + " " + r.planDone()
 }
 
-func (r result) planDone(report ops.Report) string {
-	if report.Count(ops.Missing)+report.Count(ops.Failed)+report.Count(ops.NotKnown) > 0 && len(r.expected) > 0 {
+func (r result) planDone() string {
+	if len(r.undone()) > 0 {
 		return r.half()
 	}
 	count := map[string]int{}
@@ -206,13 +210,13 @@ func (r result) planDone(report ops.Report) string {
 	if len(parts) > 0 {
 		text = "Read back from Identity Center: " + and(parts) + "."
 	}
-	if len(r.expected) == 0 && r.f.Reported.IsZero() {
+	if r.unended() {
 		text += " Whether the function came to its end isn't known."
 	}
 	return text
 }
 
-// half tells by name what is done of a plan and what isn't.
+// half tells by name how far a plan is done.
 func (r result) half() string {
 	var counts, rest []string
 	missing := r.undone()
