@@ -25,6 +25,11 @@ type Function struct {
 	// never; AWS's own default is 2.
 	Retries int
 
+	// LogFormat is "" for text, or JSON. With JSON and the SystemLogLevel WARN Lambda writes nothing of its own about a run that
+	// goes well: neither where it begins nor where it ends. "" is INFO.
+	// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+	LogFormat, SystemLogLevel string
+
 	// Run is the code; nil does nothing. It should return soon after the invocation's context has ended.
 	Run func(*Invocation)
 }
@@ -136,11 +141,11 @@ func (c *Cloud) start(fn *function, id string, payload []byte, retries int) *Inv
 	} else {
 		inv.env = &environment{stream: c.now().UTC().Format("2006/01/02") + "/[$LATEST]" + randomHex(16)}
 		fn.environments = append(fn.environments, inv.env)
-		inv.print("INIT_START Runtime Version: nodejs:22.v63\tRuntime Version ARN: arn:aws:lambda:" + fn.Region + "::runtime:" +
-			hexSum([]byte("nodejs:22.v63")) + "\n")
+		inv.system("INIT_START Runtime Version: nodejs:22.v63\tRuntime Version ARN: arn:aws:lambda:"+fn.Region+"::runtime:"+
+			hexSum([]byte("nodejs:22.v63"))+"\n", "platform.initStart", "")
 	}
 	inv.env.busy = true
-	inv.print("START RequestId: " + id + " Version: $LATEST\n")
+	inv.system("START RequestId: "+id+" Version: $LATEST\n", "platform.start", "")
 	thawed := inv.env.frozen
 	inv.env.frozen = nil
 	for _, resume := range thawed {
@@ -263,10 +268,35 @@ func (inv *Invocation) logAs(id, level, text string) {
 	inv.cloud.mu.Lock()
 	defer inv.cloud.mu.Unlock()
 	inv.expire()
+	if inv.fn.LogFormat == "JSON" {
+		line := map[string]any{"timestamp": inv.cloud.now().UTC().Format(lineTime), "level": level, "message": text}
+		if id != "undefined" {
+			line["requestId"] = id
+		}
+		b, _ := json.Marshal(line)
+		inv.print(string(b) + "\n")
+		return
+	}
 	inv.print(inv.cloud.now().UTC().Format(lineTime) + "\t" + id + "\t" + level + "\t" + strings.TrimSuffix(text, "\n") + "\n")
 }
 
 const lineTime = "2006-01-02T15:04:05.000Z"
+
+// system writes a line of Lambda's own, in the function's format; the status is that of the run's end. The caller holds mu.
+func (inv *Invocation) system(text, kind, status string) {
+	failed := status != "" && status != "success"
+	switch {
+	case inv.fn.LogFormat != "JSON":
+		inv.print(text)
+	case inv.fn.SystemLogLevel != "WARN" || failed:
+		record := map[string]any{"requestId": inv.RequestID, "version": "$LATEST"}
+		if status != "" {
+			record = map[string]any{"requestId": inv.RequestID, "status": status}
+		}
+		b, _ := json.Marshal(map[string]any{"time": inv.cloud.now().UTC().Format(lineTime), "type": kind, "record": record})
+		inv.print(string(b) + "\n")
+	}
+}
 
 // print writes to the stream; what comes after the end is lost. The caller holds mu.
 func (inv *Invocation) print(text string) {
@@ -304,18 +334,29 @@ func (inv *Invocation) finish(write bool) {
 	took := max(inv.cloud.now().Sub(inv.started), time.Millisecond)
 	if inv.errorLine == "Status: timeout" {
 		took = inv.fn.Timeout
-	} else if write {
+	} else if write && inv.fn.LogFormat != "JSON" {
 		inv.print("END RequestId: " + inv.RequestID + "\n")
 	}
 	if write && !inv.noReport {
 		ms := float64(took) / float64(time.Millisecond)
-		inv.print(fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s\n",
-			inv.RequestID, ms, int(math.Ceil(ms)), inv.fn.MemoryMB, inv.fn.MemoryMB*47/100, inv.errorLine))
+		inv.system(fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s\n",
+			inv.RequestID, ms, int(math.Ceil(ms)), inv.fn.MemoryMB, inv.fn.MemoryMB*47/100, inv.errorLine), "platform.report", inv.status())
 	}
 	inv.over = true
 	inv.env.busy = false
 	close(inv.ended)
 	inv.cloud.touch()
+}
+
+// status is how Lambda's JSON format names the end of the run.
+func (inv *Invocation) status() string {
+	switch {
+	case inv.errorLine == "Status: timeout":
+		return "timeout"
+	case inv.functionError != "":
+		return "error"
+	}
+	return "success"
 }
 
 // nodeError is how the Node runtime writes an error down.

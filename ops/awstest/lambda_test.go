@@ -81,6 +81,40 @@ func TestInvokeAndWait(t *testing.T) {
 	w.noProblems()
 }
 
+// In the JSON format Lambda's own lines have a level too: WARN leaves out all that goes well.
+func TestLogInJSON(t *testing.T) {
+	const (
+		begun    = `{"record":{"requestId":"ID","version":"\$LATEST"},"time":"TIME","type":"platform\.(initStart|start)"}\n`
+		said     = `{"level":"INFO","message":"hello","requestId":"ID","timestamp":"TIME"}\n`
+		nameless = `{"level":"ERROR","message":"lost","timestamp":"TIME"}\n`
+	)
+	ended := func(status string) string {
+		return `{"record":{"requestId":"ID","status":"` + status + `"},"time":"TIME","type":"platform\.report"}\n`
+	}
+	for _, test := range []struct {
+		name, level string
+		fails       bool
+		lines       []string
+	}{
+		{"everything", "", false, []string{begun, begun, said, nameless, ended("success")}},
+		{"from WARN on", "WARN", false, []string{said, nameless}},
+		{"from WARN on, of a run that fails", "WARN", true, []string{said, nameless, `{"level":"ERROR".*}\n`, ended("error")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, awstest.Options{}, allowAll)
+			w.AddFunction(awstest.Function{Name: function, LogFormat: "JSON", SystemLogLevel: test.level, Run: func(inv *awstest.Invocation) {
+				inv.Log("INFO", "hello")
+				inv.LogWithoutID("ERROR", "lost")
+				if test.fails {
+					inv.Fail("Error", "it broke")
+				}
+			}})
+			_, id := w.invoke(types.InvocationTypeRequestResponse, "{}")
+			inOrder(t, w.Log(group), id, test.lines...)
+		})
+	}
+}
+
 func TestTheLogResultIsTheLast4KB(t *testing.T) {
 	w := newWorld(t, awstest.Options{}, allowAll)
 	w.AddFunction(awstest.Function{Name: function, Run: func(inv *awstest.Invocation) {

@@ -30,9 +30,10 @@ type SyncFunction struct {
 	// DryRun only prints what it would do.
 	DryRun bool
 
-	// Timeout is the function's; 0 is 300 s. Retries is Function.Retries.
-	Timeout time.Duration
-	Retries int
+	// Timeout is the function's; 0 is 300 s. Retries, LogFormat and SystemLogLevel are Function's.
+	Timeout                   time.Duration
+	Retries                   int
+	LogFormat, SystemLogLevel string
 
 	// Pace is how long each call to Identity Store takes; 0 is no time.
 	Pace time.Duration
@@ -94,6 +95,9 @@ type SyncFaults struct {
 	// TimeOutAfter stops the run as its time-out does, before the write that follows so many others. 0 is never.
 	TimeOutAfter int
 
+	// Noise is printed at the start as it is, without the envelope of the runtime: what another library writes.
+	Noise []string
+
 	// NoReport leaves the REPORT line out.
 	NoReport bool
 
@@ -115,7 +119,7 @@ func (s *Sync) Update(change func(*SyncFunction)) {
 	change(&s.f)
 }
 
-// AddSyncFunction adds the function and its identity store. Its Name, Region, IdentityStore, Timeout and Retries stay what
+// AddSyncFunction adds the function and its identity store. Its Name, Region, IdentityStore, Timeout, Retries and log stay what
 // they are now.
 func (c *Cloud) AddSyncFunction(f SyncFunction) *Sync {
 	if f.Name == "" {
@@ -131,6 +135,7 @@ func (c *Cloud) AddSyncFunction(f SyncFunction) *Sync {
 	s := &Sync{f: f}
 	c.AddFunction(Function{
 		Name: f.Name, Region: f.Region, Timeout: f.Timeout, Retries: f.Retries, MemoryMB: 512,
+		LogFormat: f.LogFormat, SystemLogLevel: f.SystemLogLevel,
 		Run: func(inv *Invocation) {
 			s.mu.Lock()
 			run := &syncRun{SyncFunction: s.f, cloud: c, inv: inv, store: store}

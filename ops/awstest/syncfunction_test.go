@@ -329,6 +329,12 @@ func TestSyncEndings(t *testing.T) {
 	}
 }
 
+func TestSyncPrintsWhatOthersSay(t *testing.T) {
+	w, _, _ := newSync(t, awstest.SyncFunction{Faults: awstest.SyncFaults{Noise: []string{"~~~"}}})
+	_, id := w.invoke(types.InvocationTypeRequestResponse, "{}")
+	inOrder(t, w.Log(group)[:3], id, initLine, startLine, "~~~")
+}
+
 func TestSyncCanBeHeldInTheMiddle(t *testing.T) {
 	reached, release := make(chan awstest.SyncEntity), make(chan struct{})
 	w, _, s := newSync(t, awstest.SyncFunction{Gate: func(ctx context.Context, e awstest.SyncEntity) {

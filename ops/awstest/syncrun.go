@@ -28,6 +28,9 @@ func (r *syncRun) run() {
 	if r.Faults.NoReport {
 		r.inv.OmitReport()
 	}
+	for _, line := range r.Faults.Noise {
+		r.inv.Print(line)
+	}
 	if r.DryRun {
 		r.inv.Log("INFO", "Mode: dry-run (set env var NOT_DRY_RUN to `true` to change)")
 	}

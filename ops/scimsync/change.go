@@ -50,11 +50,11 @@ func intended(teams Teams, have Directory) []change {
 			changes = append(changes, change{what: createUser, login: login})
 		}
 	}
+	// Who is deleted leaves their teams: each of these is a change of its own, which
+	// stays the same whatever else becomes of the person.
 	for id, m := range have.Memberships {
 		team, login := have.Groups[m.Group], have.Users[m.User].Login
-		members, kept := teams[team]
-		deleted := !wanted[login] && !have.Users[m.User].Entra
-		if kept && !deleted && !slices.Contains(members, login) {
+		if members, kept := teams[team]; kept && !slices.Contains(members, login) {
 			changes = append(changes, change{what: leave, team: team, login: login, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
@@ -71,72 +71,67 @@ func intended(teams Teams, have Directory) []change {
 	return sorted(changes)
 }
 
-// happened is what differs between two readings of Identity Center. Who lost a
-// membership with their group or their user is not listed again.
+// happened is what differs between two readings of Identity Center. It goes by
+// IDs: a group that was deleted and made again is another one, without the access
+// that the first one had. Who lost a membership with their group is named by the
+// group's deletion.
 func happened(before, after Directory) []change {
 	var changes []change
-	had, has := before.logins(), after.logins()
-	for login, id := range has {
-		if had[login] == "" {
-			changes = append(changes, change{what: createUser, login: login, userID: id})
+	for id, user := range after.Users {
+		if _, ok := before.Users[id]; !ok {
+			changes = append(changes, change{what: createUser, login: user.Login, userID: id})
 		}
 	}
-	for login, id := range had {
-		if has[login] == "" {
-			changes = append(changes, change{what: deleteUser, login: login, userID: id})
+	for id, user := range before.Users {
+		if _, ok := after.Users[id]; !ok {
+			changes = append(changes, change{what: deleteUser, login: user.Login, userID: id})
 		}
 	}
-	was, is := before.teams(), after.teams()
-	for team, id := range is {
-		if was[team] == "" {
+	for id, team := range after.Groups {
+		if _, ok := before.Groups[id]; !ok {
 			changes = append(changes, change{what: createGroup, team: team, teamID: id})
 		}
 	}
-	for team, id := range was {
-		if is[team] == "" {
+	for id, team := range before.Groups {
+		if _, ok := after.Groups[id]; !ok {
 			changes = append(changes, change{what: deleteGroup, team: team, teamID: id, members: before.membersOf(id)})
 		}
 	}
-	in, now := before.pairs(), after.pairs()
-	for pair, id := range now {
-		if in[pair] == "" {
-			m := after.Memberships[id]
-			changes = append(changes, change{what: join, team: pair.team, login: pair.login, teamID: m.Group, userID: m.User, membershipID: id})
+	was, is := before.memberships(), after.memberships()
+	for m, id := range is {
+		if was[m] == "" {
+			changes = append(changes, change{what: join, team: after.Groups[m.Group], login: after.Users[m.User].Login, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
-	for pair, id := range in {
-		if now[pair] == "" && is[pair.team] != "" && has[pair.login] != "" {
-			m := before.Memberships[id]
-			changes = append(changes, change{what: leave, team: pair.team, login: pair.login, teamID: m.Group, userID: m.User, membershipID: id})
+	for m, id := range was {
+		if _, kept := after.Groups[m.Group]; kept && is[m] == "" {
+			changes = append(changes, change{what: leave, team: before.Groups[m.Group], login: before.Users[m.User].Login, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
 	return sorted(changes)
 }
 
-// deletions counts what people lose: groups and their members, users, and
-// memberships. A deleted user counts once, whatever teams they were in.
-func deletions(changes []change) int {
-	gone := map[string]bool{}
+// coveredBy tells whether people who were shown s have been shown c: it has the
+// same result, for the same IDs where s has any, and takes nothing from anybody
+// whom s doesn't name.
+func (c change) coveredBy(s change) bool {
+	same := func(shown, now string) bool { return shown == "" || shown == now }
+	return c.same(s) && same(s.teamID, c.teamID) && same(s.userID, c.userID) && same(s.membershipID, c.membershipID) &&
+		!slices.ContainsFunc(c.members, func(login string) bool { return !slices.Contains(s.members, login) })
+}
+
+// effects are the changes as a plan shows them. What people have been shown before
+// reads as it did then: a user whom the run at hand has made has an ID by now, and a
+// group that it is about to delete has lost members.
+func effects(changes, shown []change, suffix string) []string {
+	var texts []string
 	for _, c := range changes {
-		if c.what == deleteUser {
-			gone[c.login] = true
+		if i := slices.IndexFunc(shown, c.coveredBy); i >= 0 {
+			c = shown[i]
 		}
+		texts = append(texts, c.effect(suffix))
 	}
-	n := 0
-	for _, c := range changes {
-		switch c.what {
-		case deleteGroup:
-			n++
-			for _, login := range c.members {
-				if !gone[login] {
-					n++
-				}
-			}
-		case deleteUser, leave:
-			n++
-		}
-	}
-	return n
+	return texts
 }
 
 // effect is the change as a plan shows it.
@@ -165,24 +160,6 @@ func (c change) effect(suffix string) string {
 	}
 }
 
-// done is the change as a report tells it, under the heading of its team.
-func (c change) done() string {
-	switch c.what {
-	case createGroup:
-		return "group created"
-	case createUser:
-		return c.login + " created"
-	case join:
-		return c.login + " added"
-	case leave:
-		return c.login + " removed"
-	case deleteGroup:
-		return "group deleted"
-	default:
-		return c.login + " deleted"
-	}
-}
-
 func named(name, id, without string) string {
 	switch {
 	case id != "":
@@ -193,15 +170,39 @@ func named(name, id, without string) string {
 	return name
 }
 
-// order is that of a plan: what takes away comes first, because it is what
-// whoever reads it must not miss.
+// order is that of a plan: what takes away comes first, because readers must not
+// miss it. The memberships of a deleted user stand before the deletion.
 var order = []string{deleteUser, deleteGroup, leave, createGroup, createUser, join}
 
 func sorted(changes []change) []change {
+	gone := map[string]bool{}
+	for _, c := range changes {
+		if c.what == deleteUser {
+			gone[c.login] = true
+		}
+	}
+	leaver := func(c change) string {
+		if gone[c.login] && (c.what == deleteUser || c.what == leave) {
+			return c.login
+		}
+		return ""
+	}
+	rank := func(c change) int {
+		if leaver(c) != "" {
+			return 0
+		}
+		return slices.Index(order, c.what)
+	}
+	last := func(c change) int {
+		if c.what == deleteUser {
+			return 1
+		}
+		return 0
+	}
 	slices.SortFunc(changes, func(a, b change) int {
 		return cmp.Or(
-			cmp.Compare(slices.Index(order, a.what), slices.Index(order, b.what)),
-			cmp.Compare(a.team, b.team), cmp.Compare(a.login, b.login), cmp.Compare(a.membershipID, b.membershipID))
+			cmp.Compare(rank(a), rank(b)), cmp.Compare(leaver(a), leaver(b)), cmp.Compare(last(a), last(b)),
+			cmp.Compare(a.team, b.team), cmp.Compare(a.login, b.login), cmp.Compare(a.userID, b.userID), cmp.Compare(a.membershipID, b.membershipID))
 	})
 	return changes
 }
@@ -238,6 +239,15 @@ func (d Directory) teams() map[string]string {
 
 // pair is who is in which team, by name.
 type pair struct{ team, login string }
+
+// memberships is the MembershipIds by group and user.
+func (d Directory) memberships() map[Membership]string {
+	ids := map[Membership]string{}
+	for id, m := range d.Memberships {
+		ids[m] = id
+	}
+	return ids
+}
 
 // pairs is the MembershipIds by who is in which team.
 func (d Directory) pairs() map[pair]string {

@@ -77,7 +77,7 @@ func (o *operation) readTeams(ctx context.Context, progress func(done, of int)) 
 	if len(slugs) == 0 {
 		return nil, &ops.Error{
 			Kind: ops.Refused,
-			What: fmt.Sprintf("GitHub says that the organisation %s has no teams. The function would delete every group and user it owns, so nothing was run.", o.organization),
+			What: fmt.Sprintf("GitHub says that the organisation %s has no teams. If the function was told the same, it would delete every group and user it owns.", o.organization),
 			Next: "Most likely the GitHub App lacks the permission to read members, or GitHub is in trouble.",
 		}
 	}
@@ -126,6 +126,12 @@ func (o *operation) readMembers(ctx context.Context, slug string) ([]string, err
 
 // readDirectory reads Identity Center with the role for looking.
 func (o *operation) readDirectory(ctx context.Context, r ops.Request, progress func(done, of int)) (Directory, error) {
+	return o.readGroups(ctx, r, func(string) bool { return true }, progress)
+}
+
+// readGroups is readDirectory with the members of those groups alone whose names
+// are wanted.
+func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(name string) bool, progress func(done, of int)) (Directory, error) {
 	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Memberships: map[string]Membership{}}
 	client, err := o.identityCenter(r)
 	if err != nil {
@@ -142,7 +148,10 @@ func (o *operation) readDirectory(ctx context.Context, r ops.Request, progress f
 	var done atomic.Int64
 	group, listing = errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
-	for id := range d.Groups {
+	for id, name := range d.Groups {
+		if !wanted(name) {
+			continue
+		}
 		group.Go(func() error {
 			members, err := o.listMemberships(listing, client, id)
 			if err != nil {

@@ -6,12 +6,15 @@ import "slices"
 type Entry struct {
 	Level, Message, ID string
 	Start, Report      bool
+	Known              bool   // the form of the line
+	Failed             string // how the run ended, as Lambda says
+	Owner              string // the request ID in the envelope
 }
 
 // ReadEntry reads one line of a log.
 func ReadEntry(text string) Entry {
 	said := parseEntry(text)
-	return Entry{Level: said.level, Message: said.message, ID: said.id, Start: said.start, Report: said.report}
+	return Entry{Level: said.level, Message: said.message, ID: said.id, Start: said.start, Report: said.report, Known: said.known, Failed: said.failed, Owner: said.owner}
 }
 
 // Own is which lines of a stream are a run's own.

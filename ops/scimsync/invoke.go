@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -34,12 +36,16 @@ const patience = 20 * time.Second
 // looked at for what people need to decide, and the run stops.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (o *operation) invoke(ctx context.Context, run ops.Run) error {
+	kept, err := planned(ctx, run)
+	if err != nil {
+		return err
+	}
 	var inv invocation
 	switch done, err := run.Recall(ctx, "invocation", &inv); {
 	case err != nil:
 		return err
 	case done:
-		return o.taken(ctx, run, inv)
+		return o.under(kept.Terms).taken(ctx, run, inv)
 	}
 	var sent time.Time
 	if _, err := run.Recall(ctx, "sent", &sent); err != nil {
@@ -51,9 +57,19 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 		case err != nil:
 			return err
 		case attempted:
-			return o.lost(ctx, run, sent)
+			return o.under(kept.Terms).lost(ctx, run, sent)
 		}
 	}
+	// The desk may have stopped an earlier try, and people have been shown another plan
+	// since.
+	if kept, err = shownPlan(run); err != nil {
+		return err
+	}
+	return o.under(kept.Terms).call(ctx, run, kept)
+}
+
+// call makes the call, once it is known that no other was made.
+func (o *operation) call(ctx context.Context, run ops.Run, kept data) error {
 	session, err := o.acting(run.Request())
 	if err != nil {
 		return err
@@ -62,22 +78,32 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if _, err := session.Credentials.Retrieve(ctx); err != nil {
 		return awsaccess.Explain(fmt.Errorf("assume %s: %w", o.settings.ActRole, err), o.settings.ActRole)
 	}
-	sent = run.Now()
+	// What holds before the call is what its result is compared with, also if the
+	// plan is made again while the function runs.
+	if err := run.Remember(ctx, "planned", kept); err != nil {
+		return err
+	}
+	sent := run.Now()
 	if err := run.Remember(ctx, "sent", sent); err != nil {
 		return err
 	}
-	client := lambda.NewFromConfig(session, func(c *lambda.Options) { c.Retryer = aws.NopRetryer{} })
-	limited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	out, err := client.Invoke(limited, &lambda.InvokeInput{
+	var left atomic.Bool
+	client := lambda.NewFromConfig(session, func(c *lambda.Options) {
+		c.Retryer = aws.NopRetryer{}
+		c.APIOptions = append(c.APIOptions, bounded(patience, &left))
+	})
+	out, err := client.Invoke(ctx, &lambda.InvokeInput{
 		FunctionName: aws.String(o.settings.Function), InvocationType: types.InvocationTypeEvent, Payload: []byte("{}"),
 	})
-	if err != nil && !refused(err) {
+	if err != nil && left.Load() && !refused(err) {
 		return o.lost(ctx, run, sent)
 	}
 	if err != nil {
 		// It was certainly not taken, so a later try is no second invocation.
 		if err := run.Remember(ctx, "sent", time.Time{}); err != nil {
+			return err
+		}
+		if ops.Halted(err) {
 			return err
 		}
 		return o.explainInvoke(err)
@@ -86,11 +112,28 @@ func (o *operation) invoke(ctx context.Context, run ops.Run) error {
 	if id == "" {
 		return o.lost(ctx, run, sent)
 	}
-	inv = invocation{ID: id, At: sent}
+	inv := invocation{ID: id, At: sent}
 	if err := run.Remember(ctx, "invocation", inv); err != nil {
 		return err
 	}
 	return o.taken(ctx, run, inv)
+}
+
+// bounded gives the call itself so much time, and sets left when it leaves. What
+// the desk asks before the call has its own time.
+func bounded(patience time.Duration, left *atomic.Bool) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		limit := middleware.FinalizeMiddlewareFunc("rootbot:patience", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			limited, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			return next.HandleFinalize(limited, in)
+		})
+		leave := middleware.DeserializeMiddlewareFunc("rootbot:left", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			left.Store(true)
+			return next.HandleDeserialize(ctx, in)
+		})
+		return errors.Join(stack.Finalize.Add(limit, middleware.Before), stack.Deserialize.Add(leave, middleware.After))
+	}
 }
 
 // taken tells that Lambda took the call.
@@ -102,23 +145,16 @@ func (o *operation) explainInvoke(err error) error {
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return &ops.Error{
 			Kind: ops.Unavailable, Err: err,
-			What: fmt.Sprintf("There is no Lambda function %s in %s. Nothing was run.", o.settings.Function, o.settings.Region),
+			What: fmt.Sprintf("There is no Lambda function %s in %s.", o.settings.Function, o.settings.Region),
 			Next: "Check operations.scim-sync.function and region in the bot's settings.",
 		}
 	}
-	explained := awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole)
-	if e, ok := errors.AsType[*ops.Error](explained); ok {
-		e.What += " The function was not run."
-	}
-	return explained
+	return awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole)
 }
 
-// refused tells whether an error proves that Lambda didn't take the call: it
-// answered with a fault of the request, or no connection was made.
+// refused tells whether an error proves that Lambda didn't take a call that left:
+// it answered with a fault of the request, or no connection was made.
 func refused(err error) bool {
-	if _, ours := errors.AsType[*ops.Error](err); ours {
-		return true // it couldn't be recorded, so it wasn't made
-	}
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < http.StatusInternalServerError
 	}

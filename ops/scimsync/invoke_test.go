@@ -2,6 +2,8 @@ package scimsync_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +83,7 @@ func TestInvokeWithoutAnAnswerAndALogInJSON(t *testing.T) {
 }
 
 // A call that Lambda certainly didn't take is a plain failure, and may be tried
-// again by whoever wants to.
+// again by people.
 func TestInvokeRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -89,17 +91,19 @@ func TestInvokeRefused(t *testing.T) {
 		fault awstest.Fault
 		parts []string
 	}{
-		{"the function is missing", awstest.Fault{Code: "ResourceNotFoundException", Status: 404}, []string{"There is no Lambda function aws-sso-scim-github in eu-west-2. Nothing was run.", "operations.scim-sync.function"}},
-		{"access is denied", awstest.Fault{Code: "AccessDeniedException"}, []string{"AWS refused lambda:InvokeFunction to the role " + actRole + ". The function was not run."}},
-		{"Lambda is throttling", awstest.Fault{Code: "TooManyRequestsException"}, []string{"AWS is throttling lambda:InvokeFunction", "The function was not run."}},
-		{"the request is bad", awstest.Fault{Code: "InvalidParameterValueException", Message: "no"}, []string{"AWS answered lambda:InvokeFunction with InvalidParameterValueException: no. The function was not run."}},
+		{"the function is missing", awstest.Fault{Code: "ResourceNotFoundException", Status: 404}, []string{"There is no Lambda function aws-sso-scim-github in eu-west-2.", "operations.scim-sync.function"}},
+		{"access is denied", awstest.Fault{Code: "AccessDeniedException"}, []string{"AWS refused lambda:InvokeFunction to the role " + actRole + "."}},
+		{"Lambda is throttling", awstest.Fault{Code: "TooManyRequestsException"}, []string{"AWS is throttling lambda:InvokeFunction"}},
+		{"the request is bad", awstest.Fault{Code: "InvalidParameterValueException", Message: "no"}, []string{"AWS answered lambda:InvokeFunction with InvalidParameterValueException: no."}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			test.fault.Times = 1
 			w.aws.Fail("lambda:InvokeFunction", test.fault)
 			walk := w.walk()
-			refused(t, walk.Run(t.Context()), ops.Unavailable, test.parts...)
+			err := walk.Run(t.Context())
+			refused(t, err, ops.Unavailable, test.parts...)
+			speaksOfThePast(t, err)
 			if n := len(w.aws.Invocations(function)); n != 0 {
 				t.Errorf("the function ran %d times", n)
 			}
@@ -132,12 +136,72 @@ func TestInvokeRefused(t *testing.T) {
 	})
 }
 
+// What the desk stops before the call wasn't made: it isn't looked for in the log,
+// and the step makes the call when the desk lets it.
+func TestDeskStopsTheCall(t *testing.T) {
+	t.Parallel()
+	t.Run("before it is made", func(t *testing.T) {
+		w := newWorld(t)
+		halt := &ops.HaltError{Err: errors.New("the plan has changed")}
+		w.record = func(context.Context, ops.Request, ops.Call) error { return halt }
+		walk := w.walk()
+		if err := walk.Run(t.Context()); !errors.Is(err, halt) {
+			t.Fatalf("got %v, want the desk's own error", err)
+		}
+		if err := walk.Step(t.Context()); !ops.Halted(err) {
+			t.Errorf("the second time: %v", err)
+		}
+		w.done(0)
+		// The run goes by the plan that people are shown next.
+		w.record = nil
+		w.github.AddMember("security", "octocat")
+		if _, err := walk.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		walk.Restart()
+		if report := w.run(walk); !report.OK() || strings.Contains(strings.Join(truth(report), "\n"), "after the plan was made") {
+			t.Errorf("report %+v", report)
+		}
+		w.done(1)
+	})
+	t.Run("for want of an answer in time", func(t *testing.T) {
+		w := newWorld(t)
+		w.record = func(ctx context.Context, _ ops.Request, _ ops.Call) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		walk := w.walk()
+		if _, err := walk.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		limited, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := walk.Step(limited); err == nil {
+			t.Fatal("the step succeeded")
+		}
+		w.done(0)
+	})
+	t.Run("after a look that takes longer than Lambda may", func(t *testing.T) {
+		w := newWorld(t)
+		w.record = func(ctx context.Context, _ ops.Request, _ ops.Call) error {
+			if until, ok := ctx.Deadline(); ok {
+				return &ops.HaltError{Err: fmt.Errorf("the desk has only until %v", until)}
+			}
+			return nil
+		}
+		if report := w.run(w.walk()); !report.OK() {
+			t.Errorf("problems %v", report.Problems)
+		}
+		w.done(1)
+	})
+}
+
 func TestEveryStepMayRunTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	walk := w.walk("mona")
 	walk.Twice, walk.Fresh = true, true
-	if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 9 {
+	if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 8 {
 		t.Errorf("report %+v", report)
 	}
 	if n := len(w.aws.Invocations(function)); n != 1 {
@@ -173,7 +237,7 @@ func TestProcessDiesAnywhere(t *testing.T) {
 			continue
 		}
 		report := w.report(walk)
-		if !report.OK() || report.Count(ops.Confirmed) != 10 {
+		if !report.OK() || report.Count(ops.Confirmed) != 9 {
 			t.Errorf("killed at point %d: %+v", point, report)
 		}
 		log := text(walk.Lines())

@@ -2,10 +2,8 @@ package scimsync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,79 +92,13 @@ func isNoLog(err error) bool {
 	return ok
 }
 
-// entry is what a line of the log says, in either of Lambda's formats.
-// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
-type entry struct {
-	level   string // "INFO"; empty for Lambda's own lines
-	message string
-	start   bool   // the run began
-	report  bool   // the run ended
-	id      string // the request ID of a start or a report
-}
-
-var nodeLine = regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t[^\t]*\t(TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t(.*)$`)
-
-func parseEntry(text string) entry {
-	switch {
-	case strings.HasPrefix(text, "START RequestId: "):
-		return entry{message: text, start: true, id: word(text, "RequestId: ")}
-	case strings.HasPrefix(text, "REPORT RequestId: "):
-		return entry{message: strings.Join(strings.Split(text, "\t"), "  "), report: true, id: word(text, "RequestId: ")}
-	}
-	if m := nodeLine.FindStringSubmatch(text); m != nil {
-		return entry{level: m[1], message: m[2]}
-	}
-	var line struct {
-		Level   string          `json:"level"`
-		Message json.RawMessage `json:"message"`
-		Type    string          `json:"type"`
-		Record  struct {
-			RequestID string `json:"requestId"`
-		} `json:"record"`
-	}
-	if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &line) == nil {
-		switch {
-		case line.Type == "platform.start":
-			return entry{message: text, start: true, id: line.Record.RequestID}
-		case line.Type == "platform.report":
-			return entry{message: text, report: true, id: line.Record.RequestID}
-		case line.Message != nil:
-			var message string
-			if json.Unmarshal(line.Message, &message) != nil {
-				message = string(line.Message)
-			}
-			return entry{level: strings.ToUpper(line.Level), message: message}
-		}
-	}
-	return entry{message: text}
-}
-
-// word is the one that follows a label.
-func word(text, label string) string {
-	_, after, _ := strings.Cut(text, label)
-	if i := strings.IndexAny(after, " \t\n"); i >= 0 {
-		after = after[:i]
-	}
-	return after
-}
-
-// What makes a line a fault although the function goes on, and although Lambda
-// says that it succeeded (domain: unhandled rejections, exhausted retries,
-// users that the function had not yet got an ID for, Lambda's own time-out).
-var (
-	undefinedUser = regexp.MustCompile(`\buser undefined\b|\bgroup undefined\b`)
-	throttled     = regexp.MustCompile(`ThrottlingException|TooManyRequestsException|Rate exceeded|throttled`)
-	timedOut      = regexp.MustCompile(`Task timed out after|Status: timeout|"status":\s*"timeout"`)
-	crashed       = regexp.MustCompile(`Runtime\.[A-Z]\w+|Unhandled Promise Rejection|Uncaught Exception|"errorType"|Status: error|"status":\s*"(error|failure)"`)
-)
-
 // reading is one line as people see it.
 func (o *operation) reading(e event, g grammar, names Directory) (ops.Line, phrase, entry) {
 	said := parseEntry(e.text)
 	p := g.parse(said.message)
 	line := ops.Line{Key: e.id, At: e.at, Level: ops.Info, Text: names.annotate(said.message, p)}
 	switch {
-	case said.level == "ERROR" || said.level == "FATAL" || undefinedUser.MatchString(said.message) || timedOut.MatchString(said.message) || crashed.MatchString(said.message) || throttled.MatchString(said.message):
+	case said.level == "ERROR" || said.failed != "" || faultIn(said.message) != "":
 		line.Level = ops.Failure
 	case said.level == "WARN" || p.name == dryRun:
 		line.Level = ops.Warning

@@ -55,10 +55,10 @@ func TestLogInJSON(t *testing.T) {
 		{
 			"an error that is an object", "error", func(_ *world, id string) []string {
 				return []string{jsonLine(id, "ERROR", map[string]string{"errorType": "ThrottlingException", "errorMessage": "Rate exceeded"})}
-			}, "error {", "AWS throttled the function.",
+			}, "error {", "AWS slowed the function down and it lost a change.",
 		},
-		{"a timeout that only the report tells", "timeout", func(*world, string) []string { return nil }, "error {", "timeout"},
-		{"a crash that only the report tells", "error", func(*world, string) []string { return nil }, "error {", "crashed"},
+		{"a timeout that only the report tells", "timeout", func(*world, string) []string { return nil }, "error {", "The function was stopped at its 5-minute limit."},
+		{"a crash that only the report tells", "error", func(*world, string) []string { return nil }, "error {", "The function crashed half way."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -79,7 +79,7 @@ func TestLogInJSON(t *testing.T) {
 			if !strings.Contains(text(walk.Lines()), test.told) {
 				t.Errorf("no %q in the log:\n%s", test.told, text(walk.Lines()))
 			}
-			if got := truth(report); test.problem == "" && !slices.Contains(got, "platform: not mona added (failed), the log shows no attempt") && !slices.Contains(got, "platform: not mona added"+missing) {
+			if got := truth(report); test.problem == "" && !slices.Contains(got, "People: mona is not in platform (failed), the function came to its end without trying it") && !slices.Contains(got, "People: mona is not in platform"+missing+", the function tried to add them and it didn't take") {
 				t.Errorf("outcomes:\n%s", strings.Join(got, "\n"))
 			}
 			if test.problem == "" && len(report.Problems) > 0 {
@@ -113,8 +113,10 @@ func TestVocabularyOfAnotherFunction(t *testing.T) {
 	}
 	got := truth(report)
 	for _, line := range []string{
-		"platform: not mona added" + missing, "security: not octocat removed" + missing, "People: not hubot created" + missing,
-		"platform: not hubot added (failed), the log shows no attempt",
+		"People: mona is not in platform" + missing + ", the function tried to add them and it didn't take",
+		"People: octocat is still in security" + missing + ", the function tried to remove them and it didn't take",
+		"People: hubot was not created" + missing + ", the function tried to create them and it didn't take",
+		"People: hubot is not in platform (failed), the function came to its end without trying it",
 	} {
 		if !slices.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, strings.Join(got, "\n"))
@@ -162,7 +164,7 @@ func TestManyErrors(t *testing.T) {
 		}
 	})
 	report := w.run(w.walk())
-	failing(t, report, "The function logged an error: error 0 x", "And 15 lines more in the log.")
+	failing(t, report, "The function logged an error: error 0 x", "And 15 errors more in the log.")
 	if len(report.Problems) != 11 {
 		t.Errorf("%d problems: %q", len(report.Problems), report.Problems)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
-// Every fault while planning ends it: nothing was run.
+// Every fault while planning ends it.
 func TestPlanFails(t *testing.T) {
 	t.Parallel()
 	const teams, members = "/orgs/ministryofjustice/teams$", "/orgs/*/teams/*/members"
@@ -29,7 +29,7 @@ func TestPlanFails(t *testing.T) {
 			"a login that isn't on GitHub",
 			[]string{"octocat", "ghost"},
 			func(*world) {}, ops.Invalid,
-			[]string{"GitHub has no user ghost.", "Nothing was run."},
+			[]string{"GitHub has no user ghost.", "Check the spelling"},
 		},
 		{
 			"GitHub accepts no credentials", nil, func(w *world) { w.github.RevokeToken("ghp_reader") }, ops.Unavailable,
@@ -102,7 +102,7 @@ func TestPlanFails(t *testing.T) {
 					w.github.RemoveTeam(team)
 				}
 			}, ops.Refused,
-			[]string{"GitHub says that the organisation ministryofjustice has no teams.", "would delete every group and user", "nothing was run"},
+			[]string{"GitHub says that the organisation ministryofjustice has no teams.", "would delete every group and user"},
 		},
 		{
 			"GitHub has no teams but those to ignore", nil, func(w *world) {
@@ -110,7 +110,7 @@ func TestPlanFails(t *testing.T) {
 					w.github.RemoveTeam(team)
 				}
 			}, ops.Refused,
-			[]string{"would delete every group and user", "nothing was run"},
+			[]string{"would delete every group and user"},
 		},
 		{
 			"throttling without an end", nil, func(w *world) {
@@ -152,6 +152,7 @@ func TestPlanFails(t *testing.T) {
 			test.fault(w)
 			_, err := w.walk(test.people...).Look(t.Context())
 			refused(t, err, test.kind, test.parts...)
+			speaksOfThePast(t, err)
 			if words := ops.Words(err, request); strings.Contains(words, "ghp_reader") || strings.Contains(words, w.aws.SecretAccessKey) {
 				t.Errorf("the words hold a secret: %s", words)
 			}
@@ -305,7 +306,10 @@ func isRefused(t *testing.T, role, policy, action string) {
 	}
 	if err == nil {
 		// Without its log a run that was begun is still checked and told.
-		failing(t, w.report(walk), action, " to the role "+role)
+		report := w.report(walk)
+		if notes := strings.Join(report.Notes, "\n"); !report.OK() || !strings.Contains(notes, action) || !strings.Contains(notes, " to the role "+role) {
+			t.Errorf("problems %q, notes %q, want %q among the notes", report.Problems, report.Notes, action)
+		}
 		if took := w.clock.Now().Sub(began); took > time.Minute {
 			t.Errorf("waited %v for a log that can't be read", took)
 		}

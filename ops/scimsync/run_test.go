@@ -14,7 +14,10 @@ import (
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
-const confirmed, missing = " (confirmed)", " (attempted but not there)"
+const (
+	confirmed, missing = " (confirmed)", " (attempted but not there)"
+	add                = ", the function tried to add them and it didn't take"
+)
 
 // The function's own faults: what Lambda calls a success isn't believed.
 func TestFaultsOfTheFunction(t *testing.T) {
@@ -25,57 +28,70 @@ func TestFaultsOfTheFunction(t *testing.T) {
 		truth    []string // among the outcomes
 		problems []string // each in one of the problems
 		only     bool     // there are no other problems
+		count    int      // of problems, where one has several of the parts
 		ok       bool     // the report is a success
 		repaired bool     // a second run repairs it
 	}{
 		{
 			name: "a call that quietly fails is told as attempted but not there", faults: awstest.SyncFaults{Drop: []string{"mona in platform", "octocat in security", "retired", "leaver"}},
 			truth: []string{
-				"platform: not mona added" + missing, "platform: hubot added" + confirmed, "security: not octocat removed" + missing,
-				"retired: not group deleted" + missing, "People: not leaver deleted" + missing,
+				"People: mona is not in platform" + missing + add, "People: hubot added" + confirmed + ", to newcomers and platform",
+				"People: octocat is still in security" + missing + ", the function tried to remove them and it didn't take",
+				"Groups: group retired was not deleted" + missing + ", the function tried to delete it and it didn't take",
+				"People: leaver was not deleted" + missing + ", the function tried to delete them and it didn't take",
+				"People: leaver removed" + confirmed + ", from platform",
 			},
 			only: true,
 		},
 		{
 			name: "a user and a group that quietly aren't made", faults: awstest.SyncFaults{Drop: []string{"hubot", "newcomers"}},
-			truth: []string{"People: not hubot created" + missing, "newcomers: not group created" + missing, "platform: mona added" + confirmed},
+			truth: []string{
+				"People: hubot was not created" + missing + ", the function tried to create them and it didn't take",
+				"Groups: group newcomers was not created" + missing + ", the function tried to create it and it didn't take", "People: mona added" + confirmed + ", to platform",
+			},
 		},
 		{
 			name: "a new user without an ID yet", faults: awstest.SyncFaults{BlindToNewUsers: true},
-			truth:    []string{"People: hubot created" + confirmed, "platform: not hubot added" + missing, "newcomers: not hubot added" + missing},
-			problems: []string{"“user undefined”"}, repaired: true,
+			truth:    []string{"People: hubot created" + confirmed, "People: hubot is not in platform" + missing + add, "People: hubot is not in newcomers" + missing + add},
+			problems: []string{"hubot exists now but is in no team yet (a known fault of the function). Press Run again: it puts that right."}, only: true, repaired: true,
 		},
 		{
 			name: "a new group that stays empty", faults: awstest.SyncFaults{BlindToNewGroups: true},
-			truth: []string{"newcomers: group created" + confirmed, "newcomers: not hubot added (failed), the log shows no attempt"},
+			truth: []string{"Groups: newcomers: group created" + confirmed, "People: hubot is not in newcomers (failed), the function came to its end without trying it"},
 			only:  true, repaired: true,
 		},
 		{
 			name: "an unhandled rejection", faults: awstest.SyncFaults{Reject: []string{"mona in platform"}},
-			truth:    []string{"platform: not mona added" + missing, "platform: hubot added" + confirmed},
-			problems: []string{"AWS throttled the function."}, only: true, repaired: true,
+			truth:    []string{"People: mona is not in platform" + missing + add, "People: hubot added" + confirmed + ", to newcomers and platform"},
+			problems: []string{"AWS slowed the function down and it lost a change. Run again in a minute."}, only: true, repaired: true,
 		},
 		{
 			name: "an error that the log has without the request ID", faults: awstest.SyncFaults{Reject: []string{"mona in platform"}, ErrorsWithoutID: true},
-			truth:    []string{"platform: not mona added" + missing},
-			problems: []string{"AWS throttled the function."}, only: true, repaired: true,
+			truth:    []string{"People: mona is not in platform" + missing + add},
+			problems: []string{"AWS slowed the function down and it lost a change. Run again in a minute."}, only: true, repaired: true,
 		},
 		{
 			name: "GitHub empty for the function alone: everything it owns is deleted", faults: awstest.SyncFaults{EmptyGitHub: true},
 			truth: []string{
-				"People: leaver deleted" + confirmed, "retired: group deleted" + confirmed, "platform: not mona added (failed), the log shows no attempt",
-				"Changed meanwhile, beyond the plan: mona deleted", "Changed meanwhile, beyond the plan: octocat deleted",
-				"Changed meanwhile, beyond the plan: platform: group deleted", "Changed meanwhile, beyond the plan: security: group deleted",
+				"People: leaver deleted" + confirmed + ", left platform", "Groups: retired: group deleted" + confirmed + ", with 1 member: octocat",
+				"People: mona is not in platform (failed), the function came to its end without trying it",
 			},
 			repaired: true,
 		},
 		{
 			name: "a crash on the way", faults: awstest.SyncFaults{CrashAfter: 3},
-			problems: []string{"AWS throttled the function.", "The function crashed on the way"}, only: true, repaired: true,
+			truth: []string{"People: mona is not in platform (failed), the function stopped before it got there"},
+			problems: []string{
+				"The function crashed half way. What follows is what Identity Center has now. Lambda may start it again by itself, up to twice, so wait until ",
+				" UTC before you press Run again, or it runs twice.", "AWS slowed the function down and it lost a change.",
+			}, count: 2, repaired: true,
 		},
 		{
 			name: "a stop at its timeout", faults: awstest.SyncFaults{TimeOutAfter: 3},
-			problems: []string{"The function was stopped at its timeout."}, only: true, repaired: true,
+			truth: []string{"People: mona is not in platform (failed), the function stopped before it got there"},
+			problems: []string{
+				"The function was stopped at its 5-minute limit. Lambda may start it again by itself, up to twice, so wait until ", " UTC before you press Run again, or it runs twice.",
+			}, count: 1, repaired: true,
 		},
 		{
 			name: "the last group's memberships are lost", faults: awstest.SyncFaults{LoseLastGroup: true}, only: true, repaired: true,
@@ -93,7 +109,7 @@ func TestFaultsOfTheFunction(t *testing.T) {
 				t.Errorf("the report is a success: %v; problems %v", report.OK(), report.Problems)
 			}
 			failing(t, report, test.problems...)
-			if test.only && len(report.Problems) != len(test.problems) {
+			if test.count > 0 && len(report.Problems) != test.count || test.only && len(report.Problems) != len(test.problems) {
 				t.Errorf("problems %q, want only %q", report.Problems, test.problems)
 			}
 			got := truth(report)
@@ -128,8 +144,8 @@ func TestLateChangesAreWaitedFor(t *testing.T) {
 		after time.Duration // the function's end
 		want  string
 	}{
-		{"while the world settles", 10 * time.Second, "platform: mona added" + confirmed},
-		{"and after that no more", time.Minute, "platform: not mona added" + missing},
+		{"while the world settles", 10 * time.Second, "People: mona added" + confirmed + ", to platform"},
+		{"and after that no more", time.Minute, "People: mona is not in platform" + missing + add},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -163,8 +179,9 @@ func TestFunctionFailsByItself(t *testing.T) {
 		f.Teams = func() ([]awstest.Team, error) { return nil, fmt.Errorf("Bad credentials") }
 	})
 	report := w.run(w.walk())
-	failing(t, report, "crashed on the way")
-	if !strings.Contains(report.Summary, "Nothing changed in Identity Center.") || !strings.Contains(report.Summary, "8 changes failed.") {
+	failing(t, report, "The function crashed half way.")
+	if want := "Not done: 0 of 3 memberships added, 0 of 2 people removed, 0 of 1 user created, 0 of 1 user deleted, 0 of 1 group created and 0 of 1 group deleted. " +
+		"Not added: hubot and mona. Not removed: leaver and octocat. Not created: hubot. Not deleted: leaver. Not created: group newcomers. Not deleted: group retired. Why: the function crashed."; report.Summary != want {
 		t.Errorf("summary %q", report.Summary)
 	}
 	w.done(1)
@@ -186,37 +203,6 @@ func TestDryRunModeIsTold(t *testing.T) {
 	}
 	if !strings.Contains(text(walk.Lines()), "warning [dry-run] would create group newcomers\n") {
 		t.Errorf("log:\n%s", text(walk.Lines()))
-	}
-	w.done(1)
-}
-
-func TestNoReportLine(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.settings.Timeout = 30 * time.Second
-	w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.NoReport = true })
-	began := w.clock.Now()
-	walk := w.walk()
-	report := w.run(walk)
-	failing(t, report, "The end of the run was not seen within its timeout of 30s and a minute more. It may still be running.")
-	if waited := w.clock.Now().Sub(began); waited < 90*time.Second || waited > 2*time.Minute {
-		t.Errorf("waited %v, want the timeout and 60s", waited)
-	}
-	if n := report.Count(ops.Confirmed); n != 8 {
-		t.Errorf("%d outcomes confirmed; what is there must still be told", n)
-	}
-	w.done(1)
-}
-
-func TestLogGroupMissing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.settings.LogGroup, w.settings.Timeout = "/elsewhere/sync", 30*time.Second
-	w.role(actRole, w.fill(w.operation().Access.Act))
-	report := w.run(w.walk())
-	failing(t, report, "The end of the run was not seen", "The log group /elsewhere/sync doesn't exist.")
-	if n := report.Count(ops.Confirmed); n != 8 {
-		t.Errorf("%d outcomes confirmed", n)
 	}
 	w.done(1)
 }
@@ -361,6 +347,3 @@ func TestScheduledRunAtTheSameTime(t *testing.T) {
 	}
 	w.done(1)
 }
-
-// Whether Lambda took a call that it didn't answer can't be known: it isn't
-// called again, and the people are told.

@@ -77,6 +77,8 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 		Access: ops.Access{Look: lookPolicy, Act: actPolicy},
 		Lock:   func(ops.Request) string { return s.Name() },
 		Plan:   o.plan,
+		// Irreversible is nil: the one call that changes something, Invoke, can't be
+		// taken back.
 		Do: map[string]func(context.Context, ops.Run) error{
 			"invoke": o.invoke,
 			"follow": o.follow,
@@ -89,12 +91,28 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 // https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication
 var login = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,37}[A-Za-z0-9])?(_[A-Za-z0-9]{1,8})?$`)
 
+// slackName is how Slack writes that somebody is meant: "<@U123|badger>", or "@badger"
+// where it leaves the word as it was typed.
+var slackName = regexp.MustCompile(`^(?:<@[A-Z0-9]+\|([^>]*)>|@(.*))$`)
+
 func checkLogin(word string) error {
+	invalid := func(format string, args ...any) error {
+		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
+	}
+	if m := slackName.FindStringSubmatch(word); m != nil {
+		if name := m[1] + m[2]; login.MatchString(name) {
+			return invalid("@%s is a Slack name. Did you mean: /scim-sync %s", name, name)
+		}
+		return invalid("%.40s is a Slack name. A GitHub login is needed, such as octocat.", word)
+	}
+	if bare := strings.Trim(word, "\"'`“”‘’,;"); bare != word && login.MatchString(bare) {
+		return invalid("%s can't be a GitHub login. Did you mean: /scim-sync %s", word, bare)
+	}
 	if len(word) > 39 {
-		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("%.39q… can't be a GitHub login.", word)}
+		return invalid("%.39q… can't be a GitHub login.", word)
 	}
 	if !login.MatchString(word) {
-		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("%q can't be a GitHub login.", word)}
+		return invalid("%q can't be a GitHub login.", word)
 	}
 	return nil
 }
@@ -103,6 +121,7 @@ func checkLogin(word string) error {
 type data struct {
 	Before Directory `json:"before"`
 	Teams  Teams     `json:"teams"`
+	Terms  terms     `json:"terms"`
 }
 
 func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progress) (ops.Plan, error) {
@@ -115,31 +134,31 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		return ops.Plan{}, err
 	}
 	changes := intended(teams, have)
-	kept, err := json.Marshal(data{Before: have, Teams: teams})
+	kept, err := json.Marshal(data{Before: have, Teams: teams, Terms: o.settings.terms()})
 	if err != nil {
 		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
 	}
+	invoke := ops.Step{Do: "invoke", Title: "Invoke " + o.settings.Function, Effects: []string{
+		fmt.Sprintf("Invoke the Lambda function %s in %s with {}", o.settings.Function, o.settings.Region),
+	}}
+	invoke.Effects = append(invoke.Effects, effects(changes, shown(r), o.settings.EmailSuffix)...)
 	p := ops.Plan{
 		Summary: summary(changes),
 		Data:    kept,
-		Steps: []ops.Step{
-			{Do: "invoke", Title: "Invoke " + o.settings.Function, Effects: []string{
-				fmt.Sprintf("Invoke the Lambda function %s in %s with {}", o.settings.Function, o.settings.Region),
-			}},
-			{Do: "follow", Title: "Follow its log"},
-			{Do: "check", Title: "Read Identity Center again"},
-		},
+		Terms:   o.settings.facts(),
+		Steps:   []ops.Step{invoke, {Do: "follow", Title: "Follow its log"}, {Do: "check", Title: "Read Identity Center again"}},
 	}
-	for _, c := range changes {
-		p.Steps[0].Effects = append(p.Steps[0].Effects, c.effect(o.settings.EmailSuffix))
-	}
-	gone := deletions(changes)
-	p.Facts = append([]ops.Fact{
+	gone := lost(changes)
+	p.Facts = []ops.Fact{
 		{Label: "GitHub", Value: fmt.Sprintf("%s with %s in %s", plural(len(teams), "team"), plural(teams.people(), "person", "people"), o.organization)},
 		{Label: "Identity Center", Value: fmt.Sprintf("%s, %s, %s in %s", plural(len(have.Groups), "group"), plural(len(have.Users), "user"),
 			plural(len(have.Memberships), "membership"), o.settings.IdentityStore)},
-		{Label: "Deletions", Value: fmt.Sprintf("%d, of at most %d without an approval", gone, o.settings.MaxDeletions)},
-	}, o.facts(people, teams, have)...)
+		{Label: "Deletions", Value: fmt.Sprintf("%d, of at most %d without an approval", gone.count(), o.settings.MaxDeletions)},
+	}
+	if text := gone.leavers(); text != "" {
+		p.Facts = append(p.Facts, ops.Fact{Label: "Deleted users", Value: text})
+	}
+	p.Facts = append(p.Facts, o.facts(people, teams, have)...)
 	if len(have.Groups) == 0 && len(have.Users) == 0 {
 		p.Warnings = append(p.Warnings, "Identity Center holds no group and no user that the function would keep. Is "+o.settings.IdentityStore+" the right identity store?")
 	}
@@ -148,10 +167,20 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 			p.Warnings = append(p.Warnings, login+" is in none of the organisation's teams.")
 		}
 	}
-	if gone > o.settings.MaxDeletions {
-		p.Approval = ops.Rule{Count: 1, Why: fmt.Sprintf("The sync would delete %d users, groups and memberships; %d are allowed without an approval (max_deletions).", gone, o.settings.MaxDeletions)}
+	if gone.count() > o.settings.MaxDeletions {
+		p.Approval = ops.Rule{Count: 1, Why: gone.why(o.settings.MaxDeletions)}
 	}
 	return p, nil
+}
+
+// shown are the changes of the plan that people have been shown; none: there is
+// no such plan.
+func shown(r ops.Request) []change {
+	var kept data
+	if r.Shown == nil || json.Unmarshal(r.Shown.Data, &kept) != nil {
+		return nil
+	}
+	return intended(kept.Teams, kept.Before)
 }
 
 // look reads both sides at once.
@@ -207,7 +236,7 @@ func (o *operation) people(ctx context.Context, words []string) ([]string, error
 		user, _, err := o.github.Users.Get(ctx, word)
 		if githubaccess.NotFound(err) {
 			return nil, &ops.Error{
-				Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s. Nothing was run.", word),
+				Kind: ops.Invalid, What: fmt.Sprintf("GitHub has no user %s.", word),
 				Next: "Check the spelling; /scim-sync help shows the forms of the command.", Err: err,
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -108,4 +110,54 @@ func (s *Settings) logGroup() string {
 		return s.LogGroup
 	}
 	return "/aws/lambda/" + s.Function
+}
+
+// terms are the settings that a plan is about. They are kept with it, because its
+// steps go by them and not by the settings of the day.
+type terms struct {
+	Region        string        `json:"region"`
+	Function      string        `json:"function"`
+	LogGroup      string        `json:"log_group"`
+	Timeout       time.Duration `json:"timeout"`
+	IdentityStore string        `json:"identity_store"`
+	EmailSuffix   string        `json:"email_suffix"`
+	IgnoreTeams   []string      `json:"ignore_teams"`
+	IgnoreGroups  []string      `json:"ignore_groups"`
+}
+
+func (s *Settings) terms() terms {
+	return terms{
+		Region: s.Region, Function: s.Function, LogGroup: s.LogGroup, Timeout: s.Timeout, IdentityStore: s.IdentityStore,
+		EmailSuffix: s.EmailSuffix, IgnoreTeams: s.IgnoreTeams, IgnoreGroups: s.IgnoreGroups,
+	}
+}
+
+// facts tells people the terms that an approval is about.
+func (s *Settings) facts() []ops.Fact {
+	either := func(values ...string) string {
+		if text := strings.Join(values, ", "); text != "" {
+			return text
+		}
+		return "none"
+	}
+	return []ops.Fact{
+		{Label: "Deletions without an approval", Value: strconv.Itoa(s.MaxDeletions)},
+		{Label: "Function", Value: s.Function + " in " + s.Region},
+		{Label: "Identity store", Value: s.IdentityStore},
+		{Label: "Ignored teams", Value: either(s.IgnoreTeams...)},
+		{Label: "Ignored groups", Value: either(s.IgnoreGroups...)},
+		{Label: "E-mail suffix", Value: either(s.EmailSuffix)},
+	}
+}
+
+// under is the operation with the settings that a plan was made with.
+func (o *operation) under(t terms) *operation {
+	if t.Function == "" { // a plan from before terms were kept
+		return o
+	}
+	then := *o
+	then.settings.Region, then.settings.Function, then.settings.LogGroup, then.settings.Timeout = t.Region, t.Function, t.LogGroup, t.Timeout
+	then.settings.IdentityStore, then.settings.EmailSuffix = t.IdentityStore, t.EmailSuffix
+	then.settings.IgnoreTeams, then.settings.IgnoreGroups = t.IgnoreTeams, t.IgnoreGroups
+	return &then
 }

@@ -123,7 +123,6 @@ func TestCard(t *testing.T) {
 		{"a hyphen first", []string{"-a"}, false},
 		{"a hyphen last", []string{"a-"}, false},
 		{"an address", []string{"octocat@example.org"}, false},
-		{"a mention", []string{"@octocat"}, false},
 		{"a path", []string{"../teams"}, false},
 		{"markup", []string{"<!channel>"}, false},
 		{"a line break", []string{"a\nb"}, false},
@@ -139,6 +138,25 @@ func TestCard(t *testing.T) {
 			if !test.ok {
 				refused(t, err, ops.Invalid, "can't be a GitHub login.")
 			}
+		})
+	}
+}
+
+// A word that can be mended is mended in the answer.
+func TestWordsThatAreNearlyLogins(t *testing.T) {
+	t.Parallel()
+	card := settings().Operation(nil, nil, "")
+	for _, test := range []struct{ name, word, want string }{
+		{"the name in Slack", "@badger", "@badger is a Slack name. Did you mean: /scim-sync badger"},
+		{"a mention as Slack sends it", "<@U0123ABC|badger>", "@badger is a Slack name. Did you mean: /scim-sync badger"},
+		{"a name in Slack that no login can be", "@brisk.badger", "@brisk.badger is a Slack name. A GitHub login is needed, such as octocat."},
+		{"a quotation mark before it", `"quick`, `"quick can't be a GitHub login. Did you mean: /scim-sync quick`},
+		{"quotation marks as phones write them", "“quick”", "“quick” can't be a GitHub login. Did you mean: /scim-sync quick"},
+		{"a comma behind it", "quick,", "quick, can't be a GitHub login. Did you mean: /scim-sync quick"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := card.Words([]string{test.word})
+			refused(t, err, ops.Invalid, test.want)
 		})
 	}
 }

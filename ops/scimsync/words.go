@@ -3,6 +3,7 @@ package scimsync
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // plural writes "1 team", "2 teams", "2 people".
@@ -26,13 +27,17 @@ func list(words []string) string {
 
 // summary counts changes in one line.
 func summary(changes []change) string {
+	gone := lost(changes)
 	count := map[string]int{}
 	teams := map[string]bool{}
 	for _, c := range changes {
 		count[c.what]++
-		if c.what == join || c.what == leave {
+		if c.what == join {
 			teams[c.team] = true
 		}
+	}
+	for m := range gone.memberships {
+		teams[m.team] = true
 	}
 	var parts []string
 	add := func(n int, text string) {
@@ -42,7 +47,7 @@ func summary(changes []change) string {
 	}
 	add(count[deleteUser], "delete "+plural(count[deleteUser], "user"))
 	add(count[deleteGroup], "delete "+plural(count[deleteGroup], "group"))
-	add(count[leave], "remove "+plural(count[leave], "membership"))
+	add(len(gone.memberships), "remove "+plural(len(gone.memberships), "membership"))
 	add(count[createGroup], "create "+plural(count[createGroup], "group"))
 	add(count[createUser], "create "+plural(count[createUser], "user"))
 	add(count[join], "add "+plural(count[join], "membership"))
@@ -61,4 +66,39 @@ func and(parts []string) string {
 		return strings.Join(parts, "")
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}
+
+// moment is a time of these minutes, as people read it.
+func moment(t time.Time) string { return t.UTC().Format("15:04:05") + " UTC" }
+
+// minute is the end of a wait: the next full minute, so that it is over by then.
+func minute(t time.Time) string {
+	full := t.UTC().Truncate(time.Minute)
+	if full.Before(t) {
+		full = full.Add(time.Minute)
+	}
+	return full.Format("15:04") + " UTC"
+}
+
+// limit writes a function's time limit: "5-minute", "30-second".
+func limit(d time.Duration) string {
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%d-minute", d/time.Minute)
+	}
+	return fmt.Sprintf("%d-second", d/time.Second)
+}
+
+// firstSentence is what stands before the first full stop that ends a sentence,
+// without it.
+func firstSentence(text string) string {
+	first, _, _ := strings.Cut(text, ". ")
+	return strings.TrimSuffix(first, ".")
+}
+
+// some names the first few and counts the others: "otter, badger and 3 more".
+func some(names []string, most int) string {
+	if len(names) <= most {
+		return and(names)
+	}
+	return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 }

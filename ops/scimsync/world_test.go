@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,7 @@ type world struct {
 	settings *scimsync.Settings
 	base     aws.Config
 	client   *github.Client
+	record   awsaccess.Recorder // nil: nothing is recorded
 }
 
 func newWorld(t *testing.T) *world {
@@ -155,7 +157,9 @@ func (w *world) walk(people ...string) *opstest.Walk {
 }
 
 func (w *world) operation() ops.Operation {
-	return w.settings.Operation(awsaccess.New(w.base), w.client, "ministryofjustice")
+	broker := awsaccess.New(w.base)
+	broker.Record = w.record
+	return w.settings.Operation(broker, w.client, "ministryofjustice")
 }
 
 // rest waits until no function runs.
@@ -249,6 +253,21 @@ func refused(t *testing.T, err error, kind ops.Kind, parts ...string) {
 		}
 	}
 }
+
+// speaksOfThePast complains of an error that says what was or wasn't done: that is
+// the desk's to say.
+func speaksOfThePast(t *testing.T, err error) {
+	t.Helper()
+	said, ok := errors.AsType[*ops.Error](err)
+	if !ok {
+		return
+	}
+	if past.MatchString(said.What + " " + said.Next) {
+		t.Errorf("it speaks of what was done: %s", said.Words())
+	}
+}
+
+var past = regexp.MustCompile(`(?i)\b(nothing|function) (more )?(was|were|has been)( not)? (run|done|changed|started)`)
 
 // truth is a report's outcomes as lines: "platform: hubot added (confirmed)".
 func truth(r ops.Report) []string {

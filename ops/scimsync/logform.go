@@ -1,0 +1,296 @@
+package scimsync
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// entry is what a line of the log says. The function's runtime and logger decide
+// how: the function may be replaced by one in another language.
+type entry struct {
+	level   string // DEBUG, INFO, WARN or ERROR; empty: the line doesn't say
+	message string
+	start   bool   // the run began
+	report  bool   // the run ended, as Lambda says
+	end     bool   // the function's code ended; Lambda's report is still to come
+	id      string // the request ID of a start or a report
+	owner   string // the request ID in the line's envelope; empty: it has none
+	failed  string // how Lambda says that the run ended, where it didn't succeed: "timeout", "error"
+	known   bool   // the form of the line is known
+}
+
+// form is one way to write a line of a log.
+type form struct {
+	name    string
+	pattern *regexp.Regexp                  // with the groups level, message and owner, as far as the form has them
+	level   string                          // of the lines, where the pattern has no group for it
+	failed  string                          // what such a line says of the run's end
+	outside bool                            // never within the envelope of another form: Lambda's own, or a mere word
+	read    func(text string) (entry, bool) // in place of a pattern
+}
+
+// forms are tried in this order. Each is documented by those who write it:
+//
+//	https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+//	https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+//	https://getpino.io/#/docs/api?id=loggerlevel-string-gettersetter
+//	https://github.com/trentm/node-bunyan#levels
+//	https://pkg.go.dev/log/slog
+//	https://learn.microsoft.com/en-us/dotnet/core/extensions/console-log-formatter
+var forms = []form{
+	{name: "Lambda's own lines", read: lambdaLine, outside: true},
+	{name: "Lambda: the process ended", pattern: regexp.MustCompile(`^RequestId: (?P<owner>\S+) Error: `), level: "ERROR", failed: "error", outside: true},
+	{name: "Lambda: the time was up", pattern: regexp.MustCompile(`^\S+Z (?P<owner>\S+) Task timed out after `), level: "ERROR", failed: "timeout", outside: true},
+	{name: "JSON", read: jsonEntry},
+	{name: "Node on Lambda", pattern: regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t(?P<owner>[^\t]*)\t(?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t(?P<message>.*)$`)},
+	{name: "Python on Lambda", pattern: regexp.MustCompile(`(?s)^\[(?P<level>[A-Za-z]+)\]\t[^\t]*Z\t(?P<owner>[^\t]*)\t(?P<message>.*)$`)},
+	{name: "Python on Lambda: an exception that nobody caught", pattern: regexp.MustCompile(`(?s)^\[ERROR\] \S+(Error|Exception|Exit|Interrupt)\b.*\nTraceback \(most recent call last\)`), level: "ERROR", failed: "error"},
+	{name: "a level in brackets", pattern: regexp.MustCompile(`(?s)^\[` + levelWord + `\]:?\s+(?P<message>.*)$`)},
+	{name: "Python's logging", pattern: regexp.MustCompile(`(?s)^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.]*:(?P<message>.*)$`)},
+	{name: "a time, then a level", pattern: regexp.MustCompile(`(?s)^(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?[\s|-]+(?:\[[^\]\n]*\]\s+|[\w.$-]+\s+-\s+|[0-9a-f-]{36}\s+|\d+\s+|[\w$-]+\.[\w.$-]+\s+){0,2}?\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE|PANIC)\]?[\s:|-]+(?P<message>.*)$`)},
+	{name: "glog, klog", pattern: regexp.MustCompile(`(?s)^(?P<level>[IWEF])\d{4} [\d:.]+\s+\d+ [^\s:]+:\d+\] (?P<message>.*)$`)},
+	{name: "Ruby's Logger", pattern: regexp.MustCompile(`(?s)^[DIWEFA], \[[^\]]+\]\s+(?P<level>[A-Z]+) -- [^:]*: (?P<message>.*)$`)},
+	{name: ".NET's console", pattern: regexp.MustCompile(`(?s)^(?P<level>trce|dbug|info|warn|fail|crit): (?P<message>.*)$`)},
+	{name: "logfmt, slog, logrus", read: logfmtEntry},
+	{name: "a level and a colon", pattern: regexp.MustCompile(`(?s)^(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE):\s+(?P<message>.*)$`)},
+	{name: "a level, then the message", outside: true, pattern: regexp.MustCompile(`(?s)^(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE)(?:\s+-)?\s+(?P<message>.*)$`)},
+	{name: "a level in small letters, then the message", pattern: regexp.MustCompile(`(?s)^(?P<level>debug|info|warning|error|fatal): (?P<message>.*)$`)},
+	{name: "Go's log", pattern: regexp.MustCompile(`(?s)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?P<message>.*)$`)},
+	{name: "a crash of Python", pattern: regexp.MustCompile(`^(Traceback \(most recent call last\)|Fatal Python error|Segmentation fault)`), level: "ERROR"},
+	{name: "a crash of Go", pattern: regexp.MustCompile(`^(panic: |fatal error: )`), level: "ERROR"},
+	{name: "a crash of Rust", pattern: regexp.MustCompile(`^thread '[^']*' (\(\d+\) )?panicked at `), level: "ERROR"},
+	{name: "a crash of Java or .NET", pattern: regexp.MustCompile(`^(Exception in thread |Unhandled exception[.:]|Caused by: )`), level: "ERROR"},
+	{name: "an error and its stack", pattern: regexp.MustCompile(`^(Uncaught )?([\w$.]+\.)?[A-Z]?[\w$]*(Error|Exception)\b(:| \[|\s*$|\s*\n\s+at )`), level: "ERROR"},
+	{name: "the rest of a stack", pattern: regexp.MustCompile(`^(\s|$|\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d|Node\.js v\d|[\w./*()]+\.[\w.*()]+\(.*\)$)`)},
+}
+
+// levelWord is the name of a level in any logger's spelling.
+const levelWord = `(?P<level>(?i:trace|debug|info|information|notice|warn|warning|error|err|fatal|critical|crit|severe|alert|emerg|panic))`
+
+// levels are what loggers call their levels, in small letters.
+var levels = map[string][]string{
+	"DEBUG": {"trace", "debug", "verbose", "silly", "fine", "finer", "finest", "config", "trce", "dbug", "vrb", "dbg", "d"},
+	"INFO":  {"info", "information", "informational", "notice", "inf", "http", "log", "default", "i"},
+	"WARN":  {"warn", "warning", "wrn", "w"},
+	"ERROR": {"error", "err", "eror", "fail", "failure", "fatal", "ftl", "critical", "crit", "severe", "alert", "emerg", "emergency", "panic", "dpanic", "e", "f", "a"},
+}
+
+// levelOf is a level by a logger's word or number for it; empty: none is known.
+func levelOf(word string) string {
+	word = strings.ToLower(strings.TrimSpace(word))
+	for _, level := range slices.Sorted(maps.Keys(levels)) {
+		if slices.Contains(levels[level], word) {
+			return level
+		}
+	}
+	// Pino's and Bunyan's numbers.
+	switch n, err := strconv.Atoi(word); {
+	case err != nil || n < 10 || n > 60:
+		return ""
+	case n < 30:
+		return "DEBUG"
+	case n < 40:
+		return "INFO"
+	case n < 50:
+		return "WARN"
+	}
+	return "ERROR"
+}
+
+// parseEntry reads a line. A logger may have written into the envelope of the
+// runtime's own; then the graver level of the two holds.
+func parseEntry(text string) entry {
+	said := parseForm(text, false)
+	if said.start || said.report || said.message == text || said.message == "" {
+		return said
+	}
+	inner := parseForm(said.message, true)
+	if !inner.known {
+		return said
+	}
+	if grave(inner.level) > grave(said.level) {
+		said.level = inner.level
+	}
+	said.message = inner.message
+	return said
+}
+
+func grave(level string) int { return slices.Index([]string{"DEBUG", "INFO", "WARN", "ERROR"}, level) }
+
+// parseForm reads a line by the first form that fits. Inside an envelope, which has
+// its own level, only what names a level counts.
+func parseForm(text string, inside bool) entry {
+	for _, f := range forms {
+		if inside && (f.outside || f.pattern != nil && f.pattern.SubexpIndex("level") < 0) {
+			continue
+		}
+		if f.read != nil {
+			if said, ok := f.read(text); ok && !(inside && (said.start || said.report || said.level == "")) {
+				said.known = true
+				return said
+			}
+			continue
+		}
+		m := f.pattern.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		part := func(group string) string {
+			if i := f.pattern.SubexpIndex(group); i >= 0 {
+				return m[i]
+			}
+			return ""
+		}
+		said := entry{level: f.level, message: text, owner: part("owner"), failed: f.failed, known: true}
+		if f.pattern.SubexpIndex("message") >= 0 {
+			said.message = part("message")
+		}
+		if f.pattern.SubexpIndex("level") >= 0 {
+			said.level = levelOf(part("level"))
+		}
+		return said
+	}
+	return entry{message: text}
+}
+
+var (
+	lambdaOther = regexp.MustCompile(`^(INIT_START|INIT_REPORT|RESTORE_START|RESTORE_REPORT|EXTENSION|TELEMETRY|LOGS|XRAY|RECOMMENDATIONS)\b`)
+	reportState = regexp.MustCompile(`\tStatus: (\w+)`)
+)
+
+// lambdaLine reads what Lambda writes in its text format.
+func lambdaLine(text string) (entry, bool) {
+	switch id := word(text, "RequestId: "); {
+	case strings.HasPrefix(text, "START RequestId: "):
+		return entry{message: text, start: true, id: id}, true
+	case strings.HasPrefix(text, "REPORT RequestId: "):
+		said := entry{message: strings.Join(strings.Split(text, "\t"), "  "), report: true, id: id}
+		if m := reportState.FindStringSubmatch(text); m != nil && m[1] != "success" {
+			said.failed = m[1]
+		}
+		return said, true
+	case strings.HasPrefix(text, "END RequestId: "):
+		return entry{message: text, end: true, owner: id}, true
+	}
+	return entry{message: text}, lambdaOther.MatchString(text)
+}
+
+// word is the one that follows a label.
+func word(text, label string) string {
+	_, after, _ := strings.Cut(text, label)
+	if i := strings.IndexAny(after, " \t\n"); i >= 0 {
+		after = after[:i]
+	}
+	return after
+}
+
+// What the loggers that write JSON call the parts of a line, in small letters.
+var (
+	levelKeys   = []string{"level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl", "@l", "severitytext", "severity_text"}
+	messageKeys = []string{"message", "msg", "short_message", "@m", "@mt", "event", "body", "text", "errormessage"}
+	ownerKeys   = []string{"requestid", "awsrequestid", "aws_request_id", "function_request_id"}
+	errorKeys   = []string{"errortype", "stacktrace", "stack", "exception"}
+)
+
+// object is a JSON object whose keys are compared without case.
+type object map[string]json.RawMessage
+
+func parseObject(text []byte) (object, bool) {
+	var raw map[string]json.RawMessage
+	if !strings.HasPrefix(string(text), "{") || json.Unmarshal(text, &raw) != nil {
+		return nil, false
+	}
+	o := object{}
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		o[strings.ToLower(key)] = raw[key] // the last one is the one in small letters
+	}
+	return o, true
+}
+
+// text is the first of the keys' values that is there: a string, or JSON as it is.
+func (o object) text(keys ...string) (string, bool) {
+	for _, key := range keys {
+		raw, ok := o[key]
+		if !ok {
+			continue
+		}
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			text = string(raw)
+		}
+		return text, true
+	}
+	return "", false
+}
+
+// jsonEntry reads a line that is a JSON object: Lambda's, or a logger's.
+func jsonEntry(text string) (entry, bool) {
+	line, ok := parseObject([]byte(text))
+	if !ok {
+		return entry{}, false
+	}
+	if kind, _ := line.text("type"); strings.HasPrefix(kind, "platform.") {
+		return platformEntry(text, kind, line), true
+	}
+	said := entry{message: text}
+	if message, ok := line.text(messageKeys...); ok {
+		said.message = message
+	}
+	said.owner, _ = line.text(ownerKeys...)
+	if level, ok := line.text(levelKeys...); ok {
+		said.level = levelOf(level)
+		if _, gelf := line["short_message"]; gelf { // numbers as syslog has them
+			if n, err := strconv.Atoi(level); err == nil {
+				said.level = []string{"ERROR", "ERROR", "ERROR", "ERROR", "WARN", "INFO", "INFO", "DEBUG"}[min(max(n, 0), 7)]
+			}
+		}
+	} else if nested, ok := parseObject(line["log"]); ok {
+		level, _ := nested.text("level")
+		said.level = levelOf(level)
+	}
+	broken := slices.ContainsFunc(errorKeys, func(key string) bool { return len(line[key]) > 0 && string(line[key]) != "null" })
+	if said.level == "" && broken {
+		said.level = "ERROR"
+	}
+	_, metric := line["_aws"] // CloudWatch's embedded metrics
+	return said, said.level != "" || said.message != text || metric
+}
+
+// platformEntry reads what Lambda writes in its JSON format.
+func platformEntry(text, kind string, line object) entry {
+	said := entry{message: text}
+	record, _ := parseObject(line["record"])
+	id, _ := record.text("requestid")
+	switch kind {
+	case "platform.start":
+		said.start, said.id = true, id
+	case "platform.report", "platform.runtimeDone":
+		said.report, said.id = true, id
+		if status, ok := record.text("status"); ok && status != "success" {
+			said.failed = status
+		}
+	}
+	return said
+}
+
+var (
+	logfmtLine    = regexp.MustCompile(`^(?:[\w.-]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+)*(?:level|lvl|severity)="?(\w+)"?(?:\s|$)`)
+	logfmtMessage = regexp.MustCompile(`(?:^|\s)(?:msg|message)=(?:"([^"\\]*)"|([^\s"]+))`)
+)
+
+// logfmtEntry reads pairs of keys and values.
+func logfmtEntry(text string) (entry, bool) {
+	m := logfmtLine.FindStringSubmatch(text)
+	if m == nil || levelOf(m[1]) == "" {
+		return entry{}, false
+	}
+	said := entry{level: levelOf(m[1]), message: text}
+	if m := logfmtMessage.FindStringSubmatch(text); m != nil {
+		said.message = m[1] + m[2]
+	}
+	return said, true
+}
