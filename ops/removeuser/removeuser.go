@@ -25,6 +25,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/step"
 )
 
 //go:embed look.json
@@ -68,36 +69,16 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Lock:     func(r ops.Request) string { return s.Name() + " " + userOf(r) },
 		Plan:     o.plan,
 		Do: map[string]func(context.Context, ops.Run) error{
-			"quarantine": o.quarantine,
-			"grace":      o.grace,
-			"propose":    persevere(o.propose),
-			"merge":      persevere(o.merge),
-			"delete":     persevere(o.delete),
-			"check":      persevere(o.check),
-			"restore":    persevere(o.restore),
+			"quarantine": step.Retry(o.quarantine),
+			"grace":      step.Retry(o.grace),
+			"propose":    step.Retry(o.propose),
+			"merge":      step.Retry(o.merge),
+			"delete":     step.Retry(o.delete),
+			"check":      step.Retry(o.check),
+			"restore":    step.Retry(o.restore),
 		},
 		Undo:      "restore",
 		UndoLabel: "Restore",
-	}
-}
-
-// perseverance is how long a step that comes after the quarantine is tried again
-// while something is out of reach: a request that ends there leaves a user in
-// quarantine and people with work to do.
-const perseverance = 6 * time.Hour
-
-// persevere makes a step go on trying while its trouble may pass.
-func persevere(step func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
-	return func(ctx context.Context, run ops.Run) error {
-		err := step(ctx, run)
-		if !ops.IsPassing(err) || !run.Begun().IsZero() && run.Now().After(run.Begun().Add(perseverance)) {
-			return err
-		}
-		words := ops.Words(err, run.Request().ID)
-		if err := run.Log(ctx, ops.Line{Key: "again " + words, Level: ops.Warning, Text: "This is tried again every two minutes: " + words}); err != nil {
-			return err
-		}
-		return ops.Again(2 * time.Minute)
 	}
 }
 
@@ -288,8 +269,8 @@ func (o *operation) steps(name string, u *User, defined bool) []ops.Step {
 // deletions are the effects of deleting a user, in the order in which it is done.
 func deletions(u *User) []string {
 	var effects []string
-	for _, step := range strip(u) {
-		effects = append(effects, step.effect)
+	for _, r := range strip(u) {
+		effects = append(effects, r.effect)
 	}
 	return append(effects, fmt.Sprintf("Delete IAM user %s (%s)", u.Name, u.ID))
 }

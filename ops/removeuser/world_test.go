@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -62,6 +63,7 @@ type world struct {
 	settings *removeuser.Settings
 	base     aws.Config
 	token    string
+	next     http.RoundTripper // to GitHub; nil: the usual one
 	others   []awstest.IAMUser // who must stay as they are
 	applied  error             // how Terraform's last apply ended
 }
@@ -246,7 +248,7 @@ func (w *world) apply() {
 }
 
 func (w *world) operation() ops.Operation {
-	client, err := githubaccess.New(w.github.URL(), githubaccess.Token{Value: w.token})
+	client, err := githubaccess.New(w.github.URL(), githubaccess.Token{Value: w.token, Next: w.next})
 	if err != nil {
 		w.Fatal(err)
 	}
