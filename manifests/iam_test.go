@@ -34,6 +34,7 @@ var placeholders = map[string]string{
 	"user":           "*",
 	"target":         "*",
 	"protected":      "444444444444",
+	"boundary":       "arn:aws:iam::111111111111:policy/" + strings.Repeat("b", 128),
 	"bucket":         strings.Repeat("b", 63),
 	"prefix":         "rootbot/",
 }

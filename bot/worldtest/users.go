@@ -21,6 +21,8 @@ const (
 	UsersLook    = "arn:aws:iam::222222222222:role/rootbot-remove-user-look"
 	UsersAct     = "arn:aws:iam::222222222222:role/rootbot-remove-user-act"
 	Domain       = "digital.cabinet-office.gov.uk"
+
+	UsersBoundary = "arn:aws:iam::222222222222:policy/deployers" // a permissions boundary that the settings list
 )
 
 // Leaver is a user with everything that can hang on one.

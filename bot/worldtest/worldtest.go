@@ -226,7 +226,7 @@ func (w *World) roles() {
 	trust := fill.Replace(awsaccess.Trust)
 	w.AWS.AddRole(awstest.Role{ARN: LookRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Look)})
 	w.AWS.AddRole(awstest.Role{ARN: ActRole, Trust: trust, Policy: fill.Replace(access["scim-sync"].Act)})
-	fill = strings.NewReplacer("${account}", UsersAccount, "${user}", "*")
+	fill = strings.NewReplacer("${account}", UsersAccount, "${user}", "*", "${boundary}", UsersBoundary)
 	w.AWS.AddRole(awstest.Role{ARN: UsersLook, Trust: trust, Policy: fill.Replace(access["remove-user"].Look)})
 	w.AWS.AddRole(awstest.Role{ARN: UsersAct, Trust: trust, Policy: fill.Replace(access["remove-user"].Act)})
 	w.closingRoles(trust, access["delete-account"])
@@ -251,6 +251,7 @@ operations:
     grace: %s
     users: %s
     repository: %s
+    boundaries: [%s]
     poll: 200ms
   scim-sync:
     look_role: %s
@@ -264,7 +265,7 @@ operations:
     ignore_groups: ["azure-aws-sso-*"]
     max_deletions: 20
 `, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, w.closable(),
-		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo,
+		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo, UsersBoundary,
 		LookRole, ActRole, Region, Function, Store, Suffix)
 }
 

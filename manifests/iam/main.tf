@@ -66,6 +66,12 @@ variable "protected" {
   default     = "000000000000"
 }
 
+variable "boundary" {
+  description = "ARN of a permissions boundary of the users, one of remove-user's boundaries in rootbot.yaml, so that it can be put back. For several, add them beside it in remove-user-act.json."
+  type        = string
+  default     = "arn:aws:iam::aws:policy/AWSDenyAll"
+}
+
 variable "bucket" {
   description = "Name of the S3 bucket, with Object Lock enabled, in which the audit is anchored. Null: none is."
   type        = string
@@ -98,6 +104,7 @@ locals {
     user           = "*" # each request names its one user
     target         = "*" # each request names its one account
     protected      = var.protected
+    boundary       = var.boundary
     bucket         = coalesce(var.bucket, "none")
     prefix         = var.prefix
   }

@@ -224,10 +224,10 @@ func (i *IAM) RemoveUser(name string) error {
 	return nil
 }
 
-// Powerless tells whether the user is there, has AWSDenyAll attached and no active access key.
+// Powerless tells whether the user is there, has AWSDenyAll attached or as permissions boundary, and no active access key.
 func (i *IAM) Powerless(name string) bool {
 	u, ok := i.User(name)
-	return ok && slices.Contains(u.Attached, AWSDenyAll) &&
+	return ok && (slices.Contains(u.Attached, AWSDenyAll) || u.Boundary == AWSDenyAll) &&
 		!slices.ContainsFunc(u.AccessKeys, func(k AccessKey) bool { return !k.Inactive })
 }
 

@@ -218,6 +218,13 @@ func TestConditionsOfIAM(t *testing.T) {
 			return err
 		}
 	}
+	bound := func(arn string) func(*iam.Client) error {
+		return func(c *iam.Client) error {
+			_, err := c.PutUserPermissionsBoundary(t.Context(), &iam.PutUserPermissionsBoundaryInput{UserName: aws.String(leaver), PermissionsBoundary: &arn})
+			return err
+		}
+	}
+	bounds := func(arn string) string { return `"ArnEquals":{"iam:PermissionsBoundary":"` + arn + `"}` }
 	calls := iamCalls(t)
 	for _, test := range []struct {
 		name, action, condition string
@@ -236,6 +243,10 @@ func TestConditionsOfIAM(t *testing.T) {
 		{"a user with a tag", "DeleteLoginProfile", `"StringEquals":{"aws:ResourceTag/team":"platform"}`, calls["DeleteLoginProfile"], true},
 		{"a user without a tag", "DeleteLoginProfile", `"StringLike":{"iam:ResourceTag/removal-request":"*"}`, calls["DeleteLoginProfile"], false},
 		{"a user's boundary", "DetachUserPolicy", `"StringEquals":{"iam:PermissionsBoundary":"` + boundary + `"}`, calls["DetachUserPolicy"], true},
+		{"set the boundary that is named", "PutUserPermissionsBoundary", bounds(awstest.AWSDenyAll), bound(awstest.AWSDenyAll), true},
+		{"set another boundary", "PutUserPermissionsBoundary", bounds(awstest.AWSDenyAll), bound(boundary), false},
+		{"take away the boundary that is named", "DeleteUserPermissionsBoundary", bounds(boundary), calls["DeleteUserPermissionsBoundary"], true},
+		{"take away another boundary", "DeleteUserPermissionsBoundary", bounds(awstest.AWSDenyAll), calls["DeleteUserPermissionsBoundary"], false},
 		{"the Region is always the same", "GetUser", `"StringEquals":{"aws:RequestedRegion":"us-east-1"}`, calls["GetUser"], true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -248,6 +259,30 @@ func TestConditionsOfIAM(t *testing.T) {
 				want(t, err, "AccessDenied", "no identity-based policy allows the iam:"+test.action+" action")
 			}
 			w.noProblems()
+		})
+	}
+}
+
+// A boundary that denies everything takes all power away as well.
+func TestPowerless(t *testing.T) {
+	w := newWorld(t, awstest.Options{}, allowAll)
+	for _, test := range []struct {
+		name string
+		user awstest.IAMUser
+		want bool
+	}{
+		{"with deny-all attached", awstest.IAMUser{Attached: []string{awstest.AWSDenyAll}}, true},
+		{"with deny-all as boundary", awstest.IAMUser{Boundary: awstest.AWSDenyAll, Attached: []string{readOnly}}, true},
+		{"with another boundary", awstest.IAMUser{Boundary: boundary}, false},
+		{"with an active key", awstest.IAMUser{Boundary: awstest.AWSDenyAll, AccessKeys: make([]awstest.AccessKey, 1)}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.user.Name = "x"
+			w.IAM("").DeleteUser("x")
+			w.IAM("").AddUser(test.user)
+			if got := w.IAM("").Powerless("x"); got != test.want {
+				t.Errorf("powerless %v", got)
+			}
 		})
 	}
 }

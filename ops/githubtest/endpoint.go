@@ -41,6 +41,8 @@ func repositoryRoutes() []route {
 		{method: get, path: "/pulls/{number}/commits", needs: reviews, doc: "pulls/pulls#list-commits-on-a-pull-request", handle: listPullCommits},
 		{method: get, path: "/pulls/{number}/merge", needs: reviews + "|" + read, doc: "pulls/pulls#check-if-a-pull-request-has-been-merged", handle: getMerged},
 		{method: put, path: "/pulls/{number}/merge", needs: write, doc: "pulls/pulls#merge-a-pull-request", handle: mergePull},
+		{method: post, path: "/pulls/{number}/requested_reviewers", needs: asks, doc: "pulls/review-requests#request-reviewers-for-a-pull-request", handle: requestReviewers},
+		{method: get, path: "/issues/{number}", needs: "issues:read|" + reviews, doc: "issues/issues#get-an-issue", handle: getIssue},
 		{method: get, path: "/issues/{number}/comments", needs: "issues:read|" + reviews, doc: "issues/comments#list-issue-comments", handle: listComments},
 		{method: post, path: "/issues/{number}/comments", needs: "issues:write|" + asks, readers: true, doc: "issues/comments#create-an-issue-comment", handle: createComment},
 	}

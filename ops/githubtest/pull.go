@@ -30,8 +30,10 @@ type Pull struct {
 	// Commits are the messages of its commits, the oldest first.
 	Commits  []string
 	Comments []Comment
-	Created  time.Time
-	Closed   time.Time // zero: open
+	// Reviewers are the logins of who was asked for a review, in the order in which they were.
+	Reviewers []string
+	Created   time.Time
+	Closed    time.Time // zero: open
 }
 
 // Change is one file of a pull request.
@@ -64,6 +66,7 @@ type pull struct {
 	mergeSHA                string
 	created, updated, ended time.Time
 	comments                []comment
+	reviewers               []*user
 	fork                    string // where the branches parted, from when it was closed; while it's open see parted
 	checked                 string // the heads whose mergeability was asked for: only the second time it's known
 }
@@ -183,6 +186,9 @@ func (in *repository) show(p *pull) Pull {
 	}
 	for _, c := range in.commits(p) {
 		shown.Commits = append(shown.Commits, c.message)
+	}
+	for _, u := range p.reviewers {
+		shown.Reviewers = append(shown.Reviewers, u.login)
 	}
 	for _, c := range p.comments {
 		shown.Comments = append(shown.Comments, Comment{By: c.by.login, Body: c.body})

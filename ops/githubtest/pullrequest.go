@@ -35,6 +35,9 @@ func (p *pull) simple(s *Server, in *repository) map[string]any {
 			"review_comments": href(api + "/comments"), "review_comment": href(in.api(s) + "/pulls/comments{/number}"),
 		},
 	}
+	if len(p.reviewers) > 0 {
+		m["requested_reviewers"] = p.asked(s)
+	}
 	if p.body != "" {
 		m["body"] = p.body
 	}

@@ -29,7 +29,7 @@ func (o *operation) delete(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	act, err := o.writer(r, "DenyAllAndUndo", "Delete", "DeleteElsewhere")
+	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete", "DeleteElsewhere")
 	if err != nil {
 		return err
 	}
@@ -41,14 +41,15 @@ func (o *operation) delete(ctx context.Context, run ops.Run) error {
 		if user == nil {
 			return run.Log(ctx, ops.Line{Key: "deleted", Level: ops.Change, Text: "IAM user " + name + " is gone."})
 		}
-		if err := o.empty(ctx, run, act, user); err != nil {
+		was, err := o.takeApart(ctx, run, act, user)
+		if err != nil {
 			return err
 		}
 		_, err = act.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String(name)})
 		if _, conflict := errors.AsType[*types.DeleteConflictException](err); conflict {
 			// Something was added meanwhile. It must have no power while we look.
-			if _, err := act.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: aws.String(name), PolicyArn: aws.String(denyAll)}); err != nil {
-				return awsaccess.Explain(fmt.Errorf("attach %s to %s: %w", denyAll, name, err), o.settings.ActRole)
+			if err := o.denyAgain(ctx, run, act, user, &was); err != nil {
+				return err
 			}
 			continue
 		}
@@ -70,50 +71,119 @@ func (o *operation) delete(ctx context.Context, run ops.Run) error {
 	}
 }
 
-// empty takes from a user all that hangs on it. It must be the user that was
-// shown: the same name made anew is another one.
-func (o *operation) empty(ctx context.Context, run ops.Run, act *iam.Client, user *User) error {
+// denyAgain attaches deny-all to a user from whom this run has taken it off already.
+func (o *operation) denyAgain(ctx context.Context, run ops.Run, act *iam.Client, user *User, was *before) error {
+	if user.Boundary == denyAll {
+		return nil // it stays there until the user is gone
+	}
+	if _, err := act.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: aws.String(user.Name), PolicyArn: aws.String(denyAll)}); err != nil {
+		return awsaccess.Explain(fmt.Errorf("attach %s to %s: %w", denyAll, user.Name, err), o.settings.ActRole)
+	}
+	was.Bare = false
+	return was.remember(ctx, run)
+}
+
+// takeApart takes from a user all that hangs on it, as far as people were shown it,
+// if the user is still in the quarantine of this request.
+func (o *operation) takeApart(ctx context.Context, run ops.Run, act *iam.Client, user *User) (before, error) {
 	d, err := kept(run)
 	if err != nil {
-		return err
+		return before{}, err
 	}
-	if d.User == nil {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("There was no IAM user %s when this was planned, and there is one now (%s). It was left alone.", user.Name, user.ID)}
+	was, _, err := recall(ctx, run)
+	if err != nil {
+		return was, err
 	}
-	if err := d.is(user.Name, user.ID); err != nil {
-		return err
+	if err := o.holds(ctx, run, d, &was, user); err != nil {
+		return was, err
 	}
+	shown := run.Plan().Effects()
 	steps := strip(user)
-	if d.User != nil {
-		// A virtual device that an earlier try has taken from the user, and no more, is on no list.
-		for _, serial := range d.User.MFA {
-			if isVirtual(serial) && !slices.Contains(user.MFA, serial) {
-				steps = append([]removal{deleteDevice(serial)}, steps...)
-			}
+	if unseen := beyond(steps, shown); len(unseen) > 0 {
+		return was, o.askAbout(ctx, run, act, user, &was, unseen)
+	}
+	// A virtual device that an earlier try has taken from the user, and no more, is on no list.
+	for _, serial := range d.User.MFA {
+		if left := deleteDevice(serial); isVirtual(serial) && !slices.Contains(user.MFA, serial) && slices.Contains(shown, left.effect) {
+			steps = append([]removal{left}, steps...)
 		}
 	}
-	for _, step := range steps {
-		err := step.do(ctx, act)
-		if isGone(err) {
-			continue // nothing hangs there any more
+	if !was.Removing {
+		was.Removing = true
+		if err := was.remember(ctx, run); err != nil {
+			return was, err
 		}
-		if _, conflict := errors.AsType[*types.DeleteConflictException](err); conflict {
-			continue // somebody else's device by now
+	}
+	for _, r := range steps {
+		if err := o.takeOff(ctx, run, act, user, &was, r); err != nil {
+			return was, err
 		}
-		if err != nil {
-			return awsaccess.Explain(fmt.Errorf("%s: %w", step.effect, err), o.settings.ActRole)
+	}
+	return was, nil
+}
+
+func beyond(steps []removal, shown []string) []string {
+	var unseen []string
+	for _, r := range steps {
+		if !slices.Contains(shown, r.effect) {
+			unseen = append(unseen, r.effect)
 		}
-		if err := run.Log(ctx, ops.Line{Key: step.effect, Level: ops.Change, Text: step.done() + "."}); err != nil {
+	}
+	return unseen
+}
+
+// askAbout has people asked about what hangs on the user and was in no plan, and
+// comes back later: the desk makes the plan again. Until then the user has no power.
+func (o *operation) askAbout(ctx context.Context, run ops.Run, act *iam.Client, user *User, was *before, unseen []string) error {
+	if !user.denied() {
+		if err := o.denyAgain(ctx, run, act, user, was); err != nil {
 			return err
 		}
 	}
-	return nil
+	list := strings.Join(unseen, "; ")
+	text := fmt.Sprintf("%s has something that wasn't there when the removal was approved, so it would need: %s. That is done only once it has been shown and approved.", user.Name, list)
+	if err := run.Log(ctx, ops.Line{Key: "unseen " + list, Level: ops.Warning, Text: text}); err != nil {
+		return err
+	}
+	if err := run.MayAct(ctx); err != nil {
+		return err
+	}
+	return ops.Again(time.Minute)
+}
+
+// takeOff does one removal, and tells of it.
+func (o *operation) takeOff(ctx context.Context, run ops.Run, act *iam.Client, user *User, was *before, r removal) error {
+	if r.deny {
+		if !user.attached(denyAll) {
+			return nil
+		}
+		was.Bare = true
+		if err := was.remember(ctx, run); err != nil {
+			return err
+		}
+	}
+	err := r.do(ctx, act)
+	if r.deny && wasRefused(err) {
+		was.Bare = isGone(err)
+		err = errors.Join(err, was.remember(ctx, run))
+	}
+	if isGone(err) {
+		return nil // nothing hangs there any more
+	}
+	if _, conflict := errors.AsType[*types.DeleteConflictException](err); conflict {
+		return nil // somebody else's device by now
+	}
+	if err != nil {
+		return awsaccess.Explain(fmt.Errorf("%s: %w", r.effect, err), o.settings.ActRole)
+	}
+	return run.Log(ctx, ops.Line{Key: r.effect, Level: ops.Change, Text: r.done() + "."})
 }
 
 // removal is one call that takes something from a user.
 type removal struct {
 	effect string // as a plan shows it: "Delete access key AKIA…"
 	do     func(context.Context, *iam.Client) error
+	deny   bool // it takes deny-all off
 }
 
 // done is the effect as a log tells it.
@@ -125,19 +195,23 @@ func (r removal) done() string {
 func isVirtual(serial string) bool { return strings.Contains(serial, ":mfa/") }
 
 func deleteDevice(serial string) removal {
-	return removal{"Delete virtual MFA device " + serial, func(ctx context.Context, c *iam.Client) error {
+	return removal{effect: "Delete virtual MFA device " + serial, do: func(ctx context.Context, c *iam.Client) error {
 		_, err := c.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: aws.String(serial)})
 		return err
 	}}
 }
 
 // strip is all calls that empty a user, credential power first and deny-all
-// last. A plan shows them before the quarantine, so deny-all is always among them.
-func strip(u *User) []removal {
+// last. A plan shows them before the quarantine, so deny-all is among them, but
+// where it is the permissions boundary, or has to be: that stays until the user is
+// gone, for IAM deletes users who have one.
+func strip(u *User) []removal { return append(stripCredentials(u), stripRights(u)...) }
+
+func stripCredentials(u *User) []removal {
 	var all []removal
 	name := aws.String(u.Name)
 	add := func(effect string, do func(context.Context, *iam.Client) error) {
-		all = append(all, removal{effect, do})
+		all = append(all, removal{effect: effect, do: do})
 	}
 	if u.Login {
 		add("Delete the password of "+u.Name, func(ctx context.Context, c *iam.Client) error {
@@ -179,6 +253,15 @@ func strip(u *User) []removal {
 			all = append(all, deleteDevice(serial))
 		}
 	}
+	return all
+}
+
+func stripRights(u *User) []removal {
+	var all []removal
+	name := aws.String(u.Name)
+	add := func(effect string, do func(context.Context, *iam.Client) error) {
+		all = append(all, removal{effect: effect, do: do})
+	}
 	for _, policy := range u.Inline {
 		add("Delete inline policy "+policy, func(ctx context.Context, c *iam.Client) error {
 			_, err := c.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: name, PolicyName: aws.String(policy)})
@@ -202,6 +285,9 @@ func strip(u *User) []removal {
 			detach(policy)
 		}
 	}
+	if !u.attached(denyAll) && (u.full() || u.Boundary == denyAll) {
+		return all
+	}
 	if u.Boundary != "" {
 		add("Delete permissions boundary "+u.Boundary, func(ctx context.Context, c *iam.Client) error {
 			_, err := c.DeleteUserPermissionsBoundary(ctx, &iam.DeleteUserPermissionsBoundaryInput{UserName: name})
@@ -209,66 +295,6 @@ func strip(u *User) []removal {
 		})
 	}
 	detach(denyAll)
+	all[len(all)-1].deny = true
 	return all
-}
-
-// check reads back whether the user is gone, and keeps what it had.
-func (o *operation) check(ctx context.Context, run ops.Run) error {
-	name := userOf(run.Request())
-	look, err := o.reader(run.Request())
-	if err != nil {
-		return err
-	}
-	user, err := readUser(ctx, look, name)
-	if err != nil {
-		return awsaccess.Explain(err, o.settings.LookRole)
-	}
-	d, err := kept(run)
-	if err != nil {
-		return err
-	}
-	if user != nil && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
-		return ops.Again(5 * time.Second) // IAM may show it a little longer
-	}
-	if user == nil {
-		report := ops.Report{
-			Summary:  name + " is removed.",
-			Sections: []ops.Section{{Title: name, Outcomes: []ops.Outcome{{Text: "IAM user is gone", State: ops.Confirmed}}}},
-			Notes:    []string{"This can't be undone: a new user of the same name is another one to every trust policy. What it had is in the record, so that a like one can be made."},
-		}
-		if d.User != nil {
-			report.Sections = append(report.Sections, had(d.User))
-		}
-		return run.Report(ctx, report)
-	}
-	left := append([]string{"the user itself (" + user.ID + ")"}, user.left()...)
-	return run.Report(ctx, ops.Report{
-		Summary:  name + " is not removed; it is in quarantine.",
-		Problems: []string{"Still in IAM: " + strings.Join(left, ", ") + "."},
-	})
-}
-
-// had is what a user had, without secrets.
-func had(u *User) ops.Section {
-	s := ops.Section{Title: "What " + u.Name + " had"}
-	add := func(label string, values []string) {
-		if len(values) > 0 {
-			s.Outcomes = append(s.Outcomes, ops.Outcome{Text: label + ": " + strings.Join(values, ", ")})
-		}
-	}
-	add("groups", u.Groups)
-	add("attached policies", u.Attached)
-	add("inline policies", u.Inline)
-	if u.Boundary != "" {
-		add("permissions boundary", []string{u.Boundary})
-	}
-	var tags []string
-	for key, value := range u.Tags {
-		if !isOurs(key) {
-			tags = append(tags, key+"="+value)
-		}
-	}
-	slices.Sort(tags)
-	add("tags", tags)
-	return s
 }

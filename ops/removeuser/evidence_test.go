@@ -227,7 +227,7 @@ func TestSecondLookAsksCloudTrailNothing(t *testing.T) {
 				t.Errorf("the second plan (-first +second):\n%s", diff)
 			}
 			w.quarantined(walk)
-			if told := text(walk.Lines()); !strings.Contains(told, "Roles assumed in the 12 hours before: Admin in account 333333333333.") {
+			if told := text(walk.Lines()); !strings.Contains(told, "for the 12 hours before: Admin in account 333333333333.") {
 				t.Errorf("the roles are forgotten:\n%s", told)
 			}
 			w.done()

@@ -3,6 +3,7 @@ package removeuser_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,23 +21,41 @@ import (
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
-// whole is everything that the operation can do: quarantine, restore, removal.
+// whole is everything that the operation can do: search for a name, quarantine and
+// restore in both ways, removal.
 func (w *world) whole() error {
-	walk := w.walk()
-	for walk.Offered().IsZero() {
-		if walk.At() == "" {
-			if _, err := walk.Look(w.Context()); err != nil {
+	if _, err := w.walkFor("jo.doee@softwire.com").Look(w.Context()); ops.KindOf(err) != ops.Invalid {
+		return fmt.Errorf("a misspelled name: %w", err)
+	}
+	was := w.user(leaver)
+	for _, change := range []func(*awstest.IAMUser){
+		func(*awstest.IAMUser) {}, full(10), func(u *awstest.IAMUser) { u.Boundary = "" },
+	} {
+		w.iam.ChangeUser(leaver, change)
+		walk := w.walk()
+		if _, err := walk.Look(w.Context()); err != nil {
+			return err
+		}
+		for walk.At() == "quarantine" {
+			if err := walk.Step(w.Context()); err != nil {
 				return err
 			}
 		}
-		if err := walk.Step(w.Context()); err != nil {
+		if err := walk.Undo(w.Context()); err != nil {
 			return err
 		}
 	}
-	if err := walk.Undo(w.Context()); err != nil {
-		return err
-	}
+	w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) { u.Attached, u.Boundary = was.Attached, was.Boundary })
 	return w.walk().Run(w.Context())
+}
+
+// full attaches policies to a user until there are so many.
+func full(many int) func(*awstest.IAMUser) {
+	return func(u *awstest.IAMUser) {
+		for n := len(u.Attached); n < many; n++ {
+			u.Attached = append(u.Attached, fmt.Sprintf("arn:aws:iam::aws:policy/Policy%d", n))
+		}
+	}
 }
 
 // The policies allow what is needed, and nothing beside it.
@@ -79,13 +98,13 @@ func TestPolicies(t *testing.T) {
 				if !slices.ContainsFunc(w.aws.Calls(), func(c awstest.Call) bool { return c.Name() == action && !c.Allowed }) {
 					t.Error("nothing was refused: the action isn't needed")
 				}
-				if strings.HasPrefix(action, "iam:") {
+				if strings.HasPrefix(action, "iam:") && action != "iam:TagUser" && action != "iam:ListUsers" {
 					w.refused(err, ops.Unavailable, "AWS refused "+action+" to the role "+role+".", "manifests/iam")
 				} else if err != nil {
 					t.Error(err)
 				}
 			})
-			if strings.Contains(action, "*") || strings.Contains(action, ":Put") || strings.Contains(action, ":Create") || strings.Contains(action, ":Add") {
+			if strings.Contains(action, "*") || strings.Contains(action, ":Put") && action != "iam:PutUserPermissionsBoundary" || strings.Contains(action, ":Create") || strings.Contains(action, ":Add") {
 				t.Errorf("%s is allowed", action)
 			}
 		}
@@ -97,6 +116,10 @@ func (w *world) sessions() map[string]string {
 	used := map[string]string{}
 	for _, c := range w.aws.Calls() {
 		switch {
+		case c.Name() == "iam:ListUsers":
+			used["search"] = c.SessionPolicy
+		case c.Name() == "iam:PutUserPermissionsBoundary":
+			used["bind"] = c.SessionPolicy
 		case c.Name() == "iam:GetUser":
 			used["look"] = c.SessionPolicy
 		case c.Name() == "iam:TagUser":
@@ -117,7 +140,7 @@ func TestSessionPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := w.sessions()
-	if len(used) != 3 {
+	if len(used) != 5 {
 		t.Fatalf("sessions for %v", slices.Sorted(maps.Keys(used)))
 	}
 	w.iam.AddUser(everything(leaver))
@@ -216,6 +239,7 @@ func TestSessionPolicies(t *testing.T) {
 			return err
 		}}
 	}
+	without := func(all tries, one string) tries { delete(all, one); return all }
 	lists := tries{"list all users": func(ctx context.Context, c *iam.Client) error {
 		_, err := c.ListUsers(ctx, &iam.ListUsersInput{})
 		return err
@@ -225,6 +249,8 @@ func TestSessionPolicies(t *testing.T) {
 		tries   []tries
 	}{
 		{"look", []tries{to(leaver), removing(leaver), escalations(leaver), look(namesake), to(namesake), removing(namesake), lists}},
+		{"search", []tries{to(leaver), removing(leaver), escalations(leaver), look(leaver), look(namesake)}},
+		{"bind", []tries{to(leaver), without(removing(leaver), "delete the boundary"), escalations(leaver), look(leaver), look(namesake), to(namesake), removing(namesake), escalations(namesake), lists}},
 		{"quarantine", []tries{removing(leaver), escalations(leaver), look(leaver), look(namesake), to(namesake), removing(namesake), escalations(namesake), lists}},
 		{"remove", []tries{escalations(leaver), look(leaver), look(namesake), to(namesake), removing(namesake), escalations(namesake), lists}},
 	} {
@@ -240,6 +266,59 @@ func TestSessionPolicies(t *testing.T) {
 	}
 	w.same(before)
 	w.same(w.others[0])
+}
+
+// The conditions keep a session from giving power instead of taking it: without one,
+// it could.
+func TestConditionsAreNeeded(t *testing.T) {
+	t.Parallel()
+	const admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+	attach := func(ctx context.Context, c *iam.Client) error {
+		_, err := c.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: aws.String(leaver), PolicyArn: aws.String(admin)})
+		return err
+	}
+	bind := func(ctx context.Context, c *iam.Client) error {
+		_, err := c.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{UserName: aws.String(leaver), PermissionsBoundary: aws.String(admin)})
+		return err
+	}
+	unbind := func(ctx context.Context, c *iam.Client) error {
+		_, err := c.DeleteUserPermissionsBoundary(ctx, &iam.DeleteUserPermissionsBoundaryInput{UserName: aws.String(leaver)})
+		return err
+	}
+	tries := map[string]map[string]func(context.Context, *iam.Client) error{
+		"DenyAllAndUndo": {"attach another policy": attach},
+		"DenyAsBoundary": {"set another boundary": bind, "take away a boundary that isn't listed": unbind},
+	}
+	for _, s := range parsePolicy(t, settings(iamMode).Operation(nil, nil, "").Access.Act).Statement {
+		if conditional := slices.ContainsFunc(s.Action, func(a string) bool {
+			return strings.Contains(a, ":Attach") || strings.Contains(a, ":Put")
+		}); conditional != (len(s.Condition) > 0) {
+			t.Errorf("%s has the condition %s", s.Sid, s.Condition)
+		}
+		if len(s.Condition) == 0 {
+			continue
+		}
+		if len(tries[s.Sid]) == 0 {
+			t.Errorf("%s isn't tried", s.Sid)
+		}
+		for what, try := range tries[s.Sid] {
+			for _, condition := range []bool{true, false} {
+				w := newWorld(t, iamMode)
+				w.iam.AddPolicy(admin)
+				w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) { u.Boundary = "arn:aws:iam::" + account + ":policy/of-others" })
+				w.role(actRole, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+				one := s
+				if !condition {
+					one.Condition = nil
+				}
+				err := try(t.Context(), w.session(w.fill(policy{Version: "2012-10-17", Statement: []statement{one}}.text(t))))
+				api, ok := errors.AsType[smithy.APIError](err)
+				if refused := ok && api.ErrorCode() == "AccessDenied"; refused != condition {
+					t.Errorf("%s with its condition: %v; may %s: %v", s.Sid, condition, what, err)
+				}
+			}
+		}
+	}
 }
 
 // session is a client with an all-powerful role and a session policy.

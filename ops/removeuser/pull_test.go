@@ -336,7 +336,7 @@ func TestClosedUnmerged(t *testing.T) {
 	w.until(walk, "merge")
 	w.github.ClosePull(repo, 1, "ann")
 	err := walk.Run(t.Context())
-	w.refused(err, ops.Unknown, "Pull request "+repo+"#1 was closed without being merged", leaver+" is not removed", "stays in quarantine", "Decide in the thread")
+	w.refused(err, ops.Refused, "ann closed pull request "+repo+"#1 without merging it", leaver+" is still without access.", "/pull/1", "Press Restore to give the access back, or run it again")
 	if !w.iam.Powerless(leaver) {
 		t.Error("the user isn't powerless")
 	}

@@ -5,15 +5,15 @@
 // Credential power goes first, so that a failure half-way leaves less access
 // and never more: deny-all is attached before anything else, because a user
 // whose key was taken could make another one. Until the removal everything can
-// be put back exactly. A user is told by the full address, never by a part of it.
+// be put back exactly, and the removal goes on only while the quarantine stands as
+// this request made it. A user is told by the full address and, once that is
+// known, by the unique ID; never by a part of a name.
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +25,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/step"
 )
 
 //go:embed look.json
@@ -68,36 +69,21 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Lock:     func(r ops.Request) string { return s.Name() + " " + userOf(r) },
 		Plan:     o.plan,
 		Do: map[string]func(context.Context, ops.Run) error{
-			"quarantine": o.quarantine,
-			"grace":      o.grace,
-			"propose":    persevere(o.propose),
-			"merge":      persevere(o.merge),
-			"delete":     persevere(o.delete),
-			"check":      persevere(o.check),
-			"restore":    persevere(o.restore),
+			"quarantine": step.Retry(o.quarantine),
+			"grace":      step.Retry(o.grace),
+			"propose":    step.Retry(o.propose),
+			"merge":      step.Retry(o.merge),
+			"empty":      step.Retry(o.empty),
+			"delete":     step.Retry(o.delete),
+			"check":      step.Retry(o.check),
+			"restore":    step.Retry(o.restore),
 		},
-		Undo:      "restore",
-		UndoLabel: "Restore",
-	}
-}
-
-// perseverance is how long a step that comes after the quarantine is tried again
-// while something is out of reach: a request that ends there leaves a user in
-// quarantine and people with work to do.
-const perseverance = 6 * time.Hour
-
-// persevere makes a step go on trying while its trouble may pass.
-func persevere(step func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
-	return func(ctx context.Context, run ops.Run) error {
-		err := step(ctx, run)
-		if !ops.IsPassing(err) || !run.Begun().IsZero() && run.Now().After(run.Begun().Add(perseverance)) {
-			return err
-		}
-		words := ops.Words(err, run.Request().ID)
-		if err := run.Log(ctx, ops.Line{Key: "again " + words, Level: ops.Warning, Text: "This is tried again every two minutes: " + words}); err != nil {
-			return err
-		}
-		return ops.Again(2 * time.Minute)
+		Undo:         "restore",
+		UndoLabel:    "Restore",
+		UndoPlan:     o.undoPlan,
+		Again:        "Quarantine again",
+		Irreversible: irreversible,
+		Subject:      userOf,
 	}
 }
 
@@ -109,9 +95,24 @@ func userOf(r ops.Request) string {
 	return r.Inputs["emails"][0]
 }
 
+// irreversible tells of each call of this operation whether Restore can't take it
+// back. DeleteUserPermissionsBoundary can't be, where the removal makes that call.
+func irreversible(c ops.Call) bool {
+	switch c.Action {
+	case "AttachUserPolicy", "PutUserPermissionsBoundary", "TagUser", "UntagUser", "UpdateAccessKey":
+		return false
+	case "DetachUserPolicy":
+		return !slices.Contains(strings.Split(c.Target, ", "), "PolicyArn="+denyAll)
+	}
+	return true
+}
+
 // looking is the configuration for reads about one user.
 func (o *operation) looking(r ops.Request, user, region string) (aws.Config, error) {
-	return o.aws.Session(awsaccess.Stage{Role: o.settings.LookRole, Region: region, Policy: lookPolicy, Values: map[string]string{"user": user}}, r)
+	return o.aws.Session(awsaccess.Stage{
+		Role: o.settings.LookRole, Region: region, Policy: lookPolicy, Only: []string{"InspectTheUser", "SeeWhatTheyUsed"},
+		Values: map[string]string{"user": user},
+	}, r)
 }
 
 func (o *operation) reader(r ops.Request) (*iam.Client, error) {
@@ -123,11 +124,12 @@ func (o *operation) reader(r ops.Request) (*iam.Client, error) {
 }
 
 // writer is a client that may do what the statements of the policy named by
-// their Sid allow, to the one user.
-func (o *operation) writer(r ops.Request, statements ...string) (*iam.Client, error) {
+// their Sid allow, to the one user. Of permissions boundaries it may set deny-all
+// and the one given; empty: no other.
+func (o *operation) writer(r ops.Request, boundary string, statements ...string) (*iam.Client, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
 		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Tags: true,
-		Values: map[string]string{"user": userOf(r)},
+		Values: map[string]string{"user": userOf(r), "boundary": cmp.Or(boundary, denyAll)},
 	}, r)
 	if err != nil {
 		return nil, err
@@ -146,212 +148,4 @@ func patient(c *iam.Options) {
 			"ConcurrentModification": {}, "ConcurrentModificationException": {}, "EntityTemporarilyUnmodifiable": {}, "Throttling": {},
 		}})
 	})
-}
-
-// data is what a plan keeps for its steps, and for whoever makes a like user.
-type data struct {
-	User  *User  `json:"user,omitempty"` // nil: not in IAM
-	Roles []Role `json:"roles,omitempty"`
-}
-
-func kept(run ops.Run) (data, error) {
-	var d data
-	if err := json.Unmarshal(run.Plan().Data, &d); err != nil {
-		return d, fmt.Errorf("decode the plan's data: %w", err)
-	}
-	return d, nil
-}
-
-// is refuses another user than the one that was shown: the same name made anew
-// is another principal. An empty ID is nobody, who can't be harmed.
-func (d data) is(name, id string) error {
-	if d.User == nil || id == "" || d.User.ID == id {
-		return nil
-	}
-	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The IAM user %s is another one now: %s was to be removed, and %s is there. Nothing more was done.", name, d.User.ID, id)}
-}
-
-func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progress) (ops.Plan, error) {
-	name := userOf(r)
-	if err := o.settings.checkAddress(name); err != nil {
-		return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: err.Error()}
-	}
-	if pattern := o.settings.protectedBy(name); pattern != "" {
-		return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by the pattern %q in the bot's settings. Nothing was run.", name, pattern)}
-	}
-	client, err := o.reader(r)
-	if err != nil {
-		return ops.Plan{}, err
-	}
-	user, err := readUser(ctx, client, name)
-	if err != nil {
-		return ops.Plan{}, awsaccess.Explain(err, o.settings.LookRole)
-	}
-	defined := false
-	if o.settings.Users == byTerraform {
-		edit, err := o.readRepository(ctx, name)
-		if err != nil {
-			return ops.Plan{}, err
-		}
-		defined = edit.found()
-	}
-	if user == nil && !defined {
-		return ops.Plan{Target: name, Summary: fmt.Sprintf("There is no IAM user %s: nothing to remove.", name)}, nil
-	}
-	if user != nil {
-		if err := readUses(ctx, client, user); err != nil {
-			return ops.Plan{}, awsaccess.Explain(err, o.settings.LookRole)
-		}
-		for key, value := range o.settings.ProtectedTags {
-			if got, ok := user.Tags[key]; ok && got == value {
-				return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s. Nothing was run.", name, key, value)}
-			}
-		}
-	}
-	p := ops.Plan{Target: name, Summary: o.summary(name, user)}
-	p.Steps = o.steps(name, user, defined)
-	var roles []Role
-	if r.Shown != nil {
-		// A second look, right before the run: the evidence has been weighed.
-		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
-		var before data
-		if json.Unmarshal(r.Shown.Data, &before) == nil {
-			roles = before.Roles
-		}
-	} else if user != nil {
-		var unknown []string
-		roles, unknown = o.readTrail(ctx, r, name, time.Now(), progress)
-		p.Facts, p.Warnings = o.evidence(user, roles, unknown)
-	}
-	if was, ok := earlier(user); ok && r.Shown == nil {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("It is in quarantine since %s UTC, by request %s; the time of grace counts from then.", was.At.Format("2 Jan 15:04"), user.Tags[tagRequest]))
-	}
-	if r.Shown == nil && user != nil && !defined && o.settings.Users == byTerraform {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is in IAM but not in %s: it isn't Terraform's, so no pull request can remove it. It will only be quarantined.", name, o.settings.Repository))
-	}
-	p.Data, err = json.Marshal(data{User: user, Roles: roles})
-	if err != nil {
-		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
-	}
-	return p, nil
-}
-
-func (o *operation) summary(name string, user *User) string {
-	if user == nil {
-		return fmt.Sprintf("%s is no longer in IAM, but still defined in %s.", name, o.settings.Repository)
-	}
-	if o.settings.Grace > 0 {
-		return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user after %s.", name, user.ID, span(o.settings.Grace))
-	}
-	return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user.", name, user.ID)
-}
-
-// steps are what would be done, with exact IDs, less what is done already. An
-// effect reads the same before and after the quarantine, for the plan is made
-// again when the grace has passed.
-func (o *operation) steps(name string, u *User, defined bool) []ops.Step {
-	var steps []ops.Step
-	if u != nil {
-		quarantine := ops.Step{Do: "quarantine", Title: "Quarantine " + name}
-		if !slices.Contains(u.Attached, denyAll) {
-			quarantine.Effects = append(quarantine.Effects, fmt.Sprintf("Attach %s to IAM user %s (%s)", denyAll, name, u.ID))
-		}
-		for _, k := range u.Keys {
-			if k.Active {
-				quarantine.Effects = append(quarantine.Effects, "Deactivate access key "+k.ID)
-			}
-		}
-		if u.Tags[tagRequest] == "" {
-			quarantine.Effects = append(quarantine.Effects, fmt.Sprintf("Tag IAM user %s with %s", name, strings.Join(ourTags, ", ")))
-		}
-		steps = append(steps, quarantine)
-		if o.settings.Grace > 0 {
-			steps = append(steps, ops.Step{Do: "grace", Title: "Wait " + span(o.settings.Grace) + ", in which everything can be put back"})
-		}
-	}
-	switch {
-	case o.settings.Users == byIAM && u != nil:
-		steps = append(steps, ops.Step{Do: "delete", Title: "Delete " + name, Effects: deletions(u)})
-	case o.settings.Users == byTerraform && defined:
-		propose := ops.Step{Do: "propose", Title: "Open a pull request", Effects: []string{
-			fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s and %s", o.settings.Repository, o.settings.Branch, name, o.settings.UsersFile, o.settings.MembersFile),
-		}}
-		merge := ops.Step{Do: "merge", Title: "Once it is merged, let Terraform remove the user"}
-		if u != nil {
-			merge.Effects = deletions(u)
-		}
-		steps = append(steps, propose, merge)
-	}
-	return append(steps, ops.Step{Do: "check", Title: "Look whether " + name + " is gone"})
-}
-
-// deletions are the effects of deleting a user, in the order in which it is done.
-func deletions(u *User) []string {
-	var effects []string
-	for _, step := range strip(u) {
-		effects = append(effects, step.effect)
-	}
-	return append(effects, fmt.Sprintf("Delete IAM user %s (%s)", u.Name, u.ID))
-}
-
-// evidence is what an approver should know.
-func (o *operation) evidence(u *User, roles []Role, unknown []string) ([]ops.Fact, []string) {
-	var facts []ops.Fact
-	add := func(label string, values ...string) {
-		if len(values) == 0 {
-			values = []string{"none"}
-		}
-		facts = append(facts, ops.Fact{Label: label, Value: strings.Join(values, "; ")})
-	}
-	password := "none"
-	if u.Login {
-		password = "last used " + day(u.PasswordUsed)
-	}
-	add("IAM user", u.ARN+", created "+day(u.Created))
-	add("Password", password)
-	var keys, credentials, tags []string
-	for _, k := range u.Keys {
-		text := k.ID + ", inactive"
-		if k.Active {
-			text = k.ID + ", active"
-		}
-		text += ", made " + day(k.Created) + ", last used " + day(k.Used)
-		if k.Service != "" && k.Service != "N/A" {
-			text += " for " + k.Service + " in " + k.Region
-		}
-		keys = append(keys, text)
-	}
-	for _, c := range u.Credentials {
-		credentials = append(credentials, c.ID+" for "+c.Service)
-	}
-	for _, key := range slices.Sorted(maps.Keys(u.Tags)) {
-		tags = append(tags, key+"="+u.Tags[key])
-	}
-	add("Access keys", keys...)
-	add("MFA devices", u.MFA...)
-	add("Groups", u.Groups...)
-	add("Inline policies", u.Inline...)
-	add("Attached policies", u.Attached...)
-	if u.Boundary != "" {
-		add("Permissions boundary", u.Boundary)
-	}
-	add("SSH public keys", u.SSHKeys...)
-	add("Signing certificates", u.Certificates...)
-	add("Service-specific credentials", credentials...)
-	add("Tags", tags...)
-	var warnings, assumed []string
-	for i, role := range roles {
-		text := fmt.Sprintf("%s, %s, last %s", role.name(), times(role.Times), day(role.Last))
-		assumed = append(assumed, text)
-		if i == 0 {
-			warnings = append(warnings, "They last used role "+role.name()+" "+ago(time.Since(role.Last))+". Does that team know?")
-		}
-	}
-	if len(roles) == 0 && len(unknown) > 0 {
-		assumed = []string{"not known"}
-	}
-	add(fmt.Sprintf("Roles assumed in %d days", trailDays), assumed...)
-	unknown = append(unknown, "Which roles in other accounts trust this user: no AWS API lists them. CloudTrail shows what was used, not what may be used.")
-	add("Not checked", unknown...)
-	return facts, warnings
 }

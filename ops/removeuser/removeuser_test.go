@@ -39,7 +39,7 @@ func TestPlanNamesEverythingThatGoes(t *testing.T) {
 			steps := []string{"quarantine", "grace", "delete", "check"}
 			if mode == terraformMode {
 				want = append(want, "Open a pull request to "+repo+" (master) that removes "+leaver+" from "+usersFile+" and "+membersFile)
-				steps = []string{"quarantine", "grace", "propose", "merge", "check"}
+				steps = []string{"quarantine", "grace", "propose", "merge", "empty", "check"}
 			}
 			want = append(want, "Delete the password of "+leaver)
 			for _, k := range before.AccessKeys {
@@ -68,7 +68,7 @@ func TestPlanNamesEverythingThatGoes(t *testing.T) {
 			if diff := cmp.Diff(steps, got); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
-			if want := "Take all access from IAM user " + leaver + " (" + before.ID + ") now, and remove the user after 7 days."; plan.Summary != want {
+			if want := "Take all access from IAM user " + leaver + " (" + before.ID + ") now, and remove the user 7 days later unless Restore is pressed."; plan.Summary != want {
 				t.Errorf("summary %q, want %q", plan.Summary, want)
 			}
 			if plan.Target != leaver {
@@ -115,7 +115,7 @@ func TestQuarantineAndRestore(t *testing.T) {
 			if !w.iam.Powerless(leaver) {
 				t.Errorf("the user isn't powerless: %+v", w.user(leaver))
 			}
-			if first := w.writes()[0]; first != "iam:AttachUserPolicy" {
+			if first := w.writes()[0]; first != "iam:AttachUserPolicy" && !slices.Contains(before.Attached, awstest.AWSDenyAll) {
 				t.Errorf("the first write is %s: %v", first, w.writes())
 			}
 			now := w.user(leaver)
@@ -154,10 +154,10 @@ func TestQuarantineIsTold(t *testing.T) {
 	for _, want := range []string{
 		"change Attached " + awstest.AWSDenyAll + " to IAM user " + leaver + ".",
 		"change Deactivated access key AKIA",
-		"warning " + leaver + " has no power in this account any more.",
-		"may live until " + at.Add(12*time.Hour).Format("2 Jan 15:04") + " UTC at the latest",
-		"Roles assumed in the 12 hours before: Admin in account 333333333333.",
-		leaver + " will be removed after " + at.Add(7*24*time.Hour).Format("2 Jan 15:04") + " UTC. Until then a member of the team can put everything back.",
+		"warning " + leaver + " can't do anything in account gds-users (" + account + ") any more.",
+		"that session may last until " + at.Add(12*time.Hour).Format("2 Jan 15:04") + " UTC (longer if it renews itself)",
+		"for the 12 hours before: Admin in account 333333333333.",
+		leaver + " has been locked out since " + at.Format("2 Jan 15:04") + " UTC. Wrong person? Press Restore by " + at.Add(7*24*time.Hour).Format("2 Jan 15:04") + " UTC and everything is as before.",
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("no %q in\n%s", want, told)
@@ -165,6 +165,9 @@ func TestQuarantineIsTold(t *testing.T) {
 	}
 	if strings.Contains(told, "Old") || strings.Contains(told, "Reminder") {
 		t.Errorf("told too much:\n%s", told)
+	}
+	if waits := walk.Waits(); len(waits) == 0 || !strings.Contains(told, waits[0].For) || waits[0].Until.Sub(at).Round(time.Minute) != 7*24*time.Hour || waits[0].Person {
+		t.Errorf("waits for %+v", waits)
 	}
 	if offered := walk.Offered().Sub(at); offered < 7*24*time.Hour-time.Minute || offered > 7*24*time.Hour {
 		t.Errorf("it can be taken back for %v", offered)
@@ -182,9 +185,9 @@ func TestGrace(t *testing.T) {
 		summary  string
 	}{
 		{"none", 0, false, "now, and remove the user."},
-		{"of an hour", time.Hour, false, "remove the user after 1 hour."},
-		{"of two days", 2 * day, false, "remove the user after 2 days."},
-		{"of three days, with a reminder the day before", 3 * day, true, "remove the user after 3 days."},
+		{"of an hour", time.Hour, false, "remove the user 1 hour later unless Restore is pressed."},
+		{"of two days", 2 * day, false, "remove the user 2 days later unless Restore is pressed."},
+		{"of three days, with a reminder the day before", 3 * day, true, "remove the user 3 days later unless Restore is pressed."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -234,7 +237,7 @@ func TestRemoval(t *testing.T) {
 					}
 				}
 				want := []string{
-					leaver + ": IAM user is gone (confirmed)",
+					leaver + ": IAM user (" + before.ID + ") is gone (confirmed)",
 					"What " + leaver + " had: groups: CrossAccountAccess, payments",
 					"What " + leaver + " had: attached policies: " + strings.Join(before.Attached, ", "),
 					"What " + leaver + " had: inline policies: own",
@@ -299,7 +302,7 @@ func TestCard(t *testing.T) {
 	if err := ops.Validate([]ops.Operation{card}); err != nil {
 		t.Error(err)
 	}
-	if card.Approval.Count != 1 || card.Split != "emails" || card.Undo != "restore" {
+	if card.Approval.Count != 1 || card.Split != "emails" || card.Undo != "restore" || card.Again != "Quarantine again" || card.Subject(w.walk().Request) != leaver {
 		t.Errorf("approval %v, split %q, undo %q", card.Approval, card.Split, card.Undo)
 	}
 	one, other := w.walkFor(leaver).Request, w.walkFor(namesake).Request

@@ -11,36 +11,30 @@ import (
 	"github.com/google/go-github/v62/github"
 
 	"github.com/aws-root-account/rootbot/ops"
-	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
-// readRepository reads the two files at the head of the branch and takes the
-// user out of them, in memory.
-func (o *operation) readRepository(ctx context.Context, user string) (edit, error) {
-	e, _, err := o.readAt(ctx, user)
-	return e, err
-}
-
-func (o *operation) readAt(ctx context.Context, user string) (edit, string, error) {
-	owner, name := o.settings.owner()
+// readAt reads the two files at the head of the branch, takes the user out of them
+// in memory, and says which commit that is about.
+func (o *operation) readAt(ctx context.Context, from source, user string) (edit, string, error) {
+	owner, name := from.owner()
 	explain := func(doing string, err error) error {
 		if githubaccess.NotFound(err) {
 			return &ops.Error{
 				Kind: ops.Unavailable, Err: err,
-				What: fmt.Sprintf("GitHub shows the bot no %s in %s.", doing, o.settings.Repository),
+				What: fmt.Sprintf("GitHub shows the bot no %s in %s.", doing, from.Repository),
 				Next: "Check repository, branch and files in the bot's settings, and that the GitHub App may read and write that repository's contents and pull requests.",
 			}
 		}
-		return o.explain(fmt.Errorf("read %s of %s: %w", doing, o.settings.Repository, err))
+		return o.explain(from, fmt.Errorf("read %s of %s: %w", doing, from.Repository, err))
 	}
-	head, _, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+o.settings.Branch)
+	head, _, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+from.Branch)
 	if err != nil {
-		return edit{}, "", explain("branch "+o.settings.Branch, err)
+		return edit{}, "", explain("branch "+from.Branch, err)
 	}
 	sha := head.GetObject().GetSHA()
 	var texts []string
-	for _, file := range []string{o.settings.UsersFile, o.settings.MembersFile} {
+	for _, file := range []string{from.UsersFile, from.MembersFile} {
 		content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
 		if err != nil {
 			return edit{}, "", explain("file "+file, err)
@@ -53,7 +47,7 @@ func (o *operation) readAt(ctx context.Context, user string) (edit, string, erro
 	}
 	e, err := removeFrom(texts[0], texts[1], user)
 	if err != nil {
-		return e, sha, &ops.Error{Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The files of %s don't have the shape that is known: %v.", o.settings.Repository, err)}
+		return e, sha, &ops.Error{Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The files of %s don't have the shape that is known: %v.", from.Repository, err)}
 	}
 	return e, sha, nil
 }
@@ -72,20 +66,23 @@ func (o *operation) textOf(ctx context.Context, owner, name string, content *git
 }
 
 // explain is githubaccess.Explain with the permissions that are needed here.
-func (o *operation) explain(err error) error {
+func (o *operation) explain(about source, err error) error {
 	said := githubaccess.Explain(err)
 	response, answered := errors.AsType[*github.ErrorResponse](err)
 	words, ok := errors.AsType[*ops.Error](said)
 	if answered && ok && response.Response != nil && response.Response.StatusCode == http.StatusForbidden {
-		words.Next = fmt.Sprintf("The GitHub App must be allowed to read and write contents and pull requests of %s.", o.settings.Repository)
+		words.Next = fmt.Sprintf("The GitHub App must be allowed to read and write contents and pull requests of %s.", about.Repository)
 	}
 	return said
 }
 
 // proposal is the pull request of a request.
 type proposal struct {
-	Number int    `json:"number"`
-	URL    string `json:"url"`
+	Number    int      `json:"number"`
+	URL       string   `json:"url"`
+	Reviewers []string `json:"reviewers,omitempty"` // who was asked on GitHub to look at it
+
+	For time.Time `json:"for,omitzero"` // when the quarantine began that it belongs to
 }
 
 // branch is the name of the request's branch: no two requests share one.
@@ -97,48 +94,104 @@ func branch(r ops.Request) string {
 // propose opens the pull request that removes exactly the one user.
 func (o *operation) propose(ctx context.Context, run ops.Run) error {
 	r := run.Request()
-	owner, name := o.settings.owner()
-	var p proposal
-	if done, err := run.Recall(ctx, "proposal", &p); err != nil {
-		return err
-	} else if done {
-		return o.tell(ctx, run, p)
-	}
-	pull, err := o.findPull(ctx, branch(r))
+	d, err := kept(run)
 	if err != nil {
 		return err
 	}
-	if pull == nil {
-		if err := o.push(ctx, run); err != nil {
+	_, was, _, err := o.standing(ctx, run)
+	if err != nil {
+		return err
+	}
+	var p proposal
+	if _, err := run.Recall(ctx, "proposal", &p); err != nil {
+		return err
+	}
+	if p.Number > 0 && p.For.Equal(was.At) {
+		return o.tell(ctx, run, d.Source, p)
+	}
+	pull, err := o.findPull(ctx, d.Source, branch(r))
+	if err != nil {
+		return err
+	}
+	// One that people closed before they had the quarantine begin again is proposed anew.
+	if pull == nil || pull.GetState() == "closed" && pull.GetMergedAt().IsZero() && pull.GetClosedAt().Before(was.At) {
+		if pull, err = o.open(ctx, run, d.Source); err != nil {
 			return err
 		}
-		local, _, _ := strings.Cut(userOf(r), "@")
-		pull, _, err = o.github.PullRequests.Create(ctx, owner, name, &github.NewPullRequest{
-			Title: github.String("Remove AWS user " + local), Head: github.String(branch(r)), Base: github.String(o.settings.Branch),
-			Body: github.String(o.body(run)), MaintainerCanModify: github.Bool(false),
-		})
-		if err != nil {
-			return o.explain(fmt.Errorf("open a pull request to %s: %w", o.settings.Repository, err))
+	}
+	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At}
+	if pull.GetState() == "open" {
+		if p.Reviewers, err = o.askReviewers(ctx, run, d.Source, pull); err != nil {
+			return err
 		}
 	}
-	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL()}
 	if err := run.Remember(ctx, "proposal", p); err != nil {
 		return err
 	}
-	return o.tell(ctx, run, p)
+	return o.tell(ctx, run, d.Source, p)
+}
+
+// open makes the branch and opens its pull request.
+func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.PullRequest, error) {
+	r := run.Request()
+	owner, name := to.owner()
+	if err := run.Remember(ctx, "proposing", true); err != nil {
+		return nil, err
+	}
+	if err := o.push(ctx, run, to); err != nil {
+		return nil, err
+	}
+	if err := run.MayAct(ctx); err != nil {
+		return nil, err
+	}
+	local, _, _ := strings.Cut(userOf(r), "@")
+	pull, _, err := o.github.PullRequests.Create(ctx, owner, name, &github.NewPullRequest{
+		Title: github.String("Remove AWS user " + local), Head: github.String(branch(r)), Base: github.String(to.Branch),
+		Body: github.String(o.body(run)), MaintainerCanModify: github.Bool(false),
+	})
+	if err != nil {
+		return nil, o.explain(to, fmt.Errorf("open a pull request to %s: %w", to.Repository, err))
+	}
+	return pull, nil
+}
+
+// askReviewers asks those who approved the removal for a review on GitHub, so that
+// GitHub tells them as well, and returns who was asked. It is no failure if GitHub
+// won't: not every approver can see the repository.
+func (o *operation) askReviewers(ctx context.Context, run ops.Run, at source, pull *github.PullRequest) ([]string, error) {
+	owner, name := at.owner()
+	var asked []string
+	for _, login := range run.Approvers() {
+		if strings.HasPrefix(login, "slack.") || strings.EqualFold(login, pull.GetUser().GetLogin()) {
+			continue
+		}
+		if err := run.MayAct(ctx); err != nil {
+			return nil, err
+		}
+		_, _, err := o.github.PullRequests.RequestReviewers(ctx, owner, name, pull.GetNumber(), github.ReviewersRequest{Reviewers: []string{login}})
+		if err == nil {
+			asked = append(asked, login)
+			continue
+		}
+		text := fmt.Sprintf("GitHub couldn't ask %s to review pull request #%d: %s", login, pull.GetNumber(), ops.Words(o.explain(at, err), run.Request().ID))
+		if err := run.Log(ctx, ops.Line{Key: "reviewer " + login, Text: text}); err != nil {
+			return nil, err
+		}
+	}
+	return asked, nil
 }
 
 // tell tells of the pull request, once.
-func (o *operation) tell(ctx context.Context, run ops.Run, p proposal) error {
-	return run.Log(ctx, ops.Line{Key: "proposal", Level: ops.Change, Text: fmt.Sprintf("Opened pull request %s#%d: %s", o.settings.Repository, p.Number, p.URL)})
+func (o *operation) tell(ctx context.Context, run ops.Run, to source, p proposal) error {
+	return run.Log(ctx, ops.Line{Key: fmt.Sprint("proposal ", p.Number), Level: ops.Change, Text: fmt.Sprintf("Opened pull request %s#%d: %s", to.Repository, p.Number, p.URL)})
 }
 
 // findPull finds the pull request of a branch, in whatever state; nil if there is none.
-func (o *operation) findPull(ctx context.Context, branch string) (*github.PullRequest, error) {
-	owner, name := o.settings.owner()
+func (o *operation) findPull(ctx context.Context, in source, branch string) (*github.PullRequest, error) {
+	owner, name := in.owner()
 	pulls, _, err := o.github.PullRequests.List(ctx, owner, name, &github.PullRequestListOptions{State: "all", Head: owner + ":" + branch})
 	if err != nil {
-		return nil, o.explain(fmt.Errorf("list the pull requests of %s: %w", o.settings.Repository, err))
+		return nil, o.explain(in, fmt.Errorf("list the pull requests of %s: %w", in.Repository, err))
 	}
 	for _, pull := range pulls {
 		if pull.GetHead().GetRef() == branch {
@@ -150,18 +203,18 @@ func (o *operation) findPull(ctx context.Context, branch string) (*github.PullRe
 
 // push makes the request's branch with one commit on the newest head. A branch
 // that an earlier try left is moved: it is this request's alone.
-func (o *operation) push(ctx context.Context, run ops.Run) error {
+func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	r := run.Request()
-	owner, name := o.settings.owner()
-	e, sha, err := o.readAt(ctx, userOf(r))
+	owner, name := to.owner()
+	e, sha, err := o.readAt(ctx, to, userOf(r))
 	if err != nil {
 		return err
 	}
 	if !e.found() {
-		return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("%s isn't defined in %s any more, so there is nothing to propose. Run it again to look anew.", userOf(r), o.settings.Repository)}
+		return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("%s isn't defined in %s any more, so there is nothing to propose.", userOf(r), to.Repository), Next: "Run it again to look anew."}
 	}
 	explain := func(err error) error {
-		return o.explain(fmt.Errorf("make a commit in %s: %w", o.settings.Repository, err))
+		return o.explain(to, fmt.Errorf("make a commit in %s: %w", to.Repository, err))
 	}
 	parent, _, err := o.github.Git.GetCommit(ctx, owner, name, sha)
 	if err != nil {
@@ -173,8 +226,11 @@ func (o *operation) push(ctx context.Context, run ops.Run) error {
 			entries = append(entries, &github.TreeEntry{Path: github.String(file), Mode: github.String("100644"), Type: github.String("blob"), Content: github.String(text)})
 		}
 	}
-	add(e.inUsers, o.settings.UsersFile, e.users)
-	add(e.inMembers, o.settings.MembersFile, e.members)
+	add(e.inUsers, to.UsersFile, e.users)
+	add(e.inMembers, to.MembersFile, e.members)
+	if err := run.MayAct(ctx); err != nil {
+		return err
+	}
 	tree, _, err := o.github.Git.CreateTree(ctx, owner, name, parent.GetTree().GetSHA(), entries)
 	if err != nil {
 		return explain(err)
@@ -184,6 +240,10 @@ func (o *operation) push(ctx context.Context, run ops.Run) error {
 	}, nil)
 	if err != nil {
 		return explain(err)
+	}
+	// A tree and a commit are seen by nobody; the branch is.
+	if err := run.MayAct(ctx); err != nil {
+		return err
 	}
 	ref := &github.Reference{Ref: github.String("refs/heads/" + branch(r)), Object: &github.GitObject{SHA: commit.SHA}}
 	_, _, err = o.github.Git.CreateRef(ctx, owner, name, ref)
@@ -224,7 +284,7 @@ func (o *operation) body(run ops.Run) string {
 			fmt.Fprintf(&b, "- %s: %s\n", strings.ToUpper(field[:1])+field[1:], quote(text))
 		}
 	}
-	b.WriteString("\nThe user is in quarantine: it has no power any more. Merging removes it for good.\n")
+	b.WriteString("\nThe user is in quarantine: it has no power any more. Merging removes it for good; closing this keeps it locked out.\n")
 	return b.String()
 }
 
@@ -247,75 +307,4 @@ func quote(text string) string {
 		fence += "`"
 	}
 	return fence + " " + strings.Join(strings.Fields(text), " ") + " " + fence
-}
-
-// applyWithin is how long Terraform may take to remove a user after the merge.
-const applyWithin = 30 * time.Minute
-
-// merge waits until the pull request is merged and Terraform has removed the
-// user. Terraform's force_destroy takes credentials and groups from a user but
-// no policies, and IAM deletes no user that has one: so once the merge has
-// decided it, all that hangs on the user goes first, deny-all at the very end.
-// https://github.com/hashicorp/terraform-provider-aws/issues/4176
-func (o *operation) merge(ctx context.Context, run ops.Run) error {
-	r := run.Request()
-	owner, name := o.settings.owner()
-	var p proposal
-	if _, err := run.Recall(ctx, "proposal", &p); err != nil {
-		return err
-	}
-	pull, _, err := o.github.PullRequests.Get(ctx, owner, name, p.Number)
-	switch {
-	case err != nil:
-		// It can be asked again as long as it takes, but people should know.
-		words := ops.Words(o.explain(fmt.Errorf("look at pull request %d: %w", p.Number, err)), r.ID)
-		if err := run.Log(ctx, ops.Line{Key: "unseen " + words, Level: ops.Warning, Text: fmt.Sprintf("Pull request #%d can't be looked at, which is tried again: %s", p.Number, words)}); err != nil {
-			return err
-		}
-		return ops.Again(o.settings.Poll)
-	case !pull.GetMerged() && pull.GetState() == "closed":
-		return &ops.Error{
-			Kind: ops.Unknown,
-			What: fmt.Sprintf("Pull request %s#%d was closed without being merged, so %s is not removed. It stays in quarantine.", o.settings.Repository, p.Number, userOf(r)),
-			Next: "Decide in the thread what to do: run it again to propose it anew, or have the quarantine lifted in the console.",
-		}
-	case !pull.GetMerged():
-		// Nil: GitHub hasn't worked it out yet.
-		if pull.Mergeable != nil && !*pull.Mergeable {
-			if err := o.push(ctx, run); err != nil {
-				return err
-			}
-		}
-		return ops.Again(o.settings.Poll)
-	}
-	if err := run.Log(ctx, ops.Line{Key: "merged", Level: ops.Change, Text: fmt.Sprintf("Pull request #%d was merged by %s.", p.Number, pull.GetMergedBy().GetLogin())}); err != nil {
-		return err
-	}
-	look, err := o.reader(r)
-	if err != nil {
-		return err
-	}
-	user, err := readUser(ctx, look, userOf(r))
-	switch {
-	case err != nil:
-		return awsaccess.Explain(err, o.settings.LookRole)
-	case user == nil:
-		return nil
-	}
-	act, err := o.writer(r, "DenyAllAndUndo", "Delete", "DeleteElsewhere")
-	if err != nil {
-		return err
-	}
-	if err := o.empty(ctx, run, act, user); err != nil {
-		return err
-	}
-	if merged := pull.GetMergedAt().Time; run.Now().After(merged.Add(applyWithin)) {
-		return &ops.Error{
-			Kind: ops.Unavailable,
-			What: fmt.Sprintf("Pull request %s#%d was merged at %s UTC, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.",
-				o.settings.Repository, p.Number, merged.UTC().Format("2 Jan 15:04"), userOf(r)),
-			Next: "Run Terraform's apply again.",
-		}
-	}
-	return ops.Again(o.settings.Poll)
 }

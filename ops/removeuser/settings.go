@@ -1,12 +1,16 @@
 package removeuser
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
@@ -33,6 +37,7 @@ type Settings struct {
 	UsersFile     string            `yaml:"users_file"`     // where users are defined
 	MembersFile   string            `yaml:"members_file"`   // where the group's members are listed
 	Poll          time.Duration     `yaml:"poll"`           // how often the pull request is looked at
+	Boundaries    []string          `yaml:"boundaries"`     // ARNs of the permissions boundaries that deny-all may take the place of, where it can't be attached
 }
 
 // Defaults returns the settings that hold where the installer sets nothing.
@@ -89,6 +94,11 @@ func (s *Settings) Check() []ops.Fault {
 	for _, pattern := range s.Protected {
 		if _, err := path.Match(pattern, ""); err != nil {
 			add("protected", "%q is not a pattern", pattern)
+		}
+	}
+	for _, boundary := range s.Boundaries {
+		if a, err := arn.Parse(boundary); err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
+			add("boundaries", "%q is not the ARN of a policy", boundary)
 		}
 	}
 	if s.Grace < 0 {
@@ -150,7 +160,53 @@ func (s *Settings) protectedBy(name string) string {
 	return ""
 }
 
-func (s *Settings) owner() (owner, name string) {
+// mayBind refuses to have deny-all take the place of a permissions boundary that
+// couldn't be put back.
+func (s *Settings) mayBind(u *User) error {
+	if u.Boundary == "" || slices.Contains(s.Boundaries, u.Boundary) {
+		return nil
+	}
+	return &ops.Error{
+		Kind: ops.Refused,
+		What: fmt.Sprintf("%s can't be locked out: %s policies are attached, so IAM attaches no AWSDenyAll, and it can't take the place of the permissions boundary %s either, which the bot couldn't put back.",
+			u.Name, number(len(u.Attached)), u.Boundary),
+		Next: "Detach one policy, or add the boundary to boundaries in the bot's settings and to the policy of " + s.ActRole + ".",
+	}
+}
+
+// terms are the settings that an approval is about.
+func (s *Settings) terms() []ops.Fact {
+	list := func(values []string) string { return cmp.Or(strings.Join(values, "; "), "none") }
+	var tags []string
+	for _, key := range slices.Sorted(maps.Keys(s.ProtectedTags)) {
+		tags = append(tags, key+"="+s.ProtectedTags[key])
+	}
+	grace, owner := "none", "nobody: the bot deletes them"
+	if s.Grace > 0 {
+		grace = span(s.Grace)
+	}
+	if s.Users == byTerraform {
+		owner = fmt.Sprintf("Terraform, in %s (%s): %s and %s", s.Repository, s.Branch, s.UsersFile, s.MembersFile)
+	}
+	return []ops.Fact{
+		{Label: "Time of grace", Value: grace},
+		{Label: "Protected names", Value: list(slices.Sorted(slices.Values(s.Protected)))},
+		{Label: "Protected tags", Value: list(tags)},
+		{Label: "Owner of the users", Value: owner},
+	}
+}
+
+// source is where Terraform defines the users. The zero value: nowhere.
+type source struct {
+	Repository  string `json:"repository"` // owner/name
+	Branch      string `json:"branch"`
+	UsersFile   string `json:"users_file"`
+	MembersFile string `json:"members_file"`
+}
+
+func (s *Settings) source() source { return source{s.Repository, s.Branch, s.UsersFile, s.MembersFile} }
+
+func (s source) owner() (owner, name string) {
 	owner, name, _ = strings.Cut(s.Repository, "/")
 	return owner, name
 }

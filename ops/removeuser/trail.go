@@ -48,14 +48,14 @@ func (r Role) name() string {
 }
 
 // readTrail finds the roles that the user assumed in the last 90 days, the last
-// used first, and says what it couldn't find out. CloudTrail shows use, not
-// right. Its limit is two calls a second in each Region.
+// used first, and says what it couldn't find out; unread tells that some may be
+// missing. CloudTrail shows use, not right. Its limit is two calls a second in each
+// Region.
 // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
-func (o *operation) readTrail(ctx context.Context, r ops.Request, user string, now time.Time, progress ops.Progress) ([]Role, []string) {
+func (o *operation) readTrail(ctx context.Context, r ops.Request, user string, now time.Time, progress ops.Progress) (found []Role, unknown []string, unread bool) {
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	roles := map[string]Role{}
-	var unknown []string
 	pages := 0
 	for _, region := range o.settings.Regions {
 		wait.Go(func() {
@@ -87,7 +87,7 @@ func (o *operation) readTrail(ctx context.Context, r ops.Request, user string, n
 	}
 	slices.SortFunc(list, func(a, b Role) int { return cmp.Or(b.Last.Compare(a.Last), strings.Compare(a.ARN, b.ARN)) })
 	slices.Sort(unknown)
-	return list, append(unknown, o.nameAccounts(ctx, r, list)...)
+	return list, append(unknown, o.nameAccounts(ctx, r, list)...), len(unknown) > 0
 }
 
 func (o *operation) readRegion(ctx context.Context, r ops.Request, region, user string, now time.Time, found func(map[string]Role)) error {
@@ -153,25 +153,13 @@ func assumedRole(record string) string {
 // nameAccounts puts the accounts' names in, where Organizations tells them to
 // the users' account.
 func (o *operation) nameAccounts(ctx context.Context, r ops.Request, roles []Role) []string {
-	if len(roles) == 0 {
-		return nil
-	}
-	session, err := o.looking(r, userOf(r), globalRegion)
-	if err != nil {
-		return []string{"The names of accounts."}
-	}
-	client := organizations.NewFromConfig(session)
 	names := map[string]string{}
 	failed := false
 	for i, role := range roles {
 		id := role.Account
 		if _, ok := names[id]; !ok && id != "" {
-			names[id] = id
-			out, err := client.DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: aws.String(id)})
-			if err == nil && out.Account != nil {
-				names[id] = aws.ToString(out.Account.Name) + " (" + id + ")"
-			}
-			failed = failed || err != nil
+			names[id] = o.nameAccount(ctx, r, id)
+			failed = failed || names[id] == id
 		}
 		roles[i].Account = names[id]
 	}
@@ -179,4 +167,18 @@ func (o *operation) nameAccounts(ctx context.Context, r ops.Request, roles []Rol
 		return []string{"The names of some accounts: Organizations doesn't tell them to the role " + o.settings.LookRole + "."}
 	}
 	return nil
+}
+
+// nameAccount is an account's name and ID, or its ID alone where Organizations
+// doesn't tell the name.
+func (o *operation) nameAccount(ctx context.Context, r ops.Request, id string) string {
+	session, err := o.looking(r, userOf(r), globalRegion)
+	if err != nil {
+		return id
+	}
+	out, err := organizations.NewFromConfig(session).DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: aws.String(id)})
+	if err != nil || out.Account == nil {
+		return id
+	}
+	return aws.ToString(out.Account.Name) + " (" + id + ")"
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/smithy-go"
@@ -54,11 +55,39 @@ type Credential struct {
 
 const denyAll = "arn:aws:iam::aws:policy/AWSDenyAll"
 
-func isGone(err error) bool {
-	// By code: not every call that can answer it has it in the SDK's model.
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && api.ErrorCode() == "NoSuchEntity"
+// mostAttached is how many managed policies IAM attaches to a user, unless AWS has
+// raised an account's quota.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const mostAttached = 10
+
+// denied tells whether deny-all takes all power from the user: attached or, just
+// as well, as permissions boundary, for what a boundary denies nothing allows.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func (u *User) denied() bool { return u.attached(denyAll) || u.Boundary == denyAll }
+
+// full tells whether IAM attaches no policy more.
+func (u *User) full() bool { return !u.attached(denyAll) && len(u.Attached) >= mostAttached }
+
+func (u *User) attached(policy string) bool { return slices.Contains(u.Attached, policy) }
+
+// accountOf is the account's ID.
+func accountOf(u *User) string {
+	a, _ := arn.Parse(u.ARN)
+	return a.AccountID
 }
+
+// code is AWS's code of an error; empty where AWS gave none. It tells more than the
+// SDK's types: not every call that can answer a code has it in the SDK's model.
+func code(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+func isGone(err error) bool   { return code(err) == "NoSuchEntity" }
+func isFull(err error) bool   { return code(err) == "LimitExceeded" }
+func isDenied(err error) bool { return code(err) == "AccessDenied" }
 
 // getUser reads a user without what hangs on it; nil if there is none.
 func getUser(ctx context.Context, client *iam.Client, name string) (*User, error) {
@@ -107,6 +136,30 @@ func readUser(ctx context.Context, client *iam.Client, name string) (*User, erro
 			return nil, nil // deleted while we looked
 		}
 		return nil, fmt.Errorf("look at IAM user %s: %w", name, err)
+	}
+	return u, nil
+}
+
+// glance reads of a user what a quarantine is made of; nil if there is none. What
+// of it can't be read it takes from how the user was known before, and returns
+// the error beside it.
+func glance(ctx context.Context, client *iam.Client, name string, before *User) (*User, error) {
+	u, err := getUser(ctx, client, name)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	policies, keys := readPolicies(ctx, client, u), readKeys(ctx, client, u)
+	if isGone(policies) || isGone(keys) {
+		return nil, nil // deleted while we looked
+	}
+	if policies != nil && before != nil {
+		u.Inline, u.Attached = before.Inline, before.Attached
+	}
+	if keys != nil && before != nil {
+		u.Keys = before.Keys
+	}
+	if err := errors.Join(policies, keys); err != nil {
+		return u, fmt.Errorf("look at IAM user %s: %w", name, err)
 	}
 	return u, nil
 }
@@ -286,7 +339,7 @@ func (u *User) left() []string {
 			add("attached policy", policy)
 		}
 	}
-	if u.Boundary != "" {
+	if u.Boundary != "" && u.Boundary != denyAll {
 		add("permissions boundary", u.Boundary)
 	}
 	return left

@@ -12,6 +12,16 @@ func day(t time.Time) string {
 	return t.UTC().Format("2 Jan 2006")
 }
 
+// moment is a time as messages tell it.
+func moment(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" }
+
+func number(n int) string {
+	if n == 10 {
+		return "ten"
+	}
+	return fmt.Sprint(n)
+}
+
 func count(n int, one string) string {
 	if n == 1 {
 		return "1 " + one

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -36,6 +37,8 @@ const (
 	leaver   = "jo.doe@digital.cabinet-office.gov.uk"
 	namesake = "jo.doe@softwire.com"
 
+	limits = "arn:aws:iam::" + account + ":policy/limits" // a permissions boundary that the settings list
+
 	repo        = "alphagov/aws-user-management-account-users"
 	branch      = "remove-aws-user-jo-doe-1d2c3e4f"
 	usersFile   = "terraform/gds_users.tf.json"
@@ -62,8 +65,10 @@ type world struct {
 	settings *removeuser.Settings
 	base     aws.Config
 	token    string
+	next     http.RoundTripper // to GitHub; nil: the usual one
 	others   []awstest.IAMUser // who must stay as they are
 	applied  error             // how Terraform's last apply ended
+	record   awsaccess.Recorder
 }
 
 func newWorld(t *testing.T, users string) *world {
@@ -79,6 +84,7 @@ func newWorld(t *testing.T, users string) *world {
 		usersFile: usersText, membersFile: membersText, "README.md": "# Users\n",
 	}})
 	w.mayGitHub(map[string]string{"contents": "write", "pull_requests": "write"})
+	w.github.AddCollaborator(repo, "mona", "write")
 
 	w.aws = awstest.New(awstest.Options{Now: w.clock.Now})
 	t.Cleanup(w.aws.Close)
@@ -111,7 +117,7 @@ func settings(users string) *removeuser.Settings {
 	s.LookRole, s.ActRole = lookRole, actRole
 	s.Domains = []string{"digital.cabinet-office.gov.uk", "softwire.com"}
 	s.Regions = []string{"eu-west-2"}
-	s.Users, s.Repository = users, repo
+	s.Users, s.Repository, s.Boundaries = users, repo, []string{limits}
 	return s
 }
 
@@ -123,7 +129,7 @@ func everything(name string) awstest.IAMUser {
 	local, _, _ := strings.Cut(name, ".gov")
 	return awstest.IAMUser{
 		Name: name, Path: "/people/", Created: longAgo, PasswordLastUsed: time.Now().AddDate(0, 0, -5),
-		Tags: map[string]string{"team": "payments", "Owner": "ann.other@softwire.com"}, Boundary: arn + "policy/limits",
+		Tags: map[string]string{"team": "payments", "Owner": "ann.other@softwire.com"}, Boundary: limits,
 		Login:        &awstest.LoginProfile{},
 		AccessKeys:   []awstest.AccessKey{{LastUsed: time.Now().AddDate(0, 0, -3), Service: "s3", Region: "eu-west-2"}, {Inactive: true}},
 		SSHKeys:      make([]awstest.SSHKey, 1),
@@ -189,7 +195,7 @@ func (w *world) role(arn, policy string) {
 
 // fill puts the settings into a policy, as an installer would: for all users.
 func (w *world) fill(policy string) string {
-	return strings.NewReplacer("${account}", account, "${user}", "*").Replace(policy)
+	return strings.NewReplacer("${account}", account, "${user}", "*", "${boundary}", limits).Replace(policy)
 }
 
 // mayGitHub gives the bot's token its permissions.
@@ -210,7 +216,7 @@ func (w *world) walkFor(user string) *opstest.Walk {
 	walk := &opstest.Walk{Operation: w.operation, Request: r, Approvers: []string{"mona"}, Clock: w.clock, Limit: 300}
 	walk.Waiting = func(context.Context) error {
 		walk.Restart()
-		if walk.At() == "merge" {
+		if walk.At() == "merge" || walk.At() == "empty" {
 			w.mergeAndApply()
 		}
 		return nil
@@ -246,11 +252,42 @@ func (w *world) apply() {
 }
 
 func (w *world) operation() ops.Operation {
-	client, err := githubaccess.New(w.github.URL(), githubaccess.Token{Value: w.token})
+	client, err := githubaccess.New(w.github.URL(), githubaccess.Token{Value: w.token, Next: w.next})
 	if err != nil {
 		w.Fatal(err)
 	}
-	return w.settings.Operation(awsaccess.New(w.base), client, "alphagov")
+	broker := awsaccess.New(w.base)
+	broker.Record = w.record
+	return w.settings.Operation(broker, client, "alphagov")
+}
+
+// asksAgain has the changes of a walk asked about right before they are made, as the
+// desk does: before each that can't be taken back, and before the others when it last
+// asked more than a minute ago. The plan is made again, and the walk is stopped if it
+// has an effect that wasn't shown, other terms, or can't be made.
+func (w *world) asksAgain(walk *opstest.Walk) {
+	var asked time.Time
+	walk.MayAct = func(ctx context.Context) error {
+		shown, r := walk.Plan(), walk.Request
+		r.Shown = &shown
+		plan, err := w.operation().Plan(ctx, r, func(string, ...any) {})
+		if err != nil {
+			return &ops.HaltError{Err: err}
+		}
+		if more := append(plan.Beyond(shown), plan.NewTerms(shown)...); len(more) > 0 {
+			return &ops.HaltError{Err: fmt.Errorf("nobody was shown: %s", strings.Join(more, "; "))}
+		}
+		asked = w.clock.Now()
+		return nil
+	}
+	card := w.operation()
+	w.record = func(ctx context.Context, _ ops.Request, call ops.Call) error {
+		if call.Outcome != "" || !card.Irreversible(call) && w.clock.Now().Sub(asked) < time.Minute {
+			return nil
+		}
+		return walk.MayAct(ctx)
+	}
+	walk.Restart()
 }
 
 // run walks to the end and returns the report.

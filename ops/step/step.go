@@ -16,13 +16,17 @@ const (
 
 // Retry makes a step go on trying while its trouble may pass (ops.IsPassing), for
 // six hours from the first failure of that trouble, and says so in the log. Each
-// trouble has its own time: a step may wait for days before it meets one.
+// trouble has its own time: a step may wait for days before it meets one, and what
+// an earlier step met, or a Restore that was given up, is another trouble.
 func Retry(do func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
 	return func(ctx context.Context, run ops.Run) error {
 		err := do(ctx, run)
 		var since time.Time // of the trouble; zero: there is none
 		if _, failed := run.Recall(ctx, "trouble", &since); failed != nil {
 			return errors.Join(err, failed)
+		}
+		if begun := run.Begun(); begun.IsZero() || since.Before(begun.Add(-time.Second)) {
+			since = time.Time{}
 		}
 		switch {
 		case !ops.IsPassing(err) && since.IsZero():

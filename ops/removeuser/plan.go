@@ -1,0 +1,245 @@
+package removeuser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
+)
+
+// data is what a plan keeps for its steps, which go by it and not by the settings
+// of the day, and for people who make a like user.
+type data struct {
+	User    *User         `json:"user,omitempty"`    // as it was when it was first shown; nil: not in IAM
+	Account string        `json:"account,omitempty"` // the user's, by name and ID
+	Roles   []Role        `json:"roles,omitempty"`
+	Read    time.Time     `json:"read,omitzero"`    // when CloudTrail was asked for the roles
+	Unread  bool          `json:"unread,omitempty"` // CloudTrail didn't tell all of them
+	Grace   time.Duration `json:"grace,omitempty"`
+	Source  source        `json:"source,omitzero"` // where Terraform defines the user; zero: nowhere
+}
+
+func kept(run ops.Run) (data, error) { return decode(run.Plan()) }
+
+func decode(p ops.Plan) (data, error) {
+	var d data
+	if err := json.Unmarshal(p.Data, &d); err != nil {
+		return d, fmt.Errorf("decode the plan's data: %w", err)
+	}
+	return d, nil
+}
+
+// is refuses another user than the one that was shown: the same name made anew
+// is another principal.
+func (d data) is(u *User) error {
+	switch {
+	case d.User == nil:
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("There was no IAM user %s when this was planned, and there is one now (%s), which is left alone.", u.Name, u.ID)}
+	case d.User.ID != u.ID:
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The IAM user %s is another one now: %s was to be removed, and %s is there, which is left alone.", u.Name, d.User.ID, u.ID)}
+	}
+	return nil
+}
+
+func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progress) (ops.Plan, error) {
+	name := userOf(r)
+	if err := o.settings.checkAddress(name); err != nil {
+		return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: err.Error()}
+	}
+	if pattern := o.settings.protectedBy(name); pattern != "" {
+		return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by the pattern %q in the bot's settings.", name, pattern)}
+	}
+	var shown data
+	if r.Shown != nil {
+		var err error
+		if shown, err = decode(*r.Shown); err != nil {
+			return ops.Plan{}, err
+		}
+	}
+	user, defined, err := o.find(ctx, r)
+	if err != nil {
+		return ops.Plan{}, err
+	}
+	if user != nil {
+		if err := o.mayTake(user, shown); err != nil {
+			return ops.Plan{}, err
+		}
+	}
+	d := data{User: user, Grace: o.settings.Grace}
+	// What Terraform defined when this was shown is removed from there, also once the
+	// pull request that does it has been merged.
+	if defined || shown.Source != (source{}) {
+		d.Source = o.settings.source()
+	}
+	p := ops.Plan{Target: name, Summary: o.summary(name, user, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
+	if r.Shown != nil {
+		// A second look: the evidence has been weighed.
+		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
+		d.Account, d.Roles, d.Read, d.Unread = shown.Account, shown.Roles, shown.Read, shown.Unread
+		if shown.User != nil {
+			d.User = shown.User
+		}
+	} else if user != nil {
+		p.Facts, p.Warnings = o.weigh(ctx, r, &d, progress)
+	}
+	p.Data, err = json.Marshal(d)
+	if err != nil {
+		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
+	}
+	return p, nil
+}
+
+// find reads the user from IAM, and whether Terraform defines it. A user who is in
+// neither is refused at the first look: that a name isn't found says nothing of
+// the person.
+func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error) {
+	name := userOf(r)
+	client, err := o.reader(r)
+	if err != nil {
+		return nil, false, err
+	}
+	user, err := readUser(ctx, client, name)
+	if err == nil && user != nil && r.Shown == nil {
+		err = readUses(ctx, client, user)
+	}
+	if err != nil {
+		if r.Shown == nil && user == nil && isDenied(err) {
+			// The session is for the very spelling of the name; IAM finds others as well.
+			if other := o.inAnotherCase(ctx, r, name); other != nil {
+				return nil, false, other
+			}
+		}
+		return nil, false, awsaccess.Explain(err, o.settings.LookRole)
+	}
+	defined := false
+	if o.settings.Users == byTerraform {
+		edit, _, err := o.readAt(ctx, o.settings.source(), name)
+		if err != nil {
+			return nil, false, err
+		}
+		defined = edit.found()
+	}
+	if user == nil && !defined && r.Shown == nil {
+		return nil, false, o.notFound(ctx, r, name)
+	}
+	return user, defined, nil
+}
+
+// mayTake refuses users who may not be touched, or can't be taken.
+func (o *operation) mayTake(u *User, shown data) error {
+	for _, key := range slices.Sorted(maps.Keys(o.settings.ProtectedTags)) {
+		if got, ok := u.Tags[key]; ok && got == o.settings.ProtectedTags[key] {
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s.", u.Name, key, got)}
+		}
+	}
+	if shown.User != nil {
+		if err := shown.is(u); err != nil {
+			return err
+		}
+	}
+	if u.full() && !u.denied() {
+		return o.settings.mayBind(u)
+	}
+	return nil
+}
+
+// weigh is the evidence for people who decide.
+func (o *operation) weigh(ctx context.Context, r ops.Request, d *data, progress ops.Progress) ([]ops.Fact, []string) {
+	u := d.User
+	var unknown []string
+	d.Read = time.Now().UTC().Truncate(time.Second)
+	d.Roles, unknown, d.Unread = o.readTrail(ctx, r, u.Name, d.Read, progress)
+	d.Account = o.nameAccount(ctx, r, accountOf(u))
+	facts, warnings := o.evidence(u, d.Roles, unknown)
+	if was, ok := earlier(u); ok {
+		warnings = append(warnings, fmt.Sprintf("%s is in quarantine since %s, by request %s; the time of grace counts from then.", u.Name, moment(was.At), u.Tags[tagRequest]))
+	}
+	if o.settings.Users == byTerraform && d.Source == (source{}) {
+		warnings = append(warnings, fmt.Sprintf("%s is in IAM but not in %s: it isn't Terraform's, so no pull request can remove it. It will only be quarantined.", u.Name, o.settings.Repository))
+	}
+	if d.Source != (source{}) && u.full() && !u.denied() {
+		warnings = append(warnings, fmt.Sprintf("Terraform takes a permissions boundary off again that its files don't name. If that happens before the pull request is merged, %s has access again, and the run stops and says so.", u.Name))
+	}
+	return facts, warnings
+}
+
+func (o *operation) summary(name string, user *User, defined bool) string {
+	switch {
+	case user == nil && defined:
+		return fmt.Sprintf("%s is no longer in IAM, but still defined in %s.", name, o.settings.Repository)
+	case user == nil:
+		return name + " is no longer in IAM."
+	case o.settings.Grace > 0:
+		return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user %s later unless Restore is pressed.", name, user.ID, span(o.settings.Grace))
+	}
+	return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user.", name, user.ID)
+}
+
+// steps are what would be done, with exact IDs, less what is done already. An
+// effect reads the same before and after the quarantine, for the plan is made
+// again while the run is under way.
+func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
+	name := userOf(r)
+	var steps []ops.Step
+	if u != nil {
+		steps = append(steps, ops.Step{Do: "quarantine", Title: "Quarantine " + name, Effects: quarantining(u, r)})
+		if d.Grace > 0 {
+			steps = append(steps, ops.Step{Do: "grace", Title: fmt.Sprintf("Wait %s, in which Restore puts everything back", span(d.Grace))})
+		}
+	}
+	switch terraform := d.Source != (source{}); {
+	case o.settings.Users == byIAM && u != nil:
+		steps = append(steps, ops.Step{Do: "delete", Title: "Delete " + name, Effects: deletions(u)})
+	case terraform:
+		steps = append(steps,
+			ops.Step{Do: "propose", Title: "Open a pull request", Effects: []string{
+				fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s and %s", d.Source.Repository, d.Source.Branch, name, d.Source.UsersFile, d.Source.MembersFile),
+			}},
+			ops.Step{Do: "merge", Title: "Wait until people have merged it"})
+		if u != nil {
+			steps = append(steps, ops.Step{Do: "empty", Title: "Take everything off " + name + ", so that Terraform can remove the user", Effects: deletions(u)})
+		}
+	}
+	return append(steps, ops.Step{Do: "check", Title: "Look whether " + name + " is gone"})
+}
+
+// quarantining are the effects that the quarantine of a user by a request still has.
+func quarantining(u *User, r ops.Request) []string {
+	var effects []string
+	switch who := fmt.Sprintf("IAM user %s (%s)", u.Name, u.ID); {
+	case u.denied():
+	case u.full() && u.Boundary != "":
+		effects = append(effects, fmt.Sprintf("Set %s as permissions boundary of %s, in place of %s, because %s policies are attached already", denyAll, who, u.Boundary, number(len(u.Attached))))
+	case u.full():
+		effects = append(effects, fmt.Sprintf("Set %s as permissions boundary of %s, because %s policies are attached already", denyAll, who, number(len(u.Attached))))
+	default:
+		effects = append(effects, fmt.Sprintf("Attach %s to %s", denyAll, who))
+		if r.Shown != nil && len(u.left()) == 0 && !slices.Contains(r.Shown.Effects(), effects[0]) {
+			effects = nil // the run has taken it off again, last of all
+		}
+	}
+	for _, k := range u.Keys {
+		if k.Active {
+			effects = append(effects, "Deactivate access key "+k.ID)
+		}
+	}
+	if u.Tags[tagRequest] != r.ID {
+		effects = append(effects, fmt.Sprintf("Tag IAM user %s with %s", u.Name, strings.Join(ourTags, ", ")))
+	}
+	return effects
+}
+
+// deletions are the effects of deleting a user, in the order in which it is done.
+func deletions(u *User) []string {
+	var effects []string
+	for _, r := range strip(u) {
+		effects = append(effects, r.effect)
+	}
+	return append(effects, fmt.Sprintf("Delete IAM user %s (%s)", u.Name, u.ID))
+}
