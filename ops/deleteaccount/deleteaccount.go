@@ -25,6 +25,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/step"
 )
 
 //go:embed look.json
@@ -72,12 +73,12 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Lock:      func(r ops.Request) string { return s.Name() + " " + targetOf(r) },
 		Plan:      o.plan,
 		Do: map[string]func(context.Context, ops.Run) error{
-			"disable": persevere(o.disable),
+			"disable": step.Retry(o.disable),
 			"grace":   o.grace,
-			"close":   persevere(o.close),
-			"follow":  persevere(o.follow),
-			"archive": persevere(o.archive),
-			"restore": persevere(o.restore),
+			"close":   step.Retry(o.close),
+			"follow":  step.Retry(o.follow),
+			"archive": step.Retry(o.archive),
+			"restore": step.Retry(o.restore),
 		},
 		Undo:      "restore",
 		UndoLabel: "Restore",
@@ -86,38 +87,6 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 
 // closeAction is the call that counts against the quota.
 const closeAction = "CloseAccount"
-
-// perseverance is how long a step is tried again while something is out of reach.
-const perseverance = 6 * time.Hour
-
-// persevere makes a step go on trying while its trouble may pass. Each trouble
-// has its own time: a step may wait for days before it meets one.
-func persevere(step func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
-	return func(ctx context.Context, run ops.Run) error {
-		err := step(ctx, run)
-		var since time.Time // of the trouble; zero: there is none
-		if _, failed := run.Recall(ctx, "trouble", &since); failed != nil {
-			return errors.Join(err, failed)
-		}
-		switch {
-		case !ops.IsPassing(err) && since.IsZero():
-			return err
-		case !ops.IsPassing(err):
-			return errors.Join(err, run.Remember(ctx, "trouble", time.Time{}))
-		case since.IsZero():
-			if err := run.Remember(ctx, "trouble", run.Now().UTC()); err != nil {
-				return err
-			}
-		case run.Now().After(since.Add(perseverance)):
-			return err
-		}
-		words := ops.Words(err, run.Request().ID)
-		if err := run.Log(ctx, ops.Line{Key: "again " + words, Level: ops.Warning, Text: "This is tried again every two minutes: " + words}); err != nil {
-			return err
-		}
-		return ops.Again(2 * time.Minute)
-	}
-}
 
 func checkID(id string) error {
 	if !accountID.MatchString(id) {
