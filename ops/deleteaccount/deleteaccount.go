@@ -241,11 +241,11 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 }
 
 func invalid(format string, args ...any) error {
-	return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...) + " Nothing was run."}
+	return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
 }
 
 func refused(format string, args ...any) error {
-	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...) + " Nothing was run."}
+	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...)}
 }
 
 // The tags of an account that is being closed.

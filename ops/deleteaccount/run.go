@@ -90,13 +90,13 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 }
 
 func gone(a *Account) error {
-	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Account %s is not in the organisation any more. Nothing more was done.", a)}
+	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Account %s is not in the organisation any more.", a)}
 }
 
-// astray refuses an account that is not where the run has left it: it was put
-// elsewhere by somebody, who must have had a reason.
+// astray refuses an account that is neither where the plan saw it nor where the
+// run has put it: people moved it, and had a reason.
 func astray(a *Account) error {
-	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Account %s was moved by somebody else: it is in %s. Nothing more was done.", a, a.where())}
+	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Account %s was moved by hand: it is in %s.", a, a.where())}
 }
 
 // move moves an account from where it is meant to be to a unit.
@@ -174,7 +174,7 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 	case accepted, a.State == pending, a.gone():
 		return o.accepted(ctx, run, a)
 	case a.State != active:
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The state of account %s is %s, so it wasn't closed.", a, a.State)}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The state of account %s is %s, and the bot closes active accounts only.", a, a.State)}
 	}
 	if err := readPath(ctx, look, a); err != nil {
 		return o.explainLook(err)
@@ -210,9 +210,9 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 		case types.ConstraintViolationExceptionReasonCloseAccountRequestsLimitExceeded:
 			return wait(afterTooMany, "too many accounts are being closed at once")
 		case types.ConstraintViolationExceptionReasonCannotCloseManagementAccount:
-			return &ops.Error{Kind: ops.Refused, Err: err, What: fmt.Sprintf("Account %s is the management account, which can't be closed. It wasn't closed.", a)}
+			return &ops.Error{Kind: ops.Refused, Err: err, What: fmt.Sprintf("Account %s is the management account, which can't be closed.", a)}
 		}
-		return &ops.Error{Kind: ops.Refused, Err: err, What: fmt.Sprintf("AWS refuses to close account %s: %s. It wasn't closed.", a, cmp.Or(string(constraint.Reason), "it doesn't say why")), Next: "Look at it in the console, and ask again."}
+		return &ops.Error{Kind: ops.Refused, Err: err, What: fmt.Sprintf("AWS refuses to close account %s: %s.", a, cmp.Or(string(constraint.Reason), "it doesn't say why")), Next: "Look at it in the console, and ask again."}
 	}
 	// An answer that was lost: the state will say whether it was accepted, and to
 	// ask twice for the same account does no harm.

@@ -248,7 +248,7 @@ func TestMovedBySomebodyElse(t *testing.T) {
 	t.Parallel()
 	refused := func(w *world, err error, in string) {
 		w.Helper()
-		w.refused(err, ops.Refused, "Account "+sinkingText+" was moved by somebody else: it is in Root", in+"). Nothing more was done.")
+		w.refused(err, ops.Refused, "Account "+sinkingText+" was moved by hand: it is in Root", in+").")
 		if a := w.account(sinking); a.Parent != in || a.State != "ACTIVE" {
 			w.Errorf("account %+v", a)
 		}
@@ -332,7 +332,7 @@ func TestMovedBySomebodyElse(t *testing.T) {
 		}
 		w.aws.Heal("*")
 		w.o.Move(sinking, w.ponds)
-		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
+		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by hand")
 		if closed := w.o.Closed(); len(closed) > 0 {
 			t.Errorf("closed %v", closed)
 		}
@@ -344,7 +344,7 @@ func TestMovedBySomebodyElse(t *testing.T) {
 		walk := w.walk()
 		w.until(walk, "archive")
 		w.o.Move(sinking, w.workloads)
-		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
+		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by hand")
 		if a := w.account(sinking); a.Parent != w.workloads || len(walk.Reminders()) != 1 {
 			t.Errorf("account %+v, reminders %v", a, walk.Reminders())
 		}

@@ -371,6 +371,12 @@ func (w *world) refused(err error, kind ops.Kind, parts ...string) {
 			w.Errorf("words %q, want %q in them", said.Words(), part)
 		}
 	}
+	// How much was changed is the desk's to say: the same error arises before and after.
+	for _, past := range []string{"othing was", "othing more", "wasn't", "so far", "half"} {
+		if strings.Contains(said.What+said.Next, past) || said.Changed != "" {
+			w.Errorf("the operation says what was changed: %s", said.Words())
+		}
+	}
 	if strings.Contains(said.Words(), w.token) || strings.Contains(said.Words(), w.aws.SecretAccessKey) {
 		w.Errorf("the words hold a secret: %s", said.Words())
 	}
