@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -159,8 +158,13 @@ func (o *operation) explainAct(err error) error { return awsaccess.Explain(err, 
 // data is what a plan keeps for its steps.
 type data struct {
 	Account  Account `json:"account"`
+	Origin   []Unit  `json:"origin,omitempty"` // from the root down to where it was before this request moved it
 	Disabled Unit    `json:"disabled,omitzero"`
 	Closed   Unit    `json:"closed,omitzero"`
+
+	// What the approval is about, and steps go by.
+	Grace     time.Duration `json:"grace,omitempty"`
+	QuotaWait time.Duration `json:"quota_wait,omitempty"`
 }
 
 // place is where the account is meant to be when it is closed.
@@ -171,73 +175,14 @@ func (d *data) place() Unit {
 	return d.Account.parent()
 }
 
-func kept(run ops.Run) (data, error) {
+func kept(run ops.Run) (data, error) { return decode(run.Plan()) }
+
+func decode(p ops.Plan) (data, error) {
 	var d data
-	if err := json.Unmarshal(run.Plan().Data, &d); err != nil {
+	if err := json.Unmarshal(p.Data, &d); err != nil {
 		return d, fmt.Errorf("decode the plan's data: %w", err)
 	}
 	return d, nil
-}
-
-func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progress) (ops.Plan, error) {
-	id := targetOf(r)
-	if err := checkID(id); err != nil {
-		return ops.Plan{}, err
-	}
-	client, err := o.reader(r)
-	if err != nil {
-		return ops.Plan{}, err
-	}
-	a, err := readAccount(ctx, client, id)
-	switch {
-	case err != nil:
-		return ops.Plan{}, o.explainLook(err)
-	case a == nil:
-		return ops.Plan{}, invalid("There is no account %s in the organisation.", id)
-	case a.Name != only(r, "name"):
-		return ops.Plan{}, invalid("What was typed is not exactly the name of account %s. Case and spaces count.", id)
-	}
-	organization, err := client.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
-	if err != nil {
-		return ops.Plan{}, o.explainLook(fmt.Errorf("read the organisation: %w", err))
-	}
-	if err := o.mayBe(r, a, aws.ToString(organization.Organization.MasterAccountId)); err != nil {
-		return ops.Plan{}, err
-	}
-	d := data{Account: *a}
-	for _, u := range []struct {
-		id string
-		to *Unit
-	}{{o.settings.DisabledOU, &d.Disabled}, {o.settings.ClosedOU, &d.Closed}} {
-		if u.id != "" {
-			if *u.to, err = readUnit(ctx, client, u.id); err != nil {
-				return ops.Plan{}, o.explainLook(err)
-			}
-		}
-	}
-	p := ops.Plan{Target: a.Name, Summary: o.summary(a), Steps: o.steps(r, d)}
-	if p.Data, err = json.Marshal(d); err != nil {
-		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
-	}
-	if err := o.stillDefined(ctx, a); err != nil {
-		return ops.Plan{}, err
-	}
-	if a.State == active {
-		services, err := delegations(ctx, client, a.ID)
-		if err != nil {
-			return ops.Plan{}, o.explainLook(err)
-		}
-		if len(services) > 0 {
-			return ops.Plan{}, refused("%s is a delegated administrator of %s. Deregister it first.", a, strings.Join(services, ", "))
-		}
-	}
-	if r.Shown != nil {
-		// A second look, in the course of the run: the evidence has been weighed.
-		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
-		return p, nil
-	}
-	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, a, progress)
-	return p, err
 }
 
 func invalid(format string, args ...any) error {
@@ -246,92 +191,6 @@ func invalid(format string, args ...any) error {
 
 func refused(format string, args ...any) error {
 	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...)}
-}
-
-// The tags of an account that is being closed.
-const (
-	tagRequest = "closure-request" // the request's ID
-	tagFrom    = "closure-from"    // the unit that it was in
-)
-
-// ours tells whether the account is in the middle of this very request.
-func ours(r ops.Request, a *Account) bool { return a.Tags[tagRequest] == r.ID }
-
-// mayBe returns nil if an account may be closed at all.
-func (o *operation) mayBe(r ops.Request, a *Account, management string) error {
-	s := o.settings.Protected
-	switch {
-	case a.ID == management:
-		return refused("%s is the management account. It can't be closed while the organisation lives.", a)
-	case slices.Contains(s.Accounts, a.ID):
-		return refused("%s is protected by the bot's settings.", a)
-	}
-	for _, unit := range s.OUs {
-		if a.in(unit) {
-			return refused("%s is in the organizational unit %s, which is protected by the bot's settings.", a, unit)
-		}
-	}
-	for key, value := range s.Tags {
-		if got, ok := a.Tags[key]; ok && got == value {
-			return refused("%s is protected by its tag %s=%s.", a, key, value)
-		}
-	}
-	switch {
-	case ours(r, a), a.State == active:
-		return nil
-	case o.settings.DisabledOU == "" && r.Shown != nil && (a.State == pending || a.gone()):
-		// No tag tells that this request has closed it. There is nothing left but to follow it.
-		return nil
-	case a.State == pending:
-		return refused("%s is being closed already.", a)
-	case a.gone():
-		return refused("%s is closed already; its state is %s.", a, a.State)
-	}
-	return refused("The state of %s is %s, so it isn't known whether it can be closed.", a, a.State)
-}
-
-func (o *operation) summary(a *Account) string {
-	switch {
-	case a.gone():
-		return fmt.Sprintf("Account %s is closed.", a)
-	case o.settings.Grace > 0:
-		return fmt.Sprintf("Disable account %s now, and close it after %s.", a, span(o.settings.Grace))
-	}
-	return fmt.Sprintf("Close account %s.", a)
-}
-
-// steps are what would be done, with exact IDs, less what is done already. An
-// effect reads the same whenever the plan is made: moved by somebody else, the
-// account gives another one, which nobody was shown.
-func (o *operation) steps(r ops.Request, d data) []ops.Step {
-	a := d.Account
-	var steps []ops.Step
-	if d.Disabled.ID != "" {
-		disable := ops.Step{Do: "disable", Title: "Disable " + a.Name}
-		if !ours(r, &a) {
-			disable.Effects = append(disable.Effects, fmt.Sprintf("Tag account %s with %s and %s", &a, tagRequest, tagFrom))
-		}
-		if a.Parent != d.Disabled.ID && a.State == active {
-			disable.Effects = append(disable.Effects, fmt.Sprintf("Move account %s from %s to %s", &a, a.parent(), d.Disabled))
-		}
-		steps = append(steps, disable)
-	}
-	if o.settings.Grace > 0 {
-		steps = append(steps, ops.Step{Do: "grace", Title: "Wait " + span(o.settings.Grace) + ", in which it can be put back"})
-	}
-	shut := ops.Step{Do: "close", Title: "Close " + a.Name}
-	if a.State == active {
-		shut.Effects = []string{fmt.Sprintf("Close account %s in %s, with everything in it; AWS's support can reinstate it for 90 days", &a, d.place())}
-	}
-	steps = append(steps, shut, ops.Step{Do: "follow", Title: "Follow it until it is closed"})
-	archive := ops.Step{Do: "archive", Title: "Say until when it can be had back"}
-	if d.Closed.ID != "" {
-		archive.Title = "Move it to " + d.Closed.Name
-		if a.Parent != d.Closed.ID || d.Disabled.ID != "" && a.State == active {
-			archive.Effects = []string{fmt.Sprintf("Move account %s from %s to %s", &a, d.place(), d.Closed)}
-		}
-	}
-	return append(steps, archive)
 }
 
 // span is a duration as people say it.
@@ -350,6 +209,9 @@ func span(d time.Duration) string {
 	}
 	return text
 }
+
+// moment is a time as people read it.
+func moment(t time.Time) string { return t.UTC().Format("2 Jan 15:04 UTC") }
 
 // typed finds an error of AWS's by its type.
 func typed[T error](err error) (T, bool) { return errors.AsType[T](err) }

@@ -220,8 +220,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 		effects, warnings func(*world) []string
 	}{
 		{
-			name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it after 14 days.",
-			steps: []string{"disable", "grace: Wait 14 days, in which it can be put back", "close", "follow", "archive"},
+			name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it 14 days later, on ${end} if this is approved at once, unless a member presses Restore.",
+			steps: []string{"disable", "grace: Wait 14 days, in which a member can press Restore", "close", "follow", "archive"},
 			effects: func(w *world) []string {
 				return []string{
 					"Tag account " + sinkingText + " with closure-request and closure-from",
@@ -243,8 +243,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 			},
 		},
 		{
-			name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it after 1h30m.",
-			steps: []string{"disable", "grace: Wait 1h30m, in which it can be put back", "close", "follow", "archive"},
+			name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 1h30m later, on ${end} if this is approved at once, unless a member presses Restore.",
+			steps: []string{"disable", "grace: Wait 1h30m, in which a member can press Restore", "close", "follow", "archive"},
 			effects: func(w *world) []string {
 				return []string{
 					"Tag account " + sinkingText + " with closure-request and closure-from",
@@ -320,7 +320,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 			if diff := cmp.Diff(test.steps, steps); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
-			if plan.Summary != test.summary {
+			end := walk.Request.At.Add(test.grace).UTC().Format("2 Jan 15:04 UTC")
+			if plan.Summary != strings.ReplaceAll(test.summary, "${end}", end) {
 				t.Errorf("summary %q", plan.Summary)
 			}
 			w.untouched()

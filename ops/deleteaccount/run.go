@@ -124,6 +124,10 @@ func (o *operation) move(ctx context.Context, run ops.Run, act *organizations.Cl
 
 // grace waits while the account can be put back.
 func (o *operation) grace(ctx context.Context, run ops.Run) error {
+	d, err := kept(run)
+	if err != nil {
+		return err
+	}
 	var was before
 	known, err := run.Recall(ctx, "before", &was)
 	if err != nil {
@@ -132,7 +136,7 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	if !known {
 		return &ops.Error{Kind: ops.Unknown, What: "It isn't known when the account was disabled."}
 	}
-	end := was.At.Add(o.settings.Grace)
+	end := was.At.Add(d.Grace)
 	if left := end.Sub(run.Now()); left > 0 {
 		if err := run.OfferUndo(ctx, end); err != nil {
 			return err
@@ -176,7 +180,7 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 	case a.State != active:
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The state of account %s is %s, and the bot closes active accounts only.", a, a.State)}
 	}
-	if err := readPath(ctx, look, a); err != nil {
+	if err := locate(ctx, look, a); err != nil {
 		return o.explainLook(err)
 	}
 	if a.Parent != d.place().ID {
