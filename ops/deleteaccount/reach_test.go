@@ -36,7 +36,7 @@ func TestCostExplorerMayBeOutOfReach(t *testing.T) {
 			if !warned(plan, test.want) {
 				t.Errorf("warnings %q, want %q", plan.Warnings, test.want)
 			}
-			if warned(plan, "Internal error") || warned(plan, "in use") {
+			if warned(plan, "Internal error") || warned(plan, "Ask its owner") {
 				t.Errorf("warnings %q", plan.Warnings)
 			}
 			if len(plan.Effects()) != 4 || fact(plan, "Closed in 30 days") == "" || fact(plan, "Last activity") != "" {
