@@ -94,14 +94,22 @@ func readAccount(ctx context.Context, client *organizations.Client, id string) (
 	return a, locate(ctx, client, a)
 }
 
-// locate reads where an account is, and its tags.
-func locate(ctx context.Context, client *organizations.Client, a *Account) error {
+// find reads where an account is.
+func find(ctx context.Context, client *organizations.Client, a *Account) error {
 	path, err := readPath(ctx, client, a.ID)
 	if err != nil {
 		return err
 	}
 	a.Path = path
 	a.Parent = a.parent().ID
+	return nil
+}
+
+// locate reads where an account is, and its tags.
+func locate(ctx context.Context, client *organizations.Client, a *Account) error {
+	if err := find(ctx, client, a); err != nil {
+		return err
+	}
 	a.Tags = map[string]string{}
 	pages := organizations.NewListTagsForResourcePaginator(client, &organizations.ListTagsForResourceInput{ResourceId: &a.ID})
 	for pages.HasMorePages() {

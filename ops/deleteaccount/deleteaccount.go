@@ -81,6 +81,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		},
 		Undo:      "restore",
 		UndoLabel: "Restore",
+		Again:     "Disable again",
 	}
 }
 

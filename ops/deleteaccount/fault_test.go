@@ -54,8 +54,8 @@ func TestCloseAccountIsWaitedFor(t *testing.T) {
 			if waited := w.clock.Now().Sub(began); waited < 9*test.waited || waited > 9*test.waited+time.Minute {
 				t.Errorf("waited for %v", waited)
 			}
-			want := "warning AWS doesn't close it yet: " + test.said + ". This is tried again at " + began.Add(test.waited).UTC().Format("2 Jan 15:04") + " UTC."
-			if told := text(walk.Lines()); strings.Count(told, "doesn't close it yet") != 1 || !strings.Contains(told, want) {
+			want := "warning AWS doesn't close account " + sinkingText + " yet: " + test.said + ". The bot tries again at " + at(began.Add(test.waited)) + ", and goes on until " + at(began.Add(30*day)) + "."
+			if told := text(walk.Lines()); strings.Count(told, "doesn't close account") != 1 || !strings.Contains(told, want) {
 				t.Errorf("told\n%s\nwant %s", told, want)
 			}
 			if report := w.run(walk); !report.OK() || len(w.o.Closed()) != 1 {
@@ -349,7 +349,7 @@ func TestFollow(t *testing.T) {
 			walk := w.atClosing()
 			began := w.clock.Now()
 			shown := map[string]string{"": "unknown"}[state]
-			w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted a week ago that account "+sinkingText+" is closed, and its state still is "+state+shown+".", "ask AWS's support")
+			w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted on "+at(began)+" that account "+sinkingText+" is closed. A week later its state still is "+state+shown+".", "ask AWS's support")
 			if took := w.clock.Now().Sub(began); took < 7*day || took > 7*day+2*time.Hour {
 				t.Errorf("followed for %v", took)
 			}
