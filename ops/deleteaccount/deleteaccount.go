@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,11 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		},
 		Undo:      "restore",
 		UndoLabel: "Restore",
+		UndoPlan:  o.undoPlan,
 		Again:     "Disable again",
+		Irreversible: func(c ops.Call) bool {
+			return !slices.Contains([]string{"TagResource", "UntagResource", "MoveAccount"}, c.Action)
+		},
 	}
 }
 
