@@ -1,11 +1,16 @@
-// Package deleteaccount closes an AWS account: it disables the account first,
-// by moving it to where a policy denies everything, which can be taken back;
-// then, after a time of grace, it closes it, and follows that until it is done.
+// Package deleteaccount closes an AWS account. First it disables the account: it
+// moves it to a unit where a policy denies everything, which a member can restore.
+// After a time of grace it asks AWS to close the account, and follows that.
 //
-// A closed account can be had back for 90 days, and through AWS's support only.
-// So the plan holds all that somebody must know who agrees to it, and what can't
-// be read from outside is stated by whoever asks. An account is told by its ID;
-// its name is typed in full by who asks and by who approves.
+// Weeks may lie between an approval and the closing. So a plan carries its terms,
+// the grace and what is protected among them, and is made anew in the middle of a
+// run: it reads again whatever may stop it. The account bears the request's tag,
+// and the run looks daily whether it is still disabled by that request. If people
+// have lifted that, the run stops and says so.
+//
+// AWS's support can reinstate a closed account for 90 days. So the plan tells the
+// approvers all that the bot can read; the requester states what it can't. An
+// account is told by its ID; requester and approvers type its name in full.
 package deleteaccount
 
 import (
@@ -52,7 +57,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Name:    s.Name(),
 		Command: "/aws-delete-account",
 		Doc: "Delete an AWS account\n" +
-			"Disables an account, which can be taken back, and after a time of grace closes it, which can't but through AWS's support, for 90 days.",
+			"Disables an account, which Restore undoes, and closes it after a time of grace. AWS's support can reinstate a closed account for 90 days.",
 		Usage: []ops.Usage{{Form: "/aws-delete-account", For: "ask for an account to be closed, in a form"}},
 		Form: []ops.Field{
 			{Name: "account", Label: "Account", Hint: "Type a part of its name, ID or e-mail address.", Search: o.search, Check: checkID},
@@ -137,7 +142,7 @@ func (o *operation) reader(r ops.Request) (*organizations.Client, error) {
 func (o *operation) writer(r ops.Request, statements ...string) (*organizations.Client, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
 		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Tags: true,
-		// What is protected is denied by the role's own policy; none of the statements here names it.
+		// The role's own policy denies changes of protected accounts; none of the statements here names them.
 		Values: map[string]string{"target": targetOf(r), "protected": ""},
 	}, r)
 	if err != nil {

@@ -93,7 +93,7 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 	if err := o.move(ctx, run, act, a, a.parent(), d.Disabled, was.Round); err != nil || !was.At.IsZero() {
 		return err
 	}
-	// What is changed shows late at times, and what doesn't show yet would look lifted by people.
+	// AWS shows a change late at times, and until then it would look as if people had lifted it.
 	if a, err = readAccount(ctx, look, a.ID); err != nil {
 		return o.explainLook(err)
 	}

@@ -46,8 +46,8 @@ func (p *repair) effects() []string {
 	return list
 }
 
-// marks are the tags of a request in the order in which they are put back: that
-// which says whose the account is goes last.
+// marks are the tags of a request in the order in which they are restored: the one
+// that says whose the account is goes last.
 var marks = []string{tagFrom, tagRequest}
 
 // undoPlan tells what restore would do now.
@@ -59,8 +59,8 @@ func (o *operation) undoPlan(ctx context.Context, run ops.Run) ([]string, error)
 	return p.effects(), nil
 }
 
-// repair reads what is to be done to put a disabled account back where it was. It
-// refuses what isn't this request's any more.
+// repair reads what restore has to do. It refuses an account that isn't this
+// request's any more.
 func (o *operation) repair(ctx context.Context, run ops.Run) (*repair, error) {
 	r := run.Request()
 	was, known, err := recall(ctx, run)
@@ -150,7 +150,7 @@ func (o *operation) stillThere(ctx context.Context, look *organizations.Client, 
 	return o.explainLook(err)
 }
 
-// restore puts a disabled account back where it was.
+// restore moves a disabled account to where it was, with the tags that it had.
 func (o *operation) restore(ctx context.Context, run ops.Run) error {
 	p, err := o.repair(ctx, run)
 	if err != nil {
@@ -173,7 +173,7 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 			_, err = act.UntagResource(ctx, &organizations.UntagResourceInput{ResourceId: &a.ID, TagKeys: []string{key}})
 		}
 		if err != nil {
-			return o.explainAct(fmt.Errorf("put back the tag %s of account %s: %w", key, a.ID, err))
+			return o.explainAct(fmt.Errorf("restore the tag %s of account %s: %w", key, a.ID, err))
 		}
 	}
 	now, err := readAccount(ctx, p.look, a.ID)
