@@ -48,6 +48,24 @@ func (o *Organization) AddOU(name, parent string) string {
 	return id
 }
 
+// RemoveOU takes an OU out of the Organization. Like AWS it leaves one that has something in it, and that is named in Problems.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_DeleteOrganizationalUnit.html
+func (o *Organization) RemoveOU(id string) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	u := o.entities[id]
+	switch {
+	case u == nil || u.kind != "ou":
+		o.cloud.problem("remove OU %s: there is none", id)
+	case len(o.in(u))+len(o.under(u)) > 0:
+		o.cloud.problem("remove OU %s: it isn't empty", id)
+	default:
+		o.units = slices.DeleteFunc(o.units, func(other *orgEntity) bool { return other == u })
+		delete(o.entities, id)
+		o.cloud.touch()
+	}
+}
+
 // Move moves an account by somebody else's hand.
 func (o *Organization) Move(account, parent string) {
 	o.ChangeAccount(account, func(a *OrgAccount) { a.Parent = parent })

@@ -1,6 +1,7 @@
 package awstest_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -267,15 +268,40 @@ func TestAnAccountIsWhatATestMakesOfIt(t *testing.T) {
 	e.o.Move(payments, "ou-x")
 	e.o.Move(nobodyIs, e.live)
 	e.o.RemoveAccount(account)
+	e.o.RemoveOU(e.live)
+	e.o.RemoveOU("ou-x")
+	e.o.RemoveOU(e.root)
 	e.o.AttachPolicy("p-x", payments)
 	e.o.DetachPolicy("p-FullAWSAccess", payments)
 	e.o.DetachPolicy(policy, payments)
 	e.o.RegisterDelegatedAdministrator(account, "sso.amazonaws.com")
 	e.o.RegisterDelegatedAdministrator(payments, "sso")
 	e.o.AddPolicy("bad", "{")
-	if p := e.Problems(); len(p) != 12 {
+	if p := e.Problems(); len(p) != 15 {
 		t.Errorf("%d problems:\n%s", len(p), strings.Join(p, "\n"))
 	}
+}
+
+func TestOrganizationalUnitsCanGo(t *testing.T) {
+	e := newEstate(t, awstest.Options{}, allowAll)
+	client := e.organizations()
+	for _, account := range []string{payments, staging} {
+		e.o.Move(account, e.root)
+	}
+	e.o.RemoveOU(e.live)
+	_, err := client.DescribeOrganizationalUnit(t.Context(), &organizations.DescribeOrganizationalUnitInput{OrganizationalUnitId: &e.live})
+	if _, ok := errors.AsType[*types.OrganizationalUnitNotFoundException](err); !ok {
+		t.Errorf("described: %v", err)
+	}
+	_, err = client.ListParents(t.Context(), &organizations.ListParentsInput{ChildId: &e.live})
+	if _, ok := errors.AsType[*types.ChildNotFoundException](err); !ok {
+		t.Errorf("listed: %v", err)
+	}
+	err = e.move(payments, e.root, e.live)
+	if _, ok := errors.AsType[*types.DestinationParentNotFoundException](err); !ok {
+		t.Errorf("moved: %v", err)
+	}
+	e.noProblems()
 }
 
 func manyAccounts(o *awstest.Organization, n int) {

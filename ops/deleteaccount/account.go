@@ -50,16 +50,6 @@ func (a *Account) where() string {
 // parent is the unit that the account is in.
 func (a *Account) parent() Unit { return a.Path[len(a.Path)-1] }
 
-// in tells whether the account is in a unit, however deep.
-func (a *Account) in(unit string) bool {
-	for _, u := range a.Path {
-		if u.ID == unit {
-			return true
-		}
-	}
-	return false
-}
-
 const unknown = "unknown"
 
 // closing and closed are states of an account that nobody uses any more.
@@ -101,57 +91,72 @@ func readAccount(ctx context.Context, client *organizations.Client, id string) (
 	if a == nil || err != nil {
 		return nil, err
 	}
-	if err := readPath(ctx, client, a); err != nil {
-		return nil, err
+	return a, locate(ctx, client, a)
+}
+
+// find reads where an account is.
+func find(ctx context.Context, client *organizations.Client, a *Account) error {
+	path, err := readPath(ctx, client, a.ID)
+	if err != nil {
+		return err
+	}
+	a.Path = path
+	a.Parent = a.parent().ID
+	return nil
+}
+
+// locate reads where an account is, and its tags.
+func locate(ctx context.Context, client *organizations.Client, a *Account) error {
+	if err := find(ctx, client, a); err != nil {
+		return err
 	}
 	a.Tags = map[string]string{}
-	pages := organizations.NewListTagsForResourcePaginator(client, &organizations.ListTagsForResourceInput{ResourceId: &id})
+	pages := organizations.NewListTagsForResourcePaginator(client, &organizations.ListTagsForResourceInput{ResourceId: &a.ID})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the tags of account %s: %w", id, err)
+			return fmt.Errorf("list the tags of account %s: %w", a.ID, err)
 		}
 		for _, tag := range page.Tags {
 			a.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // deepest is more than the levels of units that Organizations allows, which is five.
 const deepest = 10
 
-// readPath reads where an account is.
-func readPath(ctx context.Context, client *organizations.Client, a *Account) error {
-	a.Path = nil
-	for child := a.ID; len(a.Path) < deepest; {
+// readPath reads what an account or a unit is in, from the root down.
+func readPath(ctx context.Context, client *organizations.Client, id string) ([]Unit, error) {
+	var path []Unit
+	for child := id; len(path) < deepest; {
 		var parents []types.Parent
 		pages := organizations.NewListParentsPaginator(client, &organizations.ListParentsInput{ChildId: &child})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return fmt.Errorf("look where %s is: %w", child, err)
+				return nil, fmt.Errorf("look where %s is: %w", child, err)
 			}
 			parents = append(parents, page.Parents...)
 		}
 		if len(parents) != 1 {
-			return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("AWS Organizations says that %s is in %d places.", child, len(parents))}
+			return nil, &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("AWS Organizations says that %s is in %d places.", child, len(parents))}
 		}
 		unit := Unit{ID: aws.ToString(parents[0].Id), Name: "Root"}
 		if parents[0].Type == types.ParentTypeOrganizationalUnit {
 			var err error
 			if unit, err = readUnit(ctx, client, unit.ID); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		a.Path = append([]Unit{unit}, a.Path...)
+		path = append([]Unit{unit}, path...)
 		if parents[0].Type == types.ParentTypeRoot {
-			a.Parent = a.parent().ID
-			return nil
+			return path, nil
 		}
 		child = unit.ID
 	}
-	return fmt.Errorf("account %s is in more than %d organizational units", a.ID, deepest)
+	return nil, fmt.Errorf("%s is in more than %d organizational units", id, deepest)
 }
 
 // readUnit reads the name of a unit.

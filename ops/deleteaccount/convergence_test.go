@@ -3,6 +3,7 @@ package deleteaccount_test
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 		t.Errorf("%d calls of CloseAccount, writes (-want +got):\n%s", w.aws.Count("organizations:CloseAccount"), diff)
 	}
 	for _, line := range walk.Lines() {
-		if line.Level == ops.Warning {
+		if line.Level == ops.Warning && !strings.HasPrefix(line.Text, "One more day: ") {
 			t.Errorf("told %s", line.Text)
 		}
 	}

@@ -58,7 +58,7 @@ func policies(ctx context.Context, client *organizations.Client, a *Account) ([]
 	return list, nil
 }
 
-// evidence is what an approver should know.
+// evidence is what an approver needs to know.
 func (o *operation) evidence(ctx context.Context, r ops.Request, client *organizations.Client, a *Account, progress ops.Progress) ([]ops.Fact, []string, error) {
 	var facts []ops.Fact
 	var warnings []string
@@ -99,12 +99,12 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	}
 	closed := r.Called[closeAction]
 	quota := o.settings.Quota.of(members)
-	add("Closed in 30 days", fmt.Sprintf("%d of %d that AWS allows an organisation of %d; those that others closed are not counted", len(closed), quota, members))
+	add("Closed in 30 days", fmt.Sprintf("%d of %d that AWS allows an organisation of %d accounts; accounts closed without this bot are not counted", len(closed), quota, members))
 	if len(closed) >= quota {
 		warnings = append(warnings, fmt.Sprintf("AWS's quota of %d is used up: closing will wait until %s.", quota, until(closed, quota).Format("2 Jan 2006 15:04 UTC")))
 	}
 	add("The owner's agreement", only(r, "agreement"))
-	add("Not checked", "what runs in it, reserved instances, domains, Marketplace subscriptions and backups: whoever asked says that they are dealt with")
+	add("Not checked", "what runs in it, reserved instances, domains, Marketplace subscriptions and backups: "+r.By+" says that they are dealt with")
 	warnings = append(warnings, "Its e-mail address "+a.Email+" can't be used for another account afterwards.")
 	return facts, warnings, nil
 }
@@ -118,6 +118,13 @@ func until(closed []time.Time, quota int) time.Time {
 	return sorted[len(sorted)-quota].Add(quotaDays)
 }
 
+// month is a calendar month and what the account cost in it.
+type month struct {
+	from, to time.Time
+	name     string // "October", "November so far"
+	services []spent
+}
+
 // spending is what an account costs, by service, and when it was last used, as
 // far as Cost Explorer tells.
 func (o *operation) spending(ctx context.Context, r ops.Request, a *Account, now time.Time) (facts []ops.Fact, warnings []string) {
@@ -128,42 +135,72 @@ func (o *operation) spending(ctx context.Context, r ops.Request, a *Account, now
 	ctx, cancel := context.WithTimeout(ctx, costsFor)
 	defer cancel()
 	client := costexplorer.NewFromConfig(session)
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	for _, m := range []struct {
-		label    string
-		from, to time.Time
-	}{{"Cost of " + month.AddDate(0, -1, 0).Format("January 2006"), month.AddDate(0, -1, 0), month}, {"Cost of " + month.Format("January 2006") + " so far", month, now.AddDate(0, 0, 1)}} {
-		services, err := costs(ctx, client, a.ID, m.from, m.to, cost.GranularityMonthly, "SERVICE")
-		if err != nil {
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	last := first.AddDate(0, -1, 0)
+	months := []month{{from: last, to: first, name: last.Format("January")}, {from: first, to: now.AddDate(0, 0, 1), name: first.Format("January") + " so far"}}
+	for i := range months {
+		m := &months[i]
+		if m.services, err = costs(ctx, client, a.ID, m.from, m.to, cost.GranularityMonthly, "SERVICE"); err != nil {
 			return facts, append(warnings, "What it costs is not known: "+ops.Words(o.explainLook(err), r.ID))
 		}
-		for _, s := range services {
+		for _, s := range m.services {
 			warning := fmt.Sprintf("It pays for a commitment, %s, which goes on to be billed when it is closed.", s.name)
 			if strings.HasPrefix(s.name, "Savings Plans for") && s.amount > 0 && !slices.Contains(warnings, warning) {
 				warnings = append(warnings, warning)
 			}
 		}
-		total, text := sum(services)
-		facts = append(facts, ops.Fact{Label: m.label, Value: text})
-		if total >= o.settings.WarnSpend && o.settings.WarnSpend > 0 && m.to.Equal(month) {
-			warnings = append(warnings, fmt.Sprintf("It cost $%.2f last month.", total))
+		total, names := sum(m.services)
+		text := fmt.Sprintf("$%.2f", total)
+		if len(names) > 0 {
+			text += ": " + strings.Join(names, ", ")
+		}
+		facts = append(facts, ops.Fact{Label: strings.Replace("Cost of "+m.name, m.from.Format("January"), m.from.Format("January 2006"), 1), Value: text})
+		if total >= o.settings.WarnSpend && o.settings.WarnSpend > 0 && i == 0 {
+			warnings = append(warnings, fmt.Sprintf("Its cost in %s, $%.2f, is not below $%.0f a month.", m.name, total, o.settings.WarnSpend))
 		}
 	}
 	days, err := costs(ctx, client, a.ID, now.AddDate(0, 0, -lastUsed), now.AddDate(0, 0, 1), cost.GranularityDaily, "")
 	if err != nil {
 		return facts, append(warnings, "When it was last used is not known: "+ops.Words(o.explainLook(err), r.ID))
 	}
-	last := fmt.Sprintf("no cost in the last %d days", lastUsed)
+	used := time.Time{} // zero: not in these days
 	for _, d := range days {
-		if d.amount >= 0.01 {
-			last = "cost on " + d.day
+		if day, err := time.Parse(time.DateOnly, d.day); err == nil && d.amount >= 0.01 {
+			used = day
 		}
 	}
-	facts = append(facts, ops.Fact{Label: "Last activity", Value: last})
-	if strings.HasPrefix(last, "cost on") {
-		warnings = append(warnings, "Something in it is in use: it had "+last+".")
+	if used.IsZero() {
+		return append(facts, ops.Fact{Label: "Last activity", Value: fmt.Sprintf("no cost in the last %d days", lastUsed)}), warnings
 	}
-	return facts, warnings
+	return append(facts, ops.Fact{Label: "Last activity", Value: "cost on " + used.Format("2 Jan 2006")}), append(warnings, inUse(used, months))
+}
+
+// inUse warns of an account that had cost on a day.
+func inUse(used time.Time, months []month) string {
+	for _, m := range months {
+		if total, names := sum(m.services); !used.Before(m.from) && used.Before(m.to) && len(names) > 0 {
+			var short []string
+			for _, name := range names {
+				name, _, _ = strings.Cut(name, " $")
+				if name = cmp.Or(called[name], name); !slices.Contains(short, name) {
+					short = append(short, name)
+				}
+			}
+			return fmt.Sprintf("It cost $%.2f in %s (%s). Ask its owner before you approve.", total, m.name, strings.Join(short, ", "))
+		}
+	}
+	return fmt.Sprintf("It had cost on %s. Ask its owner before you approve.", used.Format("2 Jan"))
+}
+
+// called is what people call services that Cost Explorer names at length.
+var called = map[string]string{
+	"Amazon Simple Storage Service":          "S3",
+	"Amazon Elastic Compute Cloud - Compute": "EC2",
+	"EC2 - Other":                            "EC2",
+	"Amazon Relational Database Service":     "RDS",
+	"AmazonCloudWatch":                       "CloudWatch",
+	"Amazon Virtual Private Cloud":           "VPC",
+	"AWS Key Management Service":             "KMS",
 }
 
 // costsFor is how long reading the costs may take: nothing depends on them.
@@ -224,20 +261,14 @@ func costs(ctx context.Context, client *costexplorer.Client, id string, from, to
 	return list, nil
 }
 
-// sum adds amounts up and tells the greatest.
-func sum(list []spent) (float64, string) {
+// sum adds amounts up and names the greatest.
+func sum(list []spent) (total float64, names []string) {
 	slices.SortFunc(list, func(a, b spent) int { return cmp.Or(cmp.Compare(b.amount, a.amount), cmp.Compare(a.name, b.name)) })
-	total := 0.0
-	var names []string
 	for _, s := range list {
 		total += s.amount
 		if len(names) < 8 && s.amount >= 0.005 {
 			names = append(names, fmt.Sprintf("%s $%.2f", s.name, s.amount))
 		}
 	}
-	text := fmt.Sprintf("$%.2f", total)
-	if len(names) > 0 {
-		text += ": " + strings.Join(names, ", ")
-	}
-	return total, text
+	return total, names
 }

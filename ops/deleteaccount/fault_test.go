@@ -54,8 +54,8 @@ func TestCloseAccountIsWaitedFor(t *testing.T) {
 			if waited := w.clock.Now().Sub(began); waited < 9*test.waited || waited > 9*test.waited+time.Minute {
 				t.Errorf("waited for %v", waited)
 			}
-			want := "warning AWS doesn't close it yet: " + test.said + ". This is tried again at " + began.Add(test.waited).UTC().Format("2 Jan 15:04") + " UTC."
-			if told := text(walk.Lines()); strings.Count(told, "doesn't close it yet") != 1 || !strings.Contains(told, want) {
+			want := "warning AWS doesn't close account " + sinkingText + " yet: " + test.said + ". The bot tries again at " + at(began.Add(test.waited)) + ", and goes on until " + at(began.Add(30*day)) + "."
+			if told := text(walk.Lines()); strings.Count(told, "doesn't close account") != 1 || !strings.Contains(told, want) {
 				t.Errorf("told\n%s\nwant %s", told, want)
 			}
 			if report := w.run(walk); !report.OK() || len(w.o.Closed()) != 1 {
@@ -113,9 +113,9 @@ func TestCloseAccountIsRefused(t *testing.T) {
 		kind  ops.Kind
 		want  string
 	}{
-		{"the management account", constraint("CANNOT_CLOSE_MANAGEMENT_ACCOUNT"), ops.Refused, "Account " + sinkingText + " is the management account, which can't be closed. It wasn't closed."},
-		{"a reason that is new", constraint("CLOSE_ACCOUNT_HAS_A_MARKETPLACE_SELLER"), ops.Refused, "AWS refuses to close account " + sinkingText + ": CLOSE_ACCOUNT_HAS_A_MARKETPLACE_SELLER. It wasn't closed. Look at it in the console, and ask again."},
-		{"no reason", constraint(""), ops.Refused, "AWS refuses to close account " + sinkingText + ": it doesn't say why. It wasn't closed."},
+		{"the management account", constraint("CANNOT_CLOSE_MANAGEMENT_ACCOUNT"), ops.Refused, "Account " + sinkingText + " is the management account, which can't be closed."},
+		{"a reason that is new", constraint("CLOSE_ACCOUNT_HAS_A_MARKETPLACE_SELLER"), ops.Refused, "AWS refuses to close account " + sinkingText + ": CLOSE_ACCOUNT_HAS_A_MARKETPLACE_SELLER. Look at it in the console, and ask again."},
+		{"no reason", constraint(""), ops.Refused, "AWS refuses to close account " + sinkingText + ": it doesn't say why."},
 		{"the right to", awstest.Fault{Code: "AccessDeniedException"}, ops.Unavailable, "AWS refused organizations:CloseAccount to the role " + actRole + "."},
 		{"an error that is new", awstest.Fault{Code: "SomethingException", Message: "What else?"}, ops.Unavailable, "AWS answered organizations:CloseAccount with SomethingException: What else?"},
 	} {
@@ -171,7 +171,7 @@ func TestCloseAccountOfAStateThatIsNotKnown(t *testing.T) {
 			w := newWorld(t)
 			walk := w.atClosing()
 			w.o.SetState(sinking, state, "")
-			w.refused(walk.Run(t.Context()), ops.Refused, "The state of account "+sinkingText+" is ", "so it wasn't closed.")
+			w.refused(walk.Run(t.Context()), ops.Refused, "The state of account "+sinkingText+" is ", "and the bot closes active accounts only.")
 			if n := w.aws.Count("organizations:CloseAccount"); n > 0 {
 				t.Errorf("%d calls of CloseAccount", n)
 			}
@@ -349,7 +349,7 @@ func TestFollow(t *testing.T) {
 			walk := w.atClosing()
 			began := w.clock.Now()
 			shown := map[string]string{"": "unknown"}[state]
-			w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted a week ago that account "+sinkingText+" is closed, and its state still is "+state+shown+".", "ask AWS's support")
+			w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted on "+at(began)+" that account "+sinkingText+" is closed. A week later its state still is "+state+shown+".", "ask AWS's support")
 			if took := w.clock.Now().Sub(began); took < 7*day || took > 7*day+2*time.Hour {
 				t.Errorf("followed for %v", took)
 			}
@@ -396,7 +396,7 @@ func TestFollow(t *testing.T) {
 			walk := w.walk()
 			w.until(walk, step)
 			w.o.RemoveAccount(sinking)
-			w.refused(walk.Run(t.Context()), ops.Refused, "Account "+sinkingText+" is not in the organisation any more. Nothing more was done.")
+			w.refused(walk.Run(t.Context()), ops.Refused, "Account "+sinkingText+" is not in the organisation any more.")
 			w.done()
 		})
 	}

@@ -64,15 +64,15 @@ func TestPlanShowsWhatAnApproverMustKnow(t *testing.T) {
 				"Delegated administrator of":             "none",
 				"Cost of " + last.Format("January 2006"): "$43.20: " + ec2Service + " $40.00, " + s3Service + " $3.20",
 				"Cost of " + current.Format("January 2006") + " so far": "$1.50: " + s3Service + " $1.50",
-				"Last activity":         "cost on " + time.Now().UTC().Format(time.DateOnly),
-				"Closed in 30 days":     "7 of 250 that AWS allows an organisation of 5; those that others closed are not counted",
+				"Last activity":         "cost on " + time.Now().UTC().Format("2 Jan 2006"),
+				"Closed in 30 days":     "7 of 250 that AWS allows an organisation of 5 accounts; accounts closed without this bot are not counted",
 				"The owner's agreement": "OPS-42",
 				"Not checked":           facts["Not checked"],
 			}
 			if diff := cmp.Diff(want, facts); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
-			for _, part := range []string{"what runs in it", "domains", "Marketplace", "backups"} {
+			for _, part := range []string{"what runs in it", "domains", "Marketplace", "backups: octocat says that they are dealt with"} {
 				if !strings.Contains(facts["Not checked"], part) {
 					t.Errorf("not checked is %q, want %q in it", facts["Not checked"], part)
 				}
@@ -112,16 +112,17 @@ func TestPlanWarns(t *testing.T) {
 		{"of production in other words", tag("is-production", "Yes"), "production: is-production=Yes.", ""},
 		{"not of what isn't production", tag("is-production", "False"), "", "production"},
 		{"of an earlier request", tag("closure-request", "0198"), "An earlier request has tagged it: closure-request=0198.", ""},
-		{"of spend at the setting", func(w *world) { w.cost(last, s3Service, 100) }, "It cost $100.00 last month.", ""},
-		{"of spend over the setting in several services", func(w *world) { w.cost(last, s3Service, 60); w.cost(last, ec2Service, 60.25) }, "It cost $120.25 last month.", ""},
-		{"not of spend below the setting", func(w *world) { w.cost(last, s3Service, 99.99) }, "", "last month"},
-		{"not of this month's spend", func(w *world) { w.cost(current, s3Service, 400) }, "", "last month"},
-		{"not of spend without the setting", func(w *world) { w.cost(last, s3Service, 900); w.settings.WarnSpend = 0 }, "", "last month"},
+		{"of spend at the setting", func(w *world) { w.cost(last, s3Service, 100) }, "Its cost in " + last.Format("January") + ", $100.00, is not below $100 a month.", ""},
+		{"of spend over the setting in several services", func(w *world) { w.cost(last, s3Service, 60); w.cost(last, ec2Service, 60.25) }, "Its cost in " + last.Format("January") + ", $120.25, is not below $100 a month.", ""},
+		{"not of spend below the setting", func(w *world) { w.cost(last, s3Service, 99.99) }, "", "a month"},
+		{"not of this month's spend", func(w *world) { w.cost(current, s3Service, 400) }, "", "a month"},
+		{"not of spend without the setting", func(w *world) { w.cost(last, s3Service, 900); w.settings.WarnSpend = 0 }, "", "a month"},
 		{"of a commitment", func(w *world) { w.cost(last, "Savings Plans for AWS Compute usage", 9) }, "It pays for a commitment, Savings Plans for AWS Compute usage, which goes on to be billed when it is closed.", ""},
 		{"of a new commitment", func(w *world) { w.cost(current, "Savings Plans for AWS Machine Learning", 9) }, "It pays for a commitment, Savings Plans for AWS Machine Learning", ""},
-		{"of recent activity", func(w *world) { w.cost(current, s3Service, 31) }, "Something in it is in use: it had cost on " + time.Now().UTC().Format(time.DateOnly) + ".", ""},
-		{"not of old activity", func(w *world) { w.cost(last.AddDate(0, -2, 0), s3Service, 50) }, "", "in use"},
-		{"not of cents", func(w *world) { w.cost(current, s3Service, 0.009) }, "", "in use"},
+		{"of recent activity", func(w *world) { w.cost(current, s3Service, 31) }, "It cost $31.00 in " + current.Format("January") + " so far (S3). Ask its owner before you approve.", "a month"},
+		{"of recent activity in several services", func(w *world) { w.cost(current, s3Service, 31); w.cost(current, "Amazon Braket", 33) }, "It cost $64.00 in " + current.Format("January") + " so far (Amazon Braket, S3). Ask its owner before you approve.", ""},
+		{"not of old activity", func(w *world) { w.cost(last.AddDate(0, -2, 0), s3Service, 50) }, "", "Ask its owner"},
+		{"not of cents", func(w *world) { w.cost(current, s3Service, 0.009) }, "", "Ask its owner"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +144,23 @@ func TestPlanWarns(t *testing.T) {
 			w.untouched()
 		})
 	}
+}
+
+// Use that ended with the last month is told with that month's cost.
+func TestPlanWarnsOfLastMonthsUse(t *testing.T) {
+	t.Parallel()
+	last, current := months()
+	if time.Now().UTC().AddDate(0, 0, -30).After(current) {
+		t.Skip("the last month is over for more than 30 days")
+	}
+	w := newWorld(t)
+	w.cost(last, s3Service, 31)
+	w.cost(last, ec2Service, 62)
+	w.cost(last, "EC2 - Other", 310)
+	if plan, want := w.look(w.walk()), "It cost $403.00 in "+last.Format("January")+" (EC2, S3). Ask its owner before you approve."; !warned(plan, want) {
+		t.Errorf("warnings %q, want %q", plan.Warnings, want)
+	}
+	w.untouched()
 }
 
 // A commitment that is paid in both months is warned of once.
@@ -220,8 +238,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 		effects, warnings func(*world) []string
 	}{
 		{
-			name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it after 14 days.",
-			steps: []string{"disable", "grace: Wait 14 days, in which it can be put back", "close", "follow", "archive"},
+			name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it 14 days later, on ${end} if this is approved at once, unless a member presses Restore.",
+			steps: []string{"disable", "grace: Wait 14 days, in which a member can press Restore", "close", "follow", "archive"},
 			effects: func(w *world) []string {
 				return []string{
 					"Tag account " + sinkingText + " with closure-request and closure-from",
@@ -243,8 +261,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 			},
 		},
 		{
-			name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it after 1h30m.",
-			steps: []string{"disable", "grace: Wait 1h30m, in which it can be put back", "close", "follow", "archive"},
+			name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 1h30m later, on ${end} if this is approved at once, unless a member presses Restore.",
+			steps: []string{"disable", "grace: Wait 1h30m, in which a member can press Restore", "close", "follow", "archive"},
 			effects: func(w *world) []string {
 				return []string{
 					"Tag account " + sinkingText + " with closure-request and closure-from",
@@ -320,7 +338,8 @@ func TestPlanNamesEverythingByItsID(t *testing.T) {
 			if diff := cmp.Diff(test.steps, steps); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
-			if plan.Summary != test.summary {
+			end := walk.Request.At.Add(test.grace).UTC().Format("2 Jan 15:04 UTC")
+			if plan.Summary != strings.ReplaceAll(test.summary, "${end}", end) {
 				t.Errorf("summary %q", plan.Summary)
 			}
 			w.untouched()

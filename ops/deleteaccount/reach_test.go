@@ -36,7 +36,7 @@ func TestCostExplorerMayBeOutOfReach(t *testing.T) {
 			if !warned(plan, test.want) {
 				t.Errorf("warnings %q, want %q", plan.Warnings, test.want)
 			}
-			if warned(plan, "Internal error") || warned(plan, "in use") {
+			if warned(plan, "Internal error") || warned(plan, "Ask its owner") {
 				t.Errorf("warnings %q", plan.Warnings)
 			}
 			if len(plan.Effects()) != 4 || fact(plan, "Closed in 30 days") == "" || fact(plan, "Last activity") != "" {
@@ -128,12 +128,12 @@ func TestStates(t *testing.T) {
 		{"ACTIVE", "", "ACTIVE", ""},
 		{"", "ACTIVE", "ACTIVE", ""},
 		{"ACTIVE", "SUSPENDED", "ACTIVE", ""},
-		{"PENDING_CLOSURE", "ACTIVE", "", "is being closed already. Nothing was run."},
-		{"", "PENDING_CLOSURE", "", "is being closed already. Nothing was run."},
-		{"SUSPENDED", "", "", "is closed already; its state is SUSPENDED. Nothing was run."},
+		{"PENDING_CLOSURE", "ACTIVE", "", "is being closed already."},
+		{"", "PENDING_CLOSURE", "", "is being closed already."},
+		{"SUSPENDED", "", "", "is closed already; its state is SUSPENDED."},
 		{"CLOSED", "ACTIVE", "", "is closed already; its state is CLOSED."},
 		{"", "SUSPENDED", "", "is closed already; its state is SUSPENDED."},
-		{"", "", "", "is unknown, so it isn't known whether it can be closed. Nothing was run."},
+		{"", "", "", "is unknown, so it isn't known whether it can be closed."},
 		{"HIBERNATING", "ACTIVE", "", "is HIBERNATING, so it isn't known whether it can be closed."},
 		{"PENDING_ACTIVATION", "ACTIVE", "", "is PENDING_ACTIVATION, so it isn't known"},
 	} {

@@ -22,16 +22,28 @@ func TestAccountsThatAreNeverClosed(t *testing.T) {
 		id, as  string // empty: the sinking account
 		want    string // empty: it may be closed
 	}{
-		{"the management account", func(*world) {}, management, "management", "management (" + management + ") is the management account. It can't be closed while the organisation lives. Nothing was run."},
-		{"a protected ID", func(w *world) { w.settings.Protected.Accounts = []string{rooted, sinking} }, "", "", sinkingText + " is protected by the bot's settings. Nothing was run."},
+		{"the management account", func(*world) {}, management, "management", "management (" + management + ") is the management account. It can't be closed while the organisation lives."},
+		{"a protected ID", func(w *world) { w.settings.Protected.Accounts = []string{rooted, sinking} }, "", "", sinkingText + " is protected by the bot's settings."},
 		{"not another's protected ID", func(w *world) { w.settings.Protected.Accounts = []string{rooted} }, "", "", ""},
-		{"in a protected unit", func(w *world) { w.settings.Protected.OUs = []string{w.ponds} }, "", "", "is in the organizational unit ${ponds}, which is protected by the bot's settings. Nothing was run."},
-		{"in a unit inside a protected one", func(w *world) { w.settings.Protected.OUs = []string{w.workloads} }, "", "", "is in the organizational unit ${workloads}, which is protected by the bot's settings."},
+		{"in a protected unit", func(w *world) { w.settings.Protected.OUs = []string{w.ponds} }, "", "", "is in the organizational unit Ponds (${ponds}), which is protected by the bot's settings."},
+		{"in a unit inside a protected one", func(w *world) { w.settings.Protected.OUs = []string{w.workloads} }, "", "", "is in the organizational unit Workloads (${workloads}), which is protected by the bot's settings."},
+		{"disabled by hand, and from a protected unit by an earlier request's tag", func(w *world) {
+			w.settings.Protected.OUs = []string{w.workloads}
+			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
+				a.Parent, a.Tags = w.disabled, map[string]string{"closure-from": w.ponds}
+			})
+		}, "", "", sinkingText + " came from the organizational unit Workloads (${workloads}), which is protected by the bot's settings."},
+		{"not with the tag of a unit that is gone", func(w *world) {
+			w.settings.Protected.OUs = []string{w.ponds}
+			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
+				a.Parent, a.Tags = w.disabled, map[string]string{"closure-from": "ou-abcd-11111111"}
+			})
+		}, "", "", ""},
 		{"not beside a protected unit", func(w *world) { w.settings.Protected.OUs = []string{w.o.AddOU("Lakes", w.workloads)} }, "", "", ""},
-		{"a protected tag", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"x": "y", "keep": "yes"} }, "", "", sinkingText + " is protected by its tag keep=yes. Nothing was run."},
+		{"a protected tag", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"x": "y", "keep": "yes"} }, "", "", sinkingText + " is protected by its tag keep=yes."},
 		{"not a protected tag with another value", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"keep": "no", "owner": ""} }, "", "", ""},
 		{"not a protected tag in another case", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"Keep": "yes"} }, "", "", ""},
-		{"a delegated administrator", func(*world) {}, auditor, "security", "security (" + auditor + ") is a delegated administrator of guardduty.amazonaws.com, securityhub.amazonaws.com. Deregister it first. Nothing was run."},
+		{"a delegated administrator", func(*world) {}, auditor, "security", "security (" + auditor + ") is a delegated administrator of guardduty.amazonaws.com, securityhub.amazonaws.com. Deregister it first."},
 		{"not a former delegated administrator", func(w *world) { w.o.DeregisterDelegatedAdministrator(auditor) }, auditor, "security", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,49 +66,6 @@ func TestAccountsThatAreNeverClosed(t *testing.T) {
 				t.Errorf("problems %q", w.aws.Problems())
 			}
 			w.untouched()
-		})
-	}
-}
-
-// What would be refused at first is refused at the second look as well: there
-// may be two weeks between them.
-func TestRefusedInTheMiddleOfARun(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		change func(*world)
-		want   string
-	}{
-		{"it is protected meanwhile", func(w *world) { w.settings.Protected.Accounts = []string{sinking} }, "is protected by the bot's settings"},
-		{"it has a protecting tag meanwhile", func(w *world) {
-			w.settings.Protected.Tags = map[string]string{"keep": "yes"}
-			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags["keep"] = "yes" })
-		}, "is protected by its tag keep=yes"},
-		{"it administers a service meanwhile", func(w *world) { w.o.RegisterDelegatedAdministrator(sinking, "config.amazonaws.com") }, "is a delegated administrator of config.amazonaws.com"},
-		{"it is in Terraform again", func(w *world) {
-			w.github.Commit(repo, "main", map[string]string{accounts: "id = \"" + sinking + "\"\n"}, "Again")
-		}, "is still defined in " + repo},
-		{"it is called otherwise meanwhile", func(w *world) {
-			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Name = "pond-monitoring-live" })
-		}, "What was typed is not exactly the name of account " + sinking},
-		{"it has left the organisation", func(w *world) { w.o.RemoveAccount(sinking) }, "There is no account " + sinking + " in the organisation."},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			walk := w.walk()
-			shown := w.look(walk)
-			w.graced(walk)
-			test.change(w)
-			plan, err := w.again(walk, shown)
-			if err == nil {
-				t.Fatalf("plan %+v", plan)
-			}
-			w.refused(err, ops.KindOf(err), test.want, "Nothing was run.")
-			if kind := ops.KindOf(err); kind != ops.Refused && kind != ops.Invalid {
-				t.Errorf("kind %v: it would be tried again", kind)
-			}
-			w.done()
 		})
 	}
 }
@@ -133,7 +102,7 @@ func TestTheNameMustBeTypedExactly(t *testing.T) {
 			w := newWorld(t)
 			const want = "is not exactly the name of account " + sinking + ". Case and spaces count."
 			_, err := w.walkFor(sinking, test.typed).Look(t.Context())
-			w.refused(err, ops.Invalid, "What was typed "+want+" Nothing was run.")
+			w.refused(err, ops.Invalid, "What was typed "+want)
 			if said := ops.Words(err, request); strings.Contains(said, sinkingName) {
 				t.Errorf("the right name is given away: %s", said)
 			}
@@ -164,7 +133,7 @@ func TestThereIsNoSuchAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, err := w.walkFor("999999999999", sinkingName).Look(t.Context())
-	w.refused(err, ops.Invalid, "There is no account 999999999999 in the organisation. Nothing was run.")
+	w.refused(err, ops.Invalid, "There is no account 999999999999 in the organisation.")
 	for _, id := range []string{"", "22222222222", sinkingName, "ou-abcd-11111111", sinking + "\n", "２２２２２２２２２２２２"} {
 		_, err := w.walkFor(id, sinkingName).Look(t.Context())
 		w.refused(err, ops.Invalid, "choose one from the list")
@@ -214,7 +183,7 @@ func TestAccountsThatTerraformStillDefines(t *testing.T) {
 					t.Error(err)
 				}
 			} else {
-				w.refused(err, ops.Refused, "Account "+sinkingText+" is still defined in "+repo, "remove it there first", "https://github.com/"+repo+test.refused+" ", "Nothing was run.")
+				w.refused(err, ops.Refused, "Account "+sinkingText+" is still defined in "+repo, "remove it there first", "https://github.com/"+repo+test.refused+" ")
 			}
 			w.untouched()
 		})
@@ -262,7 +231,7 @@ func TestTerraformCannotBeRead(t *testing.T) {
 			w := newWorld(t)
 			test.ruin(w)
 			_, err := w.walk().Look(t.Context())
-			w.refused(err, ops.Unavailable, "It can't be told whether "+repo+" still defines account "+sinkingText+", so nothing was run.", test.want)
+			w.refused(err, ops.Unavailable, "It can't be told whether "+repo+" still defines account "+sinkingText+".", test.want)
 			w.untouched()
 		})
 	}

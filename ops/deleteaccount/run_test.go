@@ -1,7 +1,6 @@
 package deleteaccount_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +19,9 @@ var ways = []struct {
 	grace            time.Duration
 	writes           []string
 }{
-	{"with everything", true, true, 14 * day, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
+	{"with everything", true, true, 2 * day, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
 	{"without grace", true, true, 0, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
-	{"without a unit for closed accounts", true, false, 14 * day, []string{"TagResource", "MoveAccount", "CloseAccount"}},
+	{"without a unit for closed accounts", true, false, 2 * day, []string{"TagResource", "MoveAccount", "CloseAccount"}},
 	{"without a unit for disabled accounts", false, true, 0, []string{"CloseAccount", "MoveAccount"}},
 	{"without units", false, false, 0, []string{"CloseAccount"}},
 }
@@ -158,97 +157,13 @@ func TestTheTagSaysWhereItWas(t *testing.T) {
 	w.done()
 }
 
-func TestRestore(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		before func(*world, *awstest.OrgAccount)
-	}{
-		{"from a unit in a unit", func(*world, *awstest.OrgAccount) {}},
-		{"from the root", func(w *world, a *awstest.OrgAccount) { a.Parent = w.rootID() }},
-		{"without tags", func(_ *world, a *awstest.OrgAccount) { a.Tags = nil }},
-		{"with an earlier request's tags", func(_ *world, a *awstest.OrgAccount) {
-			a.Tags["closure-request"], a.Tags["closure-from"] = "0198ffff-0000-7000-8000-000000000000", "ou-abcd-11111111"
-		}},
-		{"with one of the tags, empty", func(_ *world, a *awstest.OrgAccount) { a.Tags["closure-from"] = "" }},
-		{"with the tags in another case", func(_ *world, a *awstest.OrgAccount) { a.Tags["Closure-Request"] = "old" }},
-		{"of one that was disabled by hand", func(w *world, a *awstest.OrgAccount) { a.Parent = w.disabled }},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			root := w.o.Root()
-			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
-				if test.before(w, a); a.Parent == "root" {
-					a.Parent = root
-				}
-			})
-			before := w.account(sinking)
-			walk := w.walk()
-			w.graced(walk)
-			if a := w.account(sinking); a.Parent != w.disabled || a.Tags["closure-request"] != request || a.Tags["closure-from"] != before.Parent {
-				t.Errorf("disabled: %+v", a)
-			}
-			if err := walk.Undo(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			w.same(before)
-			report, ok := walk.Report()
-			if !ok || !report.OK() || !strings.HasPrefix(report.Summary, "Account "+sinkingText+" is back in Root") || !walk.Done() {
-				t.Errorf("report %+v", report)
-			}
-			if n := w.aws.Count("organizations:CloseAccount"); n > 0 {
-				t.Errorf("%d calls of CloseAccount", n)
-			}
-			w.done()
-		})
-	}
-}
-
-// rootID stands for the root where the Cloud must not be called.
-func (*world) rootID() string { return "root" }
-
-// Tags that somebody else has put meanwhile are theirs.
-func TestRestoreLeavesOtherTags(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	walk := w.walk()
-	w.graced(walk)
-	tags := map[string]string{"closure-request": "another", "closure-from": "elsewhere", "owner": "Rivers"}
-	w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags = tags })
-	if err := walk.Undo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	a := w.account(sinking)
-	if diff := cmp.Diff(tags, a.Tags); diff != "" || a.Parent != w.ponds {
-		t.Errorf("in %s, tags (-want +got):\n%s", a.Parent, diff)
-	}
-	w.done()
-}
-
-// What was closed by somebody in the grace is not said to be as before.
-func TestRestoreOfWhatIsBeingClosed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	walk := w.walk()
-	w.graced(walk)
-	w.o.SetState(sinking, "PENDING_CLOSURE", "")
-	if err := walk.Undo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if report, _ := walk.Report(); report.OK() || !slices.Contains(truth(report), "State PENDING_CLOSURE (attempted but not there)") {
-		t.Errorf("report %+v", report)
-	}
-	w.done()
-}
-
-// Whoever moves an account has a reason: what they did is not undone, and what
+// People who move an account have a reason: what they did is not undone, and what
 // they took out of the units of closing is not closed.
 func TestMovedBySomebodyElse(t *testing.T) {
 	t.Parallel()
 	refused := func(w *world, err error, in string) {
 		w.Helper()
-		w.refused(err, ops.Refused, "Account "+sinkingText+" was moved by somebody else: it is in Root", in+"). Nothing more was done.")
+		w.refused(err, ops.Refused, "Account "+sinkingText+" was moved by hand: it is in Root", in+").")
 		if a := w.account(sinking); a.Parent != in || a.State != "ACTIVE" {
 			w.Errorf("account %+v", a)
 		}
@@ -279,24 +194,7 @@ func TestMovedBySomebodyElse(t *testing.T) {
 			}
 		})
 	}
-	t.Run("in the grace, elsewhere", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		walk := w.walk()
-		shown := w.look(walk)
-		w.graced(walk)
-		w.o.Move(sinking, w.workloads)
-		plan, err := w.again(walk, shown)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{"Move account " + sinkingText + " from " + w.unit(w.workloads) + " to " + w.unit(w.disabled)}, plan.Beyond(shown)); diff != "" {
-			t.Errorf("beyond what was shown (-want +got):\n%s", diff)
-		}
-		w.until(walk, "close")
-		refused(w, walk.Run(t.Context()), w.workloads)
-	})
-	t.Run("before it is put back", func(t *testing.T) {
+	t.Run("before it is restored", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		walk := w.walk()
@@ -304,39 +202,11 @@ func TestMovedBySomebodyElse(t *testing.T) {
 		w.o.Move(sinking, w.workloads)
 		refused(w, walk.Undo(t.Context()), w.workloads)
 	})
-	t.Run("in the grace, to where it was", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		walk := w.walk()
-		w.graced(walk)
-		w.o.Move(sinking, w.ponds)
-		w.until(walk, "close")
-		refused(w, walk.Run(t.Context()), w.ponds)
-	})
 	t.Run("at the last moment before it is disabled", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.aws.OnCall("organizations:MoveAccount", func(awstest.Call) { w.o.Move(sinking, w.workloads) })
 		refused(w, w.walk().Run(t.Context()), w.workloads)
-	})
-	t.Run("while AWS's quota is waited for", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		walk := w.walk()
-		w.until(walk, "close")
-		w.aws.Fail("organizations:CloseAccount", awstest.Fault{Code: "ConstraintViolationException", Reason: "CLOSE_ACCOUNT_QUOTA_EXCEEDED"})
-		for range 3 {
-			if err := walk.Step(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.aws.Heal("*")
-		w.o.Move(sinking, w.ponds)
-		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
-		if closed := w.o.Closed(); len(closed) > 0 {
-			t.Errorf("closed %v", closed)
-		}
-		w.done()
 	})
 	t.Run("once it was closed", func(t *testing.T) {
 		t.Parallel()
@@ -344,7 +214,13 @@ func TestMovedBySomebodyElse(t *testing.T) {
 		walk := w.walk()
 		w.until(walk, "archive")
 		w.o.Move(sinking, w.workloads)
-		w.refused(walk.Run(t.Context()), ops.Refused, "was moved by somebody else")
+		report := w.run(walk)
+		if diff := cmp.Diff([]string{"State SUSPENDED (confirmed)", "In Root / Workloads (" + w.workloads + ") (failed)"}, truth(report)); diff != "" || report.OK() {
+			t.Errorf("report (-want +got):\n%s", diff)
+		}
+		if why := report.Sections[0].Outcomes[1].Why; why != "it was moved there by hand, and stays there" {
+			t.Errorf("why %q", why)
+		}
 		if a := w.account(sinking); a.Parent != w.workloads || len(walk.Reminders()) != 1 {
 			t.Errorf("account %+v, reminders %v", a, walk.Reminders())
 		}

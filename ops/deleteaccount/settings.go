@@ -14,7 +14,7 @@ import (
 type Settings struct {
 	LookRole   string        `yaml:"look_role"`   // ARN, in the management account
 	ActRole    string        `yaml:"act_role"`    // ARN, in the management account
-	DisabledOU string        `yaml:"disabled_ou"` // where an account is out of use, and can be put back from; empty: no such step
+	DisabledOU string        `yaml:"disabled_ou"` // where nobody can use an account, and it can be restored from; empty: no such step
 	ClosedOU   string        `yaml:"closed_ou"`   // where a closed account is moved; empty: it stays
 	Protected  Protected     `yaml:"protected"`
 	Grace      time.Duration `yaml:"grace"` // between disabling and closing; 0: none
@@ -90,7 +90,7 @@ func (s *Settings) Check() []ops.Fault {
 	case s.Grace < 0:
 		add("grace", "%v is below 0", s.Grace)
 	case s.Grace > 0 && s.DisabledOU == "":
-		add("grace", "without disabled_ou there is nothing to put back, so it must be 0s")
+		add("grace", "without disabled_ou there is nothing to restore, so it must be 0s")
 	}
 	for _, id := range s.Protected.Accounts {
 		if !accountID.MatchString(id) {

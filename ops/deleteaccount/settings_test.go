@@ -41,7 +41,7 @@ func TestCheckFindsEveryFault(t *testing.T) {
 		}},
 		{"the grace is negative", func(s *deleteaccount.Settings) { s.Grace = -time.Second }, []ops.Fault{{Key: "grace", Problem: "-1s is below 0"}}},
 		{"a grace without a unit", func(s *deleteaccount.Settings) { s.DisabledOU = "" }, []ops.Fault{
-			{Key: "grace", Problem: "without disabled_ou there is nothing to put back, so it must be 0s"},
+			{Key: "grace", Problem: "without disabled_ou there is nothing to restore, so it must be 0s"},
 		}},
 		{"protected things are something else", func(s *deleteaccount.Settings) {
 			s.Protected.Accounts = []string{"111111111111", "11111111111", "x"}

@@ -20,7 +20,7 @@ func (o *operation) stillDefined(ctx context.Context, a *Account) error {
 	unsure := func(err error, why string) error {
 		return &ops.Error{
 			Kind: ops.Unavailable, Err: err,
-			What: fmt.Sprintf("It can't be told whether %s still defines account %s, so nothing was run.", o.settings.Repository, a), Next: why,
+			What: fmt.Sprintf("It can't be told whether %s still defines account %s.", o.settings.Repository, a), Next: why,
 		}
 	}
 	unknown := func(err error) error { return unsure(err, ops.Words(githubaccess.Explain(err), "")) }

@@ -17,6 +17,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-github/v62/github"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
@@ -66,7 +67,8 @@ type world struct {
 	settings *deleteaccount.Settings
 	base     aws.Config
 	token    string
-	next     http.RoundTripper // to GitHub
+	record   awsaccess.Recorder // of the calls that change something
+	next     http.RoundTripper  // to GitHub
 
 	workloads, ponds, disabled, closed string // units: ponds is in workloads
 }
@@ -199,12 +201,18 @@ func (w *world) walkFor(id, name string) *opstest.Walk {
 	return walk
 }
 
-func (w *world) operation() ops.Operation {
+func (w *world) client() *github.Client {
 	client, err := githubaccess.New(w.github.URL(), githubaccess.Token{Value: w.token, Next: w.next})
 	if err != nil {
 		w.Fatal(err)
 	}
-	return w.settings.Operation(awsaccess.New(w.base), client, "ministryofjustice")
+	return client
+}
+
+func (w *world) operation() ops.Operation {
+	broker := awsaccess.New(w.base)
+	broker.Record = w.record
+	return w.settings.Operation(broker, w.client(), "ministryofjustice")
 }
 
 // run walks to the end and returns the report.
@@ -371,6 +379,12 @@ func (w *world) refused(err error, kind ops.Kind, parts ...string) {
 			w.Errorf("words %q, want %q in them", said.Words(), part)
 		}
 	}
+	// How much was changed is the desk's to say: the same error arises before and after.
+	for _, past := range []string{"othing was", "othing more", "wasn't", "so far", "half"} {
+		if strings.Contains(said.What+said.Next, past) || said.Changed != "" {
+			w.Errorf("the operation says what was changed: %s", said.Words())
+		}
+	}
 	if strings.Contains(said.Words(), w.token) || strings.Contains(said.Words(), w.aws.SecretAccessKey) {
 		w.Errorf("the words hold a secret: %s", said.Words())
 	}
@@ -380,6 +394,9 @@ func (w *world) refused(err error, kind ops.Kind, parts ...string) {
 func (w *world) unit(id string) string {
 	return map[string]string{w.workloads: "Workloads", w.ponds: "Ponds", w.disabled: "Disabled accounts", w.closed: "Closed accounts", w.o.Root(): "Root"}[id] + " (" + id + ")"
 }
+
+// at is a time as people read it.
+func at(t time.Time) string { return t.UTC().Format("2 Jan 15:04 UTC") }
 
 // truth is a report's outcomes as lines.
 func truth(r ops.Report) []string {
