@@ -47,22 +47,23 @@ const unknownLogin = "slack."
 
 // happening is one thing that happens to a request.
 type happening struct {
-	kind    kind
-	login   string       // admitted: who the asker is
-	account int64        // admitted: GitHub's number of that account; 0: not known
-	held    string       // admitted: what the request holds from now on
-	plan    *ops.Plan    // planned, stale, replanned
-	terms   Terms        // planned, stale, reminded: the operation's
-	review  store.Review // reviewed, rejected, withdrawn, undoing: by whom
-	reason  string       // why, in words for people
-	fault   ops.Kind     // what kind of fault the reason is
-	pointer string       // turnedAway: the request to look at instead
-	quiet   bool         // turnedAway: the first of the group was told the same
-	click   int64        // the click that this answers
-	shown   bool         // reviewed, glass: the plan with the review's digest has reached people
-	changed ops.Changed  // of ends: how much had been done; empty: what the request itself says
-	effects []string     // undoing: what will be done; nil: not known yet
-	lost    store.Review // lapsed: whose approval doesn't count any more
+	kind     kind
+	login    string       // admitted: who the asker is
+	account  int64        // admitted: GitHub's number of that account; 0: not known
+	held     string       // admitted: what the request holds from now on
+	plan     *ops.Plan    // planned, stale, replanned
+	terms    Terms        // planned, stale, reminded: the operation's
+	review   store.Review // reviewed, rejected, withdrawn, undoing: by whom
+	reason   string       // why, in words for people
+	fault    ops.Kind     // what kind of fault the reason is
+	pointer  string       // turnedAway: the request to look at instead
+	quiet    bool         // turnedAway: the first of the group was told the same
+	click    int64        // the click that this answers
+	shown    bool         // reviewed, glass: the plan with the review's digest has reached people
+	changed  ops.Changed  // of ends: how much had been done; empty: what the request itself says
+	effects  []string     // undoing: what will be done; nil: not known yet
+	settings string       // planned, stale: digest of the operation's settings
+	lost     store.Review // lapsed: whose approval doesn't count any more
 }
 
 // from says in which states a thing can happen.
@@ -184,7 +185,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		}
 	case planned:
 		data["digest"], data["plan"] = h.plan.Digest(), h.plan.WithoutData()
-		r.Plan, r.PlannedAt, r.Progress = h.plan, now, ""
+		r.Plan, r.PlannedAt, r.Progress, r.Settings = h.plan, now, "", h.settings
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)
 		if r.Need > 0 {
@@ -285,7 +286,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if len(terms) > 0 {
 			data["terms"] = terms
 		}
-		r.Plan, r.PlannedAt, r.Step, r.StepBegun = h.plan, now, 0, time.Time{}
+		r.Plan, r.PlannedAt, r.Step, r.StepBegun, r.Settings = h.plan, now, 0, time.Time{}, h.settings
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		r.Shown = ""
 		r.Need, r.Why = h.terms.need(*h.plan)

@@ -122,7 +122,7 @@ func (d *Desk) act(ctx context.Context, r store.Request, a answer) (time.Duratio
 		d.asked(r.ID, r.State == store.Approved)
 		return 0, nil
 	case a.stale:
-		return 0, d.apply(ctx, r, happening{kind: stale, plan: a.plan, terms: terms})
+		return 0, d.apply(ctx, r, happening{kind: stale, plan: a.plan, terms: terms, settings: d.settingsOf(r.Operation)})
 	}
 	d.report(a.err, r)
 	if d.mayPass(r, a.err) {

@@ -201,8 +201,8 @@ func TestErrorsInWords(t *testing.T) {
 		{"the cause stays hidden", &ops.Error{Kind: ops.Unavailable, What: "No.", Err: cause}, ops.Unavailable, "No."},
 		{"wrapped", fmt.Errorf("plan: %w", &ops.Error{Kind: ops.Invalid, What: "No.", Err: cause}), ops.Invalid, "No."},
 		{"joined", errors.Join(cause, &ops.Error{Kind: ops.Unknown, What: "Who knows."}), ops.Unknown, "Who knows."},
-		{"a fault of the program", cause, ops.Internal, "Internal error (request 1d2c3e4f); the bot's own log says more under that number."},
-		{"a fault of the program in words", &ops.Error{What: "secret"}, ops.Internal, "Internal error (request 1d2c3e4f); the bot's own log says more under that number."},
+		{"a fault of the program", cause, ops.Internal, "Internal error (request 1d2c3e4f). The bot's own log says more under that number."},
+		{"a fault of the program in words", &ops.Error{What: "secret"}, ops.Internal, "Internal error (request 1d2c3e4f). The bot's own log says more under that number."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := ops.KindOf(test.err); got != test.kind {

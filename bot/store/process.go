@@ -174,18 +174,18 @@ func (s *Store) handOver(ctx context.Context, process string, args river.JobArgs
 func queueOf(process string) string { return "process-" + process }
 
 // leave tells the others that this process gets nothing more to do.
-func (s *Store) leave(ctx context.Context) error {
+func (s *Store) leave(ctx context.Context) {
 	s.processes.stop()
 	if !s.processes.joined {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	now := s.clock(time.Now())
 	if _, err := s.exec(ctx, `UPDATE processes SET beat_at = $1, stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL`, now, s.id); err != nil {
-		return fmt.Errorf("say that this process stops: %w", err)
+		// Its silence says so as well, a little later.
+		s.log.Warn("say that this process stops", "error", err)
 	}
-	return nil
 }
 
 // unqueue gives to all what waits in the queue of a process that is gone.

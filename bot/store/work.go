@@ -119,10 +119,10 @@ func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
 
 // Stop lets the steps at hand finish, for 12 s at most, and stops working.
 func (s *Store) Stop(ctx context.Context) error {
-	left := s.leave(ctx)
+	s.leave(ctx)
 	s.rousing.stop()
 	s.handing.stop()
-	err := errors.Join(left, s.backend.stop(ctx))
+	err := s.backend.stop(ctx)
 	if s.processes.joined && s.Shared() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
