@@ -121,6 +121,22 @@ func TestTheRunsOwnMoveProtectsNothing(t *testing.T) {
 	w.refused(err, ops.Refused, "is in the organizational unit Platform ("+platform+"), which is protected")
 }
 
+// Where the plan that was shown has lost its data, the tag says where the account was.
+func TestAPlanAnewWithoutItsData(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	walk := w.walk()
+	shown := w.look(walk).WithoutData()
+	w.graced(walk)
+	if plan, err := w.again(walk, shown); err != nil || len(plan.Beyond(shown)) > 0 {
+		t.Errorf("%v, beyond what was shown: %q", err, plan.Beyond(shown))
+	}
+	w.settings.Protected.OUs = []string{w.workloads}
+	_, err := w.again(walk, shown)
+	w.refused(err, ops.Refused, "came from the organizational unit "+w.unit(w.workloads)+", which is protected")
+	w.done()
+}
+
 // The settings that an approval is about stand in the plan, each by its own name.
 func TestTerms(t *testing.T) {
 	t.Parallel()

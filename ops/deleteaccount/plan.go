@@ -88,7 +88,7 @@ func (o *operation) facts(ctx context.Context, r ops.Request, client *organizati
 			return d, o.explainLook(err)
 		}
 	}
-	if r.Shown == nil {
+	if r.Shown == nil || len(r.Shown.Data) == 0 {
 		return d, nil
 	}
 	shown, err := decode(*r.Shown)
