@@ -32,6 +32,8 @@ func FuzzLog(f *testing.F) {
 		jsonLine(id, "INFO", jsonReport(other, "success")) + "\n" + `{"message":"START RequestId: 1","type":"platform.report","record":{"requestId":"\u0031"}}` + "\n",
 		node + id + "\tINFO\tcreating group membership for user u1 in group g1\n" + node + id + "\tINFO\tcreating group membership for user undefined in group g9\n" + node + id + "\tINFO\tcreating user Mona@example.org\n",
 		node + id + "\tTRACE\tgroup memberships for group g1-g1\n" + node + "\tINFO\tdeleting user \u202eu1\n" + "2026-01-02T06:00:01.123Z\t" + id + "\tINFO\tdeleting group g1\tg2\n" + node + id + "\tINFO\tdeleting membership m9\n",
+		start(id) + "[ERROR]\t2026-01-02T06:00:01.123Z\t" + id + "\tit broke\n" + `{"level":50,"msg":"it broke","requestId":"` + other + `"}` + "\n" + `level=error msg="it broke"` + "\nEND RequestId: " + id + "\n",
+		node + id + "\tINFO\t" + `{"level":"error","message":"{\"level\":50,\"msg\":\"x\"}"}` + "\n" + jsonLine(id, "INFO", "ERROR: it broke") + "\npanic: it broke\n\ngoroutine 1 [running]:\nmain.main()\n",
 	} {
 		f.Add(seed, id)
 	}
