@@ -119,15 +119,11 @@ func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
 
 // Stop lets the steps at hand finish, for 12 s at most, and stops working.
 func (s *Store) Stop(ctx context.Context) error {
-	left := s.leave(ctx)
+	s.leave(ctx)
 	s.rousing.stop()
 	s.handing.stop()
-	err := errors.Join(left, s.backend.stop(ctx))
-	if s.processes.joined && s.Shared() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		err = errors.Join(err, unqueue(ctx, s.backend.run(), s.id))
-	}
+	err := s.backend.stop(ctx)
+	s.left(ctx)
 	return err
 }
 
