@@ -27,6 +27,8 @@ const (
 	beatEvery  = 4 * time.Second
 	deadAfter  = 15 * time.Second // of a process that says nothing
 	rememberIt = 10 * time.Minute // that was there
+
+	leaveWithin = time.Second // how long the database may take to learn that a process stops
 )
 
 // processes is what this process does to be known to the others.
@@ -173,18 +175,30 @@ func (s *Store) handOver(ctx context.Context, process string, args river.JobArgs
 // queueOf is the queue of what only one process is to do.
 func queueOf(process string) string { return "process-" + process }
 
-// leave tells the others that this process gets nothing more to do.
+// leave tells the others that this process gets nothing more to do. Who isn't told
+// finds out when it has said nothing for long enough.
 func (s *Store) leave(ctx context.Context) {
 	s.processes.stop()
-	if !s.processes.joined {
+	if !s.processes.joined || !s.Shared() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
 	defer cancel()
 	now := s.clock(time.Now())
 	if _, err := s.exec(ctx, `UPDATE processes SET beat_at = $1, stopped_at = $1 WHERE id = $2 AND stopped_at IS NULL`, now, s.id); err != nil {
-		// Its silence says so as well, a little later.
 		s.log.Warn("say that this process stops", "error", err)
+	}
+}
+
+// left gives to all what waits in the queue of this process, which is gone.
+func (s *Store) left(ctx context.Context) {
+	if !s.processes.joined || !s.Shared() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
+	defer cancel()
+	if err := unqueue(ctx, s.backend.run(), s.id); err != nil {
+		s.log.Warn("give away what waits for this process; it is looked for later", "error", s.noted(err))
 	}
 }
 

@@ -123,11 +123,7 @@ func (s *Store) Stop(ctx context.Context) error {
 	s.rousing.stop()
 	s.handing.stop()
 	err := s.backend.stop(ctx)
-	if s.processes.joined && s.Shared() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		err = errors.Join(err, unqueue(ctx, s.backend.run(), s.id))
-	}
+	s.left(ctx)
 	return err
 }
 
