@@ -99,6 +99,7 @@ type Workspace struct {
 	calls       []Call
 	problems    []string
 	faults      map[string][]Fault
+	refusals    []*refusal
 	delays      map[string]time.Duration
 	buckets     map[string]*bucket
 	waits       map[string]pause
