@@ -209,9 +209,11 @@ func (e *entry) words() string {
 	case "told":
 		return e.happens("told%s%s%s", e.named(" %s", "to"), e.where(), e.with(": %s", "message"))
 	case "undo":
-		return e.does("began to take it back%s", e.with(", because: %s", "reason"))
+		return e.does("began to restore it%s", e.with(", because: %s", "reason"))
 	case "undone":
-		return e.happens("what was done has been taken back")
+		return e.happens("everything that it did has been restored")
+	case "alarm":
+		return e.happens("wrote to the members%s%s%s", e.with(" about %s", "name"), e.with(": %s", "text"), e.with(" (users %s)", "to"))
 	case "gave-up":
 		return e.happens("gave up%s", e.with(", because: %s", "reason"))
 	case "break-glass":
