@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/slack-go/slack"
 )
@@ -25,3 +26,9 @@ func (c *Chat) Settle() { c.delivering.Wait() }
 
 // Queued tells how many envelopes wait to be handled.
 func (c *Chat) Queued() int { return len(c.intake.queue) }
+
+// Patient gives forms more time than Slack leaves for them.
+func (c *Chat) Patient(may, open time.Duration) {
+	c.mayWithin.Store(int64(may))
+	c.openWithin.Store(int64(open))
+}
