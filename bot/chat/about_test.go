@@ -209,3 +209,27 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 	}
 	o.wait("nemo told how it ended", func() bool { return len(o.Direct(o.nemo.ID)) == 1 })
 }
+
+// A refusal was said to one person; others read that there was one.
+func TestHistoryTellsARefusalInTheThirdPerson(t *testing.T) {
+	t.Parallel()
+	o := start(t, tidy(work))
+	o.types(o.mallory, o.lobby, "")
+	o.hears(o.mallory, 1)
+	said := o.asksAbout(o.ada, "history")
+	contains(t, "the history", said, "/tidy-up", "by mallory", "⛔", "Refused", "mallory couldn't ask for it")
+	if strings.Contains(said, "Your") || strings.Contains(said, "not a member") {
+		t.Errorf("what was said to mallory is quoted:\n%s", said)
+	}
+}
+
+func TestAStateIsCutAtTheEndOfAWord(t *testing.T) {
+	t.Parallel()
+	o := meeting(t, &crew{})
+	r := o.of(store.Failed)
+	r.EndedAt, r.Reason = time.Now(), strings.Repeat("unbreakable ", 40)
+	o.stored(o.desk.Store, r)
+	if said := o.asksAbout(o.ada, "history"); !strings.HasSuffix(strings.TrimSpace(said), "unbreakable …") {
+		t.Errorf("the history says\n%s", said)
+	}
+}
