@@ -3,34 +3,56 @@ package bot
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Alarm tells every member of the team whose place in the chat is known something
-// by themselves, once for each name that it is given.
-func (d *Desk) Alarm(ctx context.Context, name, text string) error {
+// Members are the GitHub logins of the people of the chat who are known to be
+// members of the team, by their IDs. GitHub's answers may be 30 seconds old. It is
+// an error if nobody is known to be one because the chat or GitHub doesn't answer.
+func (d *Desk) Members(ctx context.Context) (map[string]string, error) {
 	people, err := d.Team.Known(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	users := []string{}
-	c := store.Change{}
+	members := map[string]string{}
+	var silent error
 	for _, user := range people {
 		identity, err := d.Team.Identify(ctx, d.Team.Workspace, user)
 		if err == nil {
 			err = d.Team.Shows(ctx, identity.Login)
 		}
-		if err != nil {
-			d.Log.Info("not told", "name", name, "user", user, "because", err)
-			continue
+		switch {
+		case err == nil:
+			members[user] = identity.Login
+		case ops.KindOf(err) != ops.Refused:
+			silent = err
 		}
-		users = append(users, user)
-		c.Messages = append(c.Messages, store.Message{Kind: store.Letter, Body: store.Body{
+	}
+	if len(members) == 0 {
+		return nil, silent
+	}
+	return members, nil
+}
+
+// Alarm tells every member of the team whose place in the chat is known something
+// by themselves, once for each name that it is given. The letters are about a
+// request, unless that is empty: their delivery is recorded with it.
+func (d *Desk) Alarm(ctx context.Context, request, name, text string) error {
+	members, err := d.Members(ctx)
+	if err != nil {
+		return err
+	}
+	users := slices.Sorted(maps.Keys(members))
+	c := store.Change{Events: []store.Event{{At: d.now(), Request: request, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
+	for _, user := range users {
+		c.Messages = append(c.Messages, store.Message{Request: request, Kind: store.Letter, Body: store.Body{
 			Text: text, For: &store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: user},
 		}})
 	}
-	c.Events = []store.Event{{At: d.now(), Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}
 	if err := d.Store.TellOnce(ctx, "alarm/"+name, c); !errors.Is(err, store.ErrTaken) {
 		return err
 	}

@@ -119,6 +119,7 @@ type Field struct {
 	Agree    []string           // statements, all of which must be agreed to; the values are Agreed's
 	Search   Search             // the value is chosen among what this finds; nil: it is typed
 	Optional bool               // may be left empty
+	Retype   bool               // it must be typed anew where what was given before is asked again
 	Check    func(string) error // nil: any value; an *Error says in words what is wrong
 }
 

@@ -224,7 +224,9 @@ func (e *entry) words() string {
 	case "undo":
 		return e.does("began to restore it%s%s", e.with(", because: %s", "reason"), e.with(" (what it will do: %s)", "effects"))
 	case "undone":
-		return e.happens("it has been restored")
+		return e.happens("everything that it did has been restored")
+	case "alarm":
+		return e.happens("wrote to the members%s%s%s", e.with(" about %s", "name"), e.with(": %s", "text"), e.with(" (users %s)", "to"))
 	case "gave-up":
 		return e.happens("gave up%s", e.with(", because: %s", "reason"))
 	case "break-glass":

@@ -43,17 +43,18 @@ func TestRootbotTellsWhatThereIs(t *testing.T) {
 	}{
 		{o.ada, "", []string{"/let-go", "Let somebody go", "you may ask for it", "<#" + o.place.ID + ">", "/rootbot requests", "/rootbot history", "/rootbot whoami"}, secret},
 		{o.ada, "help", []string{"you may ask for it"}, secret},
-		{o.mallory, "", []string{"/let-go", "not for you", "not a member of the team", admins}, secret},
-		{o.nemo, "help", []string{"/let-go", "not for you", "don't know which GitHub login"}, secret},
+		{o.mallory, "", []string{"You can't ask for these (you are mallory on GitHub): `/let-go`.", "not a member of the team", admins}, secret},
+		{o.nemo, "help", []string{"You can't ask for these: `/let-go`.", "don't know which GitHub login"}, secret},
 		{o.ada, "requests", []string{"Open requests", "/let-go", ann, "ada", "Waiting", link(card)}, []string{bob}},
 		{o.ada, "history", []string{ann, bob, link(card), link(second), "Withdrawn"}, nil},
 		{o.ada, "history let-go", []string{ann, bob}, nil},
 		{o.ada, "history /let-go", []string{ann, bob}, nil},
 		{o.ada, "history grace", []string{bob}, []string{ann}},
-		{o.ada, "history nobody", []string{"none"}, []string{ann, bob}},
-		{o.ada, "history %", []string{"none"}, []string{ann, bob}},
-		{o.ada, "history _r_ce", []string{"none"}, []string{ann, bob}},
-		{o.ada, "history <!channel>", []string{"none", "<!channel>"}, nil},
+		{o.ada, "history @grace", []string{bob}, []string{ann}},
+		{o.ada, "history nobody", []string{"no operation and nobody called “nobody”", "let-go", "ada", "grace"}, []string{ann, bob}},
+		{o.ada, "history %", []string{"nobody called “%”"}, []string{ann, bob}},
+		{o.ada, "history _r_ce", []string{"nobody called “_r_ce”"}, []string{ann, bob}},
+		{o.ada, "history <!channel>", []string{"nobody called", "<!channel>"}, nil},
 		{o.ada, "whoami", []string{"You are ada on GitHub", "a member of the team", admins}, nil},
 		{o.mallory, "whoami", []string{"You are mallory on GitHub", "not a member"}, secret},
 		{o.nemo, "whoami", []string{"don't know which GitHub login"}, secret},
@@ -135,46 +136,52 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 	o.Invite(o.general.ID, guest.ID)
 	o.Invite(o.place.ID, guest.ID, single.ID, robot.ID, alien.ID, gone.ID, outside.ID)
 	o.begin(c.letGo())
-	for _, test := range []struct {
+	for _, no := range []struct {
 		who  slacktest.User
-		says string // empty: may
-		late func() // after the form is open
+		says string
+	}{{guest, "Guests may not"}, {single, "Guests may not"}, {robot, "Bots may not"}, {alien, "not of the workspace"}} {
+		// Before anything is filled in.
+		o.commands(no.who, o.place, "/let-go", ann)
+		contains(t, no.who.Name+"'s answer", o.hears(no.who, 1), no.says)
+		if n := len(o.Views(no.who.ID)) + len(o.requests()); n > 0 {
+			t.Errorf("%d forms and requests of %s", n, no.who.Name)
+		}
+	}
+	for _, fall := range []struct {
+		who  slacktest.User
+		says string // empty: nobody can be told
+		late func() // once the form is open
 	}{
-		{guest, "Guests may not", nil},
-		{single, "Guests may not", nil},
-		{robot, "Bots may not", nil},
-		{alien, "not of the workspace", nil},
 		{gone, "", func() { o.AddUser(slacktest.User{ID: gone.ID, Name: gone.Name, Deleted: true}) }},
 		{outside, "Only members of #reliability-eng", func() { o.Kick(o.place.ID, outside.ID) }},
 	} {
 		before := len(o.requests())
-		o.commands(test.who, o.place, "/let-go", ann)
-		view := o.form(test.who)
+		o.commands(fall.who, o.place, "/let-go", ann)
+		view := o.form(fall.who)
 		values := map[string]slacktest.Value{"reason": slacktest.Text("x"), "confirmed": slacktest.Pick("yes")}
-		if test.who.ID == gone.ID {
+		if fall.who.ID == gone.ID {
 			// The account is closed while the form is on its way.
 			o.SetDelay("users.info", 300*time.Millisecond)
+		} else {
+			fall.late()
 		}
-		if test.late != nil && test.who.ID != gone.ID {
-			test.late()
+		if _, err := o.Submit(t.Context(), fall.who.ID, view.ID, values); err != nil {
+			t.Fatalf("%s: %v", fall.who.Name, err)
 		}
-		if _, err := o.Submit(t.Context(), test.who.ID, view.ID, values); err != nil {
-			t.Fatalf("%s: %v", test.who.Name, err)
+		if fall.who.ID == gone.ID {
+			fall.late()
 		}
-		if test.who.ID == gone.ID {
-			test.late()
-		}
-		o.wait(test.who.Name+" refused", func() bool { l := o.requests(); return len(l) == before+1 && l[before].State.Ended() })
+		o.wait(fall.who.Name+" refused", func() bool { l := o.requests(); return len(l) == before+1 && l[before].State.Ended() })
 		o.SetDelay("users.info", 0)
 		r := o.requests()[before]
 		if r.State != store.Refused {
-			t.Errorf("%s: it is %s: %s", test.who.Name, r.State, r.Reason)
+			t.Errorf("%s: it is %s: %s", fall.who.Name, r.State, r.Reason)
 		}
-		if test.says != "" {
-			// Whoever isn't in the channel can be told by direct message only.
-			said := func() []slacktest.Message { return append(o.Ephemerals(test.who.ID), o.Direct(test.who.ID)...) }
-			o.wait(test.who.Name+" told", func() bool { return len(said()) > 0 })
-			contains(t, test.who.Name+"'s answer", said()[0].PlainText(), test.says, "Nothing was done")
+		if fall.says != "" {
+			// Who isn't in the channel can be told by direct message only.
+			said := func() []slacktest.Message { return append(o.Ephemerals(fall.who.ID), o.Direct(fall.who.ID)...) }
+			o.wait(fall.who.Name+" told", func() bool { return len(said()) > 0 })
+			contains(t, fall.who.Name+"'s answer", said()[0].PlainText(), fall.says)
 		}
 	}
 	if n := len(o.Messages(o.place.ID)) + len(o.cards()); n != 0 {
@@ -189,7 +196,7 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 		t.Errorf("the card names nobody's login:\n%s", text)
 	}
 	contains(t, "what nemo may", o.asksAbout(o.nemo, ""), "you may ask for it")
-	contains(t, "what guests may", o.asksAbout(guest, "help"), "Guests may not", "not for you")
+	contains(t, "what guests may", o.asksAbout(guest, "help"), "Guests may not", "You can't ask for these")
 	o.presses(o.nemo, choice, "approve")
 	contains(t, "nemo's answer", o.hears(o.nemo, 2), "don't know which GitHub login")
 	o.presses(o.nemo, choice, "withdraw")
@@ -201,4 +208,28 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 		t.Errorf("the history doesn't name who asked as people do:\n%s", said)
 	}
 	o.wait("nemo told how it ended", func() bool { return len(o.Direct(o.nemo.ID)) == 1 })
+}
+
+// A refusal was said to one person; others read that there was one.
+func TestHistoryTellsARefusalInTheThirdPerson(t *testing.T) {
+	t.Parallel()
+	o := start(t, tidy(work))
+	o.types(o.mallory, o.lobby, "")
+	o.hears(o.mallory, 1)
+	said := o.asksAbout(o.ada, "history")
+	contains(t, "the history", said, "/tidy-up", "by mallory", "⛔", "Refused", "mallory couldn't ask for it")
+	if strings.Contains(said, "Your") || strings.Contains(said, "not a member") {
+		t.Errorf("what was said to mallory is quoted:\n%s", said)
+	}
+}
+
+func TestAStateIsCutAtTheEndOfAWord(t *testing.T) {
+	t.Parallel()
+	o := meeting(t, &crew{})
+	r := o.of(store.Failed)
+	r.EndedAt, r.Reason = time.Now(), strings.Repeat("unbreakable ", 40)
+	o.stored(o.desk.Store, r)
+	if said := o.asksAbout(o.ada, "history"); !strings.HasSuffix(strings.TrimSpace(said), "unbreakable …") {
+		t.Errorf("the history says\n%s", said)
+	}
 }

@@ -156,9 +156,7 @@ func TestWhatWasntRunTellsNoHeadOfTheAudit(t *testing.T) {
 			o := meeting(t, &crew{})
 			card := o.proposes(o.ada, ann)
 			o.presses(o.grace, o.choice(card, ann), action)
-			if action == "reject" {
-				o.fills(o.grace, reason("No."))
-			}
+			o.fills(o.grace, reason("No."))
 			o.wait("ended", func() bool { return o.request().State.Ended() })
 			o.quietly()
 			unanchored(t, append(o.cards(), o.again(card))...)
@@ -180,7 +178,7 @@ func TestTheCardInTheLogChannelTellsTheHeadOfTheAudit(t *testing.T) {
 	unanchored(t, append(o.cards(), o.again(card))...)
 	o.presses(o.hedy, offer, "undo")
 	o.fills(o.hedy, reason("The wrong Ann."))
-	logged := o.card("Taken back")
+	logged := o.card("Restored")
 	o.quietly()
 	logged = o.again(logged)
 	events := o.recorded("anchored")
@@ -381,7 +379,7 @@ func TestTheHeadOfTheAuditIsToldOnceADay(t *testing.T) {
 		t.Fatalf("recorded are %+v", events)
 	}
 	head := fmt.Sprintf("%v:%v", events[0].Data["seq"], events[0].Data["hash"])
-	same(t, "the message", "Audit `"+head+"`", daily.PlainText())
+	contains(t, "the message", daily.PlainText(), "Audit `"+head+"`", "to check it by")
 	same(t, "its metadata", head, anchored(t, daily))
 	same(t, "what is read back", []string{head, run[0]}, o.anchors())
 	told := o.recorded("told")

@@ -319,7 +319,7 @@ func (b *bench) answered(t *testing.T) {
 	}
 	for _, a := range b.answers {
 		tame(t, a.Text, 3000)
-		if a.ResponseType != "ephemeral" || a.Blocks != nil || a.ReplaceOriginal || a.DeleteOriginal {
+		if a.ResponseType != "ephemeral" || a.Blocks != nil && !strings.HasPrefix(a.Text, "*Open requests*") || a.ReplaceOriginal || a.DeleteOriginal {
 			t.Errorf("the answer is %+v", a)
 		}
 	}

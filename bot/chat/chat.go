@@ -58,6 +58,8 @@ type Chat struct {
 	linking     linking
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
+
+	mayWithin, openWithin atomic.Int64 // the constants of these names, but for tests on a machine that is busy
 }
 
 // New returns a Chat that isn't connected yet.
@@ -79,6 +81,8 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	c.api = slack.New(settings.BotToken, slack.OptionAppLevelToken(settings.AppToken),
 		slack.OptionAPIURL(settings.APIURL), slack.OptionHTTPClient(c.http))
 	c.leadsTill.Store(math.MaxInt64)
+	c.mayWithin.Store(int64(mayWithin))
+	c.openWithin.Store(int64(openWithin))
 	return c
 }
 

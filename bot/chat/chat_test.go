@@ -106,7 +106,7 @@ func TestARefusalIsForTheAskersEyesOnly(t *testing.T) {
 	}{
 		{"of somebody without a login", func(o *office) slacktest.User { return o.nemo }, nil, []string{admins, "don't know which GitHub login"}},
 		{"of somebody who isn't in the team", func(o *office) slacktest.User { return o.mallory }, nil, []string{admins, "mallory", "not a member", "#aws-root-account"}},
-		{"because GitHub is in trouble", func(o *office) slacktest.User { return o.ada }, func(o *office) { o.gh.Fail("", githubtest.Fault{Status: 502}) }, []string{admins, "502", "nothing was done"}},
+		{"because GitHub is in trouble", func(o *office) slacktest.User { return o.ada }, func(o *office) { o.gh.Fail("", githubtest.Fault{Status: 502}) }, []string{admins, "502", "othing was"}},
 		{"where response_url fails", func(o *office) slacktest.User { return o.mallory }, func(o *office) { o.Fail("response_url", slacktest.Fault{Cut: true}) }, []string{admins}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestAnswersAtOnce(t *testing.T) {
 	}
 	t.Run("a command of another bot", func(t *testing.T) {
 		ack, err := o.Command(t.Context(), o.ada.ID, o.home.ID, "/burn-down", "all")
-		if err != nil || ack.Message == nil || ack.Message.VisibleTo != o.ada.ID || !strings.Contains(ack.Message.Text, "Nothing was done") {
+		if err != nil || ack.Message == nil || ack.Message.VisibleTo != o.ada.ID || !strings.Contains(ack.Message.Text, "Nothing was changed") {
 			t.Errorf("ack %+v, %v", ack, err)
 		}
 	})
@@ -240,7 +240,7 @@ func TestADatabaseThatFails(t *testing.T) {
 		}
 		o.desk.Store.Close()
 		said := o.types(o.ada, o.home, "")
-		if !strings.Contains(said, "nothing was done") || !strings.Contains(said, "database") {
+		if !strings.Contains(said, "othing was changed") || !strings.Contains(said, "database") {
 			t.Errorf("the answer is %q", said)
 		}
 	})
@@ -259,7 +259,7 @@ func TestADatabaseThatFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.wait("told", func() bool { return len(o.told(o.ada)) > 0 })
-		if told := o.told(o.ada); !strings.Contains(told[0], "nothing was done") {
+		if told := o.told(o.ada); !strings.Contains(told[0], "othing was changed") {
 			t.Errorf("the answer is %q", told)
 		}
 	})

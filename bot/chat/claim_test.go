@@ -16,7 +16,7 @@ func TestBothOwnersReadOfASecondClaim(t *testing.T) {
 		r := registers(t, githubtest.Options{})
 		r.links(r.olga, "olga")
 		r.quietly()
-		contains(t, "nemo's answer", r.links(r.nemo, "olga"), "GitHub account olga is linked to somebody else", "has been told", "Nothing was linked", "#aws-root-account")
+		contains(t, "nemo's answer", r.links(r.nemo, "olga"), "GitHub account olga is linked to somebody else", "has been told", "othing was", "#aws-root-account")
 		claimed(t, r, r.olga, "olga")
 		contains(t, "who olga is", r.asksAbout(r.olga, "whoami"), "You are olga on GitHub")
 		if n := len(r.cards()); n != 1 {
@@ -26,7 +26,7 @@ func TestBothOwnersReadOfASecondClaim(t *testing.T) {
 	t.Run("of an account that the settings give to somebody", func(t *testing.T) {
 		t.Parallel()
 		r := registers(t, githubtest.Options{})
-		contains(t, "nemo's answer", r.links(r.nemo, "grace"), "settings say that the GitHub login grace is somebody else", "Nothing was linked", "#aws-root-account")
+		contains(t, "nemo's answer", r.links(r.nemo, "grace"), "settings say that the GitHub login grace is somebody else", "othing was", "#aws-root-account")
 		claimed(t, r, r.grace, "grace")
 		if n := len(r.cards()); n != 0 {
 			t.Errorf("%d announcements:\n%s", n, r.story())
@@ -78,7 +78,7 @@ func TestNobodyIsLinkedUnseen(t *testing.T) {
 	code, _ := r.asksForACode(r.nemo)
 	r.gh.Fail("GET /orgs/*/teams/*/memberships", githubtest.Fault{Status: 502, Times: 1})
 	r.authorizes(code, "nemo")
-	contains(t, "nemo's answer", r.hears(r.nemo, 2), "can't check whether nemo is a member", "nothing was done")
+	contains(t, "nemo's answer", r.hears(r.nemo, 2), "can't check whether nemo is a member", "othing was changed")
 	if n := len(r.recorded("linked")); n != 0 {
 		t.Errorf("%d links", n)
 	}
@@ -130,7 +130,7 @@ func TestADatabaseThatFailsAtALink(t *testing.T) {
 			}
 			r.desk.Store.Close()
 			r.commands(r.nemo, r.general, "/rootbot", what)
-			contains(t, "the answer", r.hears(r.nemo, 1), "database", "nothing was done")
+			contains(t, "the answer", r.hears(r.nemo, 1), "database", "othing was changed")
 		})
 	}
 }

@@ -101,7 +101,7 @@ func TestButtonsWorkAfterARestart(t *testing.T) {
 	if _, err := o.Submit(t.Context(), o.hedy.ID, form.ID, map[string]slacktest.Value{"reason": slacktest.Text("The wrong Ann.")}); err != nil {
 		t.Fatal(err)
 	}
-	o.says(card, "Taken back")
+	o.says(card, "Restored")
 	o.quietly()
 	if len(o.Messages(o.place.ID)) != 1 || len(o.cards()) != 1 {
 		t.Errorf("%d cards where it is decided, %d in the log channel", len(o.Messages(o.place.ID)), len(o.cards()))
@@ -123,7 +123,7 @@ func TestAButtonOfNoRequestIsAnswered(t *testing.T) {
 			}
 			o.presses(o.grace, o.relic(action, value), action)
 			told++
-			contains(t, "the answer", o.hears(o.grace, told), "don't know the request", "Nothing was done")
+			contains(t, "the answer", o.hears(o.grace, told), "don't know the request", "Nothing was changed")
 		}
 	}
 	for _, value := range []string{id, id + ":", id + ":0000"} {
@@ -244,7 +244,7 @@ func TestSlackThatDoesntOpenAForm(t *testing.T) {
 			choice := o.choice(o.proposes(o.ada, ann), ann)
 			o.Fail("views.open", test.faults...)
 			test.press(o, choice)
-			contains(t, "the answer", o.hears(o.grace, 1), "didn't open the form", "nothing was done")
+			contains(t, "the answer", o.hears(o.grace, 1), "didn't open the form", "othing was changed")
 			if r := o.request(); r.State != store.Waiting {
 				t.Errorf("it is %s", r.State)
 			}
@@ -271,11 +271,11 @@ func TestADatabaseThatFailsAtADecision(t *testing.T) {
 			o.desk.Store.Close()
 			if action == "reject" {
 				ack := o.fills(o.grace, map[string]slacktest.Value{"reason": slacktest.Text("No.")})
-				contains(t, "the form", ack.Errors["reason"], "nothing was done", "database")
+				contains(t, "the form", ack.Errors["reason"], "othing was changed", "database")
 				return
 			}
 			o.presses(o.grace, choice, "approve")
-			contains(t, "the answer", o.hears(o.grace, 1), "nothing was done", "database")
+			contains(t, "the answer", o.hears(o.grace, 1), "othing was changed", "database")
 		})
 	}
 }

@@ -179,7 +179,7 @@ func TestWhoFindsTheBotBusyIsToldSo(t *testing.T) {
 		payload    map[string]any
 		says       []string // in the ack
 	}{
-		{"a command", "slash_commands", map[string]any{"command": "/tidy-up", "text": "hubot", "user_id": o.grace.ID}, []string{"more to do", "Nothing was done", "ephemeral"}},
+		{"a command", "slash_commands", map[string]any{"command": "/tidy-up", "text": "hubot", "user_id": o.grace.ID}, []string{"more to do", "Nothing was changed", "ephemeral"}},
 		{"a form", "interactive", map[string]any{"type": "view_submission", "view": values}, []string{"more to do", "errors", `"reason"`}},
 		{"a search", "interactive", map[string]any{"type": "block_suggestion", "block_id": "account"}, []string{"more to do", "options"}},
 		{"a click", "interactive", map[string]any{"type": "block_actions", "response_url": hook.URL}, nil},

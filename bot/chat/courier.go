@@ -33,37 +33,69 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	if errors.Is(err, store.ErrLost) {
 		return false // another process is at it
 	}
-	log := c.log.With("request", first.Request, "message", first.ID, "kind", first.Kind)
 	// What became of it is recorded also when the time for sending is over.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), noteWithin)
 	defer cancel()
-	outcome := "retried"
-	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
-		outcome = "limited"
-		err = c.store.Later(ctx, first.ID, time.Now().Add(limited.RetryAfter))
-	} else if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
-		// Not the channel's fault but the message's: it would stop all behind it.
-		outcome = "undeliverable"
-		log.Error("Slack refuses a message for good", "error", answer.Err, "details", answer.ResponseMetadata.Messages)
-		for _, m := range with {
-			if err = c.store.Dead(ctx, m, answer.Err); err != nil {
-				break
-			}
-		}
-	} else if personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, first.Kind); personal && first.Tries >= enough {
-		outcome = "undeliverable"
-		log.Error("somebody can't be told; giving up", "error", redactURL(err))
-		err = c.store.Dead(ctx, first.ID, redactURL(err))
-	} else {
-		wait := min(30*time.Second, 250*time.Millisecond<<min(first.Tries, 10))
-		log.Warn("deliver a message; trying again", "error", redactURL(err), "in", wait)
-		err = c.store.Later(ctx, first.ID, time.Now().Add(wait))
-	}
+	outcome, err := c.undelivered(ctx, first, with, err)
 	c.desk.Meter.Message(first.Kind, outcome)
 	if err != nil {
-		log.Error("record the fate of a message", "error", err)
+		c.log.Error("record the fate of a message", "request", first.Request, "message", first.ID, "error", err)
 	}
 	return false
+}
+
+// undelivered has a message that couldn't be sent tried again, or gives it up, with
+// those that go with it. It returns what that is called.
+func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, why error) (outcome string, err error) {
+	log := c.log.With("request", m.Request, "message", m.ID, "kind", m.Kind)
+	personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, m.Kind)
+	limited, isLimited := errors.AsType[*slack.RateLimitedError](why)
+	switch {
+	case isLimited:
+		return "limited", c.store.Later(ctx, m.ID, time.Now().Add(limited.RetryAfter))
+	case refuses(why) && c.needed(ctx, m):
+		wait := min(5*time.Minute, 2*time.Second<<min(m.Tries, 10))
+		log.Error("Slack refuses what people need in any form; trying again", "error", redactURL(why), "in", wait)
+		c.alarm(ctx, m, why)
+		return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
+	case refuses(why), personal && m.Tries >= enough:
+		log.Error("a message can't be delivered in any form; giving up", "error", redactURL(why))
+		for _, id := range with {
+			if err := c.store.Dead(ctx, id, redactURL(why)); err != nil {
+				return "undeliverable", err
+			}
+		}
+		return "undeliverable", nil
+	}
+	wait := min(30*time.Second, 250*time.Millisecond<<min(m.Tries, 10))
+	log.Warn("deliver a message; trying again", "error", redactURL(why), "in", wait)
+	return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
+}
+
+// needed tells whether what follows must wait for a message: a plan that people
+// are to decide about comes before the buttons for that, and a card before its thread.
+func (c *Chat) needed(ctx context.Context, m store.Message) bool {
+	if m.Kind == store.Card {
+		return true
+	}
+	if m.Kind != store.Plan {
+		return false
+	}
+	r, err := c.store.Request(ctx, m.Request)
+	return err != nil || r.State == store.Waiting
+}
+
+// alarm tells the members by themselves that something can't be shown to them.
+func (c *Chat) alarm(ctx context.Context, m store.Message, why error) {
+	r, err := c.store.Request(ctx, m.Request)
+	if err != nil {
+		return
+	}
+	text := fmt.Sprintf("I can't show the %s of `%s`%s, which %s asked for: Slack refuses it (%s). I go on trying. It can't be decided before it is shown.",
+		m.Kind, c.operationOf(r).Command, unescape(target(r)), r.By, codeOf(why))
+	if err := c.desk.Alarm(ctx, r.ID, fmt.Sprintf("refused/%d", m.ID), text); err != nil {
+		c.log.Error("tell the members that Slack refuses a message", "request", r.ID, "error", err)
+	}
 }
 
 // delivered records that messages were delivered: also where the time for sending
@@ -83,9 +115,6 @@ type receipt func(place string, at store.Post, events ...store.Event) error
 // enough is how often somebody is tried to be told privately: for a quarter of an hour.
 const enough = 36
 
-// hopeless are answers that the same message will always get.
-var hopeless = []string{"invalid_blocks", "invalid_blocks_format", "msg_too_long", "no_text", "cant_update_message", "message_not_found", "edit_window_closed"}
-
 // send sends the first message and returns the IDs that go with it.
 func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, error) {
 	first := waiting[0]
@@ -97,22 +126,26 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 			return with, err
 		}
 	}
+	if first.Kind == store.Plan && r.Plan != nil {
+		// The receipt is for the plan that is drawn: the newest, under its own digest.
+		r.Shown, first.Body.Other = "", r.Plan.Digest()
+	}
 	sent := func(place string, post store.Post, events ...store.Event) error {
 		return c.delivered(ctx, store.Delivery{
-			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...),
+			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...), Then: c.desk.Then(first, r),
 		})
 	}
 	switch {
-	case first.Request == "":
+	case first.Request == "", slices.Contains([]string{store.Letter, store.Announce, store.Anchor}, first.Kind):
 		return with, c.notice(ctx, first, sent)
+	case slices.Contains([]string{store.Glass, store.GlassDue, store.Restore}, first.Kind):
+		return with, c.loud(ctx, first, r, sent)
 	case r.Asker.Front != "slack" && c.store.Shared() && time.Since(first.At) < terminals:
 		return with, c.store.Later(ctx, first.ID, first.At.Add(terminals)) // its terminal prints it
 	case r.Asker.Front != "slack":
 		return with, c.delivered(ctx, store.Delivery{Messages: with})
 	}
 	switch first.Kind {
-	case store.Glass:
-		return with, c.glass(ctx, first, r, sent)
 	case store.Card:
 		// It shows the request as it is now, so it stands for all that wait.
 		for _, m := range waiting[1:] {
@@ -134,213 +167,72 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		}
 		return with, c.point(ctx, first, r, sent)
 	case store.Direct:
-		direct, _, _, err := c.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{r.Asker.User}})
+		direct, err := c.direct(ctx, r.Asker.User)
 		if err != nil {
 			return with, err
 		}
-		p, err := c.post(ctx, first, store.Post{Channel: direct.ID}, drawDirect(c.operationOf(r).Command, r, c.where(ctx, r.Card)))
+		p, err := c.tell(ctx, first, direct, drawDirect(c.operationOf(r).Command, r, first.Body.Text, c.where(ctx, r.Card)))
 		if err != nil {
 			return with, err
 		}
 		return with, sent("", p.Post)
 	}
-	// All others stand in a card's thread: decisions where the operation is
-	// asked for, log and result in the log channel.
-	card, posted, err := c.store.Posted(ctx, r.Card, store.CardPlace)
-	if logged, ok, e := c.store.Posted(ctx, r.Card, store.LogPlace); e == nil && ok && slices.Contains([]string{store.Log, store.LogFile, store.Result}, first.Kind) {
-		card, posted = logged, true
-	}
+	// All others stand in a card's thread. Where that is gone, it begins anew.
+	place, card, err := c.threadOf(ctx, first, r)
 	if err != nil {
 		return with, err
 	}
-	if !posted {
-		return with, fmt.Errorf("the card of request %s isn't posted", r.ID)
+	if with, err = c.reply(ctx, waiting, first, r, card, sent); !isGone(err) {
+		return with, err
 	}
+	if card, err = c.cardAnew(ctx, first, r, place, card); err != nil {
+		return with, err
+	}
+	return c.reply(ctx, waiting, first, r, card, sent)
+}
+
+// reply sends a message that stands in a card's thread, and returns the IDs of the
+// messages that go with it.
+func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.Message, r store.Request, card store.Post, sent receipt) ([]int64, error) {
+	with := []int64{first.ID}
+	var d drawing
 	switch first.Kind {
-	case store.Plan:
-		return with, c.postLong(ctx, first, card, drawPlan(r), sent)
-	case store.Result:
-		return with, c.postLong(ctx, first, card, drawResult(r), sent)
-	case store.Note:
-		return with, c.postLong(ctx, first, card, drawNote(first.Body.Text), sent)
-	case store.Ask:
-		return with, c.ask(ctx, first, r, card, sent)
-	case store.LogFile:
-		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
-		if err != nil {
-			return with, err
-		}
-		if len(lines) > wholeLog {
-			if err := c.upload(ctx, first, card, drawLogFile(r, lines)); err != nil {
-				return with, err
-			}
-		}
-		return with, sent("", card)
 	case store.Log:
 		return c.sendLog(ctx, waiting, r, card)
-	}
-	return with, fmt.Errorf("a message of the unknown kind %q", first.Kind)
-}
-
-// sendLog posts the lines of the first message and of those behind it that fit.
-func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Request, card store.Post) ([]int64, error) {
-	first := waiting[0]
-	with, last := []int64{first.ID}, first
-	for _, m := range waiting[1:] {
-		if m.Kind == store.Card {
-			continue
+	case store.LogFile:
+		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
+		if err == nil && len(lines) > wholeLog {
+			err = c.upload(ctx, first, card, drawLogFile(r, lines), "")
 		}
-		if m.Kind != store.Log || m.Request != r.ID || m.Body.To-first.Body.From >= batch {
-			break
-		}
-		with, last = append(with, m.ID), m
-	}
-	lines, err := c.store.Lines(ctx, r.ID, first.Body.From, last.Body.To)
-	if err != nil {
-		return with, err
-	}
-	if shown := visible(lines); len(shown) > 0 {
-		p, err := c.post(ctx, span(first, last), card, drawLog(shown))
 		if err != nil {
 			return with, err
 		}
-		// An earlier try whose answer was lost may have had fewer lines.
-		with = with[:0]
-		for _, m := range waiting {
-			if m.Kind == store.Log && m.Request == r.ID && m.Body.To <= p.to {
-				with = append(with, m.ID)
-			}
+		return with, sent("", card)
+	case store.Ask:
+		return with, c.ask(ctx, first, r, card, sent)
+	case store.Result:
+		return with, c.result(ctx, first, r, card, sent)
+	case store.Plan:
+		if r.Plan == nil {
+			return with, c.delivered(ctx, store.Delivery{Messages: with})
 		}
+		d = drawPlan(r)
+	case store.Note:
+		call := ""
+		if first.Body.Mention {
+			call = calling(people(r)...)
+		}
+		if d = drawNote(first.Body.Text, call); d.file.name != "" {
+			d.file.name = fmt.Sprintf("note-%d.txt", first.ID)
+		}
+	default:
+		return with, fmt.Errorf("a message of the unknown kind %q", first.Kind)
 	}
-	return with, c.delivered(ctx, store.Delivery{Messages: with})
-}
-
-// cards makes the card, or brings it up to date: where the operation is asked
-// for, and in the log channel where that is another.
-func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
-	all, err := c.store.OnCard(ctx, r.Card)
+	p, err := c.tell(ctx, first, card, d)
 	if err != nil {
-		return err
+		return with, err
 	}
-	// Who was turned away at the door has no card.
-	shown := slices.DeleteFunc(all, func(r store.Request) bool { return r.AdmittedAt.IsZero() })
-	if len(shown) == 0 {
-		return sent("", store.Post{})
-	}
-	drawn := drawCard(c.operationOf(r), shown)
-	head, err := c.anchor(ctx, shown)
-	if err != nil {
-		return err
-	}
-	if head.Seq > 0 {
-		drawn.anchor = head.String()
-		drawn.blocks = append(drawn.blocks, small("Audit `"+drawn.anchor+"`"))
-	}
-	logged, err := c.placeCards(ctx, m, r, drawn)
-	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && slices.Contains(hopeless, answer.Err) {
-		// Without a card nothing could be told at all.
-		c.log.Error("Slack refuses a card; making a plain one", "request", r.ID, "error", answer.Err, "details", answer.ResponseMetadata.Messages)
-		logged, err = c.placeCards(ctx, m, r, drawNote(drawn.text))
-		head = store.Head{}
-	}
-	if err != nil {
-		return err
-	}
-	if head.Seq > 0 {
-		return sent("", store.Post{}, anchored(head, logged))
-	}
-	return sent("", store.Post{})
-}
-
-// placeCards puts a drawing where the cards of a request belong, and returns
-// where the one in the log channel stands.
-func (c *Chat) placeCards(ctx context.Context, m store.Message, r store.Request, drawn drawing) (logged store.Post, err error) {
-	places := map[string]string{store.CardPlace: c.channelOf(r.Operation)}
-	if c.channelOf(r.Operation) != c.channel {
-		places[store.LogPlace] = c.channel
-	}
-	for _, place := range []string{store.CardPlace, store.LogPlace} {
-		channel, wanted := places[place]
-		if !wanted {
-			continue
-		}
-		at, posted, err := c.store.Posted(ctx, r.Card, place)
-		if err != nil {
-			return logged, err
-		}
-		found := posted
-		if !posted {
-			keyed := m
-			keyed.Body.Other = place
-			var p posting
-			if p, err = c.post(ctx, keyed, store.Post{Channel: channel}, drawn); err != nil {
-				return logged, err
-			}
-			if err := c.delivered(ctx, store.Delivery{Thread: r.Card, Place: place, Post: p.Post}); err != nil {
-				return logged, err
-			}
-			at, found = p.Post, p.found
-		}
-		// One that stands already, also by a try whose answer was lost, is behind the times.
-		if found {
-			if err := c.update(ctx, at, drawn); err != nil {
-				return logged, err
-			}
-		}
-		if channel == c.channel {
-			logged = at
-		}
-	}
-	return logged, nil
-}
-
-// ask makes or brings up to date who must decide. The buttons of an earlier
-// plan go.
-func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent receipt) error {
-	if r.Plan == nil {
-		return sent("", card)
-	}
-	prefix := store.AskPlace + r.ID + "/"
-	place := prefix + r.Digest()
-	places, err := c.store.Places(ctx, r.Card, prefix)
-	if err != nil {
-		return err
-	}
-	for name, at := range places {
-		if name != place {
-			if err := c.retire(ctx, at, drawNote("This plan was replaced by a newer one, below.")); err != nil {
-				return err
-			}
-		}
-	}
-	label := ""
-	if o, ok := c.desk.Operation(r.Operation); ok {
-		label = o.UndoLabel
-	}
-	alone := len(c.desk.BreakGlass) > 0
-	at, posted := places[place]
-	if !posted {
-		p, err := c.post(ctx, m, card, drawAsk(r, label, alone))
-		if err != nil {
-			return err
-		}
-		at, posted = p.Post, p.found
-	}
-	if posted {
-		if err := c.update(ctx, at, drawAsk(r, label, alone)); err != nil {
-			return err
-		}
-	}
-	return sent(place, at)
-}
-
-// where is the address of a card; empty while it isn't posted.
-func (c *Chat) where(ctx context.Context, card string) string {
-	at, posted, err := c.store.Posted(ctx, card, store.CardPlace)
-	if err != nil || !posted {
-		return ""
-	}
-	return c.link(at)
+	return with, sent("", p.Post)
 }
 
 // point tells the asker where a card is.
@@ -374,18 +266,4 @@ func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent
 		return err
 	}
 	return sent("", at)
-}
-
-// postLong posts a drawing in a thread, and what doesn't fit in it as a file.
-func (c *Chat) postLong(ctx context.Context, m store.Message, thread store.Post, d drawing, sent receipt) error {
-	p, err := c.post(ctx, m, thread, d)
-	if err != nil {
-		return err
-	}
-	if d.file.name != "" {
-		if err := c.upload(ctx, m, thread, d.file); err != nil {
-			return err
-		}
-	}
-	return sent("", p.Post)
 }

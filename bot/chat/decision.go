@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,17 +36,19 @@ func named(verb string, o ops.Operation) bool {
 func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, logChannel string) slack.ModalViewRequest {
 	kept, _ := json.Marshal(decision{Value: value, Channel: channel})
 	view := slack.ModalViewRequest{Type: slack.VTModal, CallbackID: decideForm + verb, PrivateMetadata: string(kept), Close: plain("Cancel")}
-	target := r.Plan.Target
-	if target == "" {
-		target = o.Command
-	}
-	about := fmt.Sprintf("`%s` — %s", o.Command, escape(cut(target, 200)))
+	about := "`" + escape(cmp.Or(o.Command, r.Operation)) + "`" + cutEscaped(target(r), 200)
 	title, hint := "Approve", "Everybody in the thread can read it."
 	switch verb {
 	case bot.Reject:
 		title = "Reject"
+	case bot.Withdraw:
+		title = "Withdraw"
+		about = fmt.Sprintf("Withdraw someone else's request: %s. <@%s> asked for it, and is told that you withdrew it, and why.", about, r.Asker.User)
 	case bot.Undo:
-		title = cut(o.UndoLabel, titleLimit)
+		title = cut(restoreLabel(o, r), titleLimit)
+	case bot.End:
+		title = "End"
+		about += "\nThe run ends here, and everything stays as people have made it."
 	case bot.Reviewed:
 		title, hint = "Looked at", "Was it needed, and did it do what it should? Everybody can read it."
 	case bot.BreakGlass:
@@ -61,7 +64,7 @@ func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, l
 			label = "Type the name to have it run alone"
 		}
 		block := slack.NewInputBlock(nameBlock, plain(label), nil, slack.NewPlainTextInputBlockElement(nil, nameBlock))
-		block.Hint = plain(cut("Exactly: "+target, 150))
+		block.Hint = plain(cut("Exactly: "+targetOf(r), 150))
 		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
 	}
 	if verb != bot.Approve {
@@ -76,6 +79,31 @@ func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, l
 		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
 	}
 	return view
+}
+
+// targetOf is the name that is typed to approve.
+func targetOf(r store.Request) string {
+	if r.Plan == nil {
+		return ""
+	}
+	return r.Plan.Target
+}
+
+// misnamed says that the name which was typed isn't the target's; empty: it is, or
+// the desk judges it.
+func (c *Chat) misnamed(ctx context.Context, click store.Click) string {
+	reading, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	r, err := c.store.Request(reading, click.Request)
+	o, _ := c.desk.Operation(r.Operation)
+	if err != nil || r.State != store.Waiting || click.Digest != r.Digest() || !named(click.Verb, o) || click.Name == targetOf(r) {
+		return ""
+	}
+	what := "the name"
+	if i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.Search != nil }); i >= 0 {
+		what = "the " + strings.ToLower(o.Form[i].Label)
+	}
+	return cut(fmt.Sprintf("You typed “%s”; %s is “%s”.", cut(click.Name, 50), what, targetOf(r)), 150)
 }
 
 // submitDecision takes the form of a decision.
@@ -101,6 +129,11 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 	for block, text := range map[string]string{reasonBlock: click.Text, nameBlock: click.Name} {
 		if err := ops.CheckText(text); err != nil {
 			wrong[block] = err.Error()
+		}
+	}
+	if len(wrong) == 0 {
+		if no := c.misnamed(ctx, click); no != "" {
+			wrong[nameBlock] = no
 		}
 	}
 	if len(wrong) > 0 {

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/slack-go/slack"
 )
@@ -28,3 +29,9 @@ func (c *Chat) Queued() int { return len(c.intake.queue) }
 
 // Holds keeps to what Slack asks to wait for, in what goes through next.
 func Holds(next http.RoundTripper) http.RoundTripper { return &holds{next: next} }
+
+// Patient gives forms more time than Slack leaves for them.
+func (c *Chat) Patient(may, open time.Duration) {
+	c.mayWithin.Store(int64(may))
+	c.openWithin.Store(int64(open))
+}

@@ -2,10 +2,12 @@ package chat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -25,28 +27,67 @@ const (
 // https://docs.slack.dev/reference/views/modal-views
 const titleLimit = 24
 
+// asking is what the form of an operation carries with it, out of people's reach.
+type asking struct {
+	Channel string `json:"channel"`         // where it is asked
+	Again   string `json:"again,omitempty"` // the request that it asks for once more
+}
+
+// String is how a form carries it: a form that asks for nothing again carries the
+// channel alone.
+func (a asking) String() string {
+	if a.Again == "" {
+		return a.Channel
+	}
+	text, _ := json.Marshal(a)
+	return string(text)
+}
+
+func readAsking(carried string) asking {
+	var a asking
+	if json.Unmarshal([]byte(carried), &a) != nil || a.Again == "" {
+		return asking{Channel: carried}
+	}
+	return a
+}
+
 // openForm opens the form of an operation, with the words typed in its list.
 // It doesn't hold up the ack: Slack waits 3 s for the form as well.
-func (c *Chat) openForm(ctx context.Context, o ops.Operation, typed slack.SlashCommand, words []string) {
+func (c *Chat) openForm(ctx context.Context, o ops.Operation, who store.Asker, typed slack.SlashCommand, from string, words []string) {
+	given := ops.Inputs{}
+	if i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.List }); i >= 0 {
+		given[o.Form[i].Name] = words
+	}
+	c.openFor(ctx, opening{
+		who: who, trigger: typed.TriggerID, answer: typed.ResponseURL, origin: from, tried: o.Command,
+		view: operationForm(o, asking{Channel: typed.ChannelID}, given),
+		may:  func(ctx context.Context) (string, error) { return c.mayAsk(ctx, o.Name, who) },
+	})
+}
+
+// operationForm is the form of an operation, with the values that are given already.
+// Statements, and names to be typed, are never given.
+func operationForm(o ops.Operation, a asking, given ops.Inputs) slack.ModalViewRequest {
 	view := slack.ModalViewRequest{
-		Type: slack.VTModal, CallbackID: askForm + o.Name, PrivateMetadata: typed.ChannelID,
+		Type: slack.VTModal, CallbackID: askForm + o.Name, PrivateMetadata: a.String(),
 		Title: plain(cut(o.Title(), titleLimit)), Submit: plain("Ask"), Close: plain("Cancel"),
 	}
 	for _, f := range o.Form {
-		view.Blocks.BlockSet = append(view.Blocks.BlockSet, input(f, words))
-		if f.List {
-			words = nil
+		values := given[f.Name]
+		if len(f.Agree) > 0 || f.Retype {
+			values = nil
 		}
+		view.Blocks.BlockSet = append(view.Blocks.BlockSet, input(f, values))
 	}
-	c.open(ctx, typed.TriggerID, typed.ResponseURL, view)
+	return view
 }
 
 func plain(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
 }
 
-// input is the form field of a field.
-func input(f ops.Field, words []string) slack.Block {
+// input is the form field of a field, with the values that are given.
+func input(f ops.Field, given []string) slack.Block {
 	var element slack.BlockElement
 	switch {
 	case len(f.Agree) > 0:
@@ -58,13 +99,14 @@ func input(f ops.Field, words []string) slack.Block {
 	case f.Search != nil:
 		choice := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain("Type to search"), f.Name)
 		choice.MinQueryLength = new(int) // show something at once
+		if len(given) > 0 && given[0] != "" {
+			choice.InitialOption = slack.NewOptionBlockObject(cut(given[0], valueLimit), plain(cut(given[0], optionLimit)), nil)
+		}
 		element = choice
 	default:
 		text := slack.NewPlainTextInputBlockElement(nil, f.Name)
 		text.Multiline = f.List || f.Long
-		if f.List {
-			text.InitialValue = cut(strings.Join(words, "\n"), 3000)
-		}
+		text.InitialValue = cut(strings.Join(given, "\n"), ops.Longest)
 		element = text
 	}
 	block := slack.NewInputBlock(f.Name, plain(f.Label), nil, element)
@@ -75,17 +117,69 @@ func input(f ops.Field, words []string) slack.Block {
 	return block
 }
 
-// open opens a form, and tells whoever pressed or typed if Slack doesn't.
-func (c *Chat) open(ctx context.Context, trigger, answer string, view slack.ModalViewRequest) {
+// How long it may take to find out whether a person may, before a form opens for
+// them, and to open it: Slack waits 3 s for the form.
+const (
+	mayWithin  = time.Second
+	openWithin = ackWithin
+)
+
+// opening is a form that is to open for a person.
+type opening struct {
+	who             store.Asker
+	trigger, answer string // where Slack opens forms, and where it is answered instead
+	origin          string // tells it from everything else that people do
+	request, tried  string // what the person does, and with which request
+	view            slack.ModalViewRequest
+
+	may func(context.Context) (login string, err error) // whether they may
+}
+
+// verdict is who somebody is, and why they may not.
+type verdict struct {
+	login string
+	err   error
+}
+
+// openFor opens a form for a person who may fill it in. Who may not is told so at
+// once, and why. Where that can't be told in time, the form opens: the desk judges
+// every form that is sent. A form that is asked for twice opens once.
+func (c *Chat) openFor(ctx context.Context, f opening) {
+	found := make(chan verdict, 1)
+	asking, asked := context.WithTimeout(context.WithoutCancel(ctx), time.Duration(c.mayWithin.Load()))
+	c.delivering.Go(func() {
+		defer asked()
+		login, err := f.may(asking)
+		found <- verdict{login, err}
+	})
+	if c.again(ctx, f.who, f.tried, f.origin) {
+		return
+	}
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
-		limited, cancel := context.WithTimeout(ctx, ackWithin)
+		if v := <-found; v.err != nil && ops.KindOf(v.err) == ops.Refused {
+			c.later(ctx, f.answer, func(ctx context.Context) string {
+				return c.refused(ctx, f.who, v.login, f.request, f.tried, v.err, ops.ChangedNothing)
+			})
+			return
+		}
+		limited, cancel := context.WithTimeout(ctx, time.Duration(c.openWithin.Load()))
 		defer cancel()
-		if _, err := c.api.OpenViewContext(limited, trigger, view); err != nil {
-			c.log.Error("open a form", "form", view.CallbackID, "error", err)
-			c.later(ctx, answer, func(context.Context) string { return noForm })
+		if _, err := c.api.OpenViewContext(limited, f.trigger, f.view); err != nil {
+			c.log.Error("open a form", "form", f.view.CallbackID, "error", err)
+			c.later(ctx, f.answer, func(context.Context) string { return noForm })
 		}
 	})
+}
+
+// mayAsk tells which login a person has, and returns nil if they may ask for an
+// operation. A yes may be 30 seconds old, a no is fresh.
+func (c *Chat) mayAsk(ctx context.Context, operation string, who store.Asker) (string, error) {
+	login, err := c.desk.Shows(ctx, operation, who)
+	if err != nil && ops.KindOf(err) == ops.Refused {
+		return c.desk.MayAsk(ctx, operation, who)
+	}
+	return login, err
 }
 
 // submit takes a form. It returns the ack's payload: what is wrong, by field,
@@ -98,7 +192,7 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	if !ok {
 		return c.notMine(ctx, sent, "", "form "+cut(sent.View.CallbackID, 100))
 	}
-	values := ops.Inputs{}
+	carried, values := readAsking(sent.View.PrivateMetadata), ops.Inputs{}
 	for block, actions := range typed(sent) {
 		for _, action := range actions {
 			switch i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.Name == block }); {
@@ -118,15 +212,21 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	inputs, wrong := o.Fill(values)
 	if len(wrong) > 0 {
 		wrong = cutAll(wrong)
-		c.turnAway(ctx, c.presser(sent, sent.View.PrivateMetadata), o.Command, reasons(wrong))
+		c.turnAway(ctx, c.presser(sent, carried.Channel), o.Command, reasons(wrong))
 		return slack.NewErrorsViewSubmissionResponse(wrong)
 	}
-	channel := sent.View.PrivateMetadata
+	channel := carried.Channel
 	if place := c.places[o.Name]; place != "" {
 		channel = place
 	}
+	if carried.Again != "" {
+		if no := c.notAgain(ctx, o, carried.Again); no != "" {
+			c.turnAway(ctx, c.presser(sent, channel), o.Command, no)
+			return slack.NewErrorsViewSubmissionResponse(map[string]string{o.Form[0].Name: cut(no, 150)})
+		}
+	}
 	_, err := c.request(ctx, bot.Asking{
-		Operation: o.Name, Inputs: inputs, Asker: c.presser(sent, channel), Origin: origin(sent.TriggerID, sent.User.ID, sent.View.ID, sent.View.Hash),
+		Operation: o.Name, Inputs: inputs, Again: carried.Again, Asker: c.presser(sent, channel), Origin: origin(sent.TriggerID, sent.User.ID, sent.View.ID, sent.View.Hash),
 	})
 	switch {
 	case errors.Is(err, store.ErrTaken):
@@ -145,7 +245,7 @@ func (c *Chat) notMine(ctx context.Context, sent slack.InteractionCallback, chan
 	if there := slices.Sorted(maps.Keys(typed(sent))); len(there) > 0 {
 		block = cut(there[0], 100)
 	}
-	return slack.NewErrorsViewSubmissionResponse(map[string]string{block: "This form isn't one of mine. Nothing was done."})
+	return slack.NewErrorsViewSubmissionResponse(map[string]string{block: unable("This form isn't one of mine.", "")})
 }
 
 // reasons says what is wrong with a form, without what was typed.
@@ -161,127 +261,4 @@ func cutAll(wrong map[string]string) map[string]string {
 		short[cut(name, 100)] = cut(wrong[name], 150)
 	}
 	return short
-}
-
-// The button that asks for the same thing again.
-const actionRetry = "retry"
-
-// verbs are the buttons that there are.
-var verbs = []string{actionRetry, bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed}
-
-// interaction takes clicks and forms. It returns the ack's payload.
-func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) any {
-	switch did.Type {
-	case slack.InteractionTypeViewSubmission:
-		return c.submit(ctx, did)
-	case slack.InteractionTypeBlockSuggestion:
-		return c.suggest(ctx, did)
-	case slack.InteractionTypeBlockActions:
-		for _, action := range did.ActionCallback.BlockActions {
-			if slices.Contains(verbs, action.ActionID) {
-				c.click(ctx, did, action)
-			} else {
-				c.noSuch(ctx, did, "button "+cut(action.ActionID, 100), action)
-			}
-		}
-		if len(did.ActionCallback.BlockActions) > 0 {
-			return nil
-		}
-	}
-	c.noSuch(ctx, did, string(did.Type), &slack.BlockAction{})
-	return nil
-}
-
-// noSuch turns away a click on what the bot doesn't have.
-func (c *Chat) noSuch(ctx context.Context, did slack.InteractionCallback, tried string, action *slack.BlockAction) {
-	who := c.presser(did, did.Channel.ID)
-	if c.again(ctx, who, tried, origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)) {
-		return
-	}
-	c.turnAway(ctx, who, tried, "There is no such button.")
-	if did.ResponseURL != "" {
-		c.later(ctx, did.ResponseURL, func(context.Context) string { return "I don't know that button. Nothing was done." })
-	}
-}
-
-// click takes a button. Whatever becomes of it, whoever pressed is answered.
-func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action *slack.BlockAction) {
-	no := func(text string) { c.later(ctx, did.ResponseURL, func(context.Context) string { return text }) }
-	verb, value := action.ActionID, action.Value
-	id, digest, _ := strings.Cut(value, ":")
-	from := origin(did.TriggerID, did.User.ID, verb, value, action.ActionTs)
-	who := c.presser(did, did.Channel.ID)
-	r, err := c.store.Request(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		if c.again(ctx, who, "button "+verb, from) {
-			return
-		}
-		c.turnAway(ctx, who, "button "+verb, "There is no request "+cut(id, 100)+".")
-		no("I don't know the request that this button belongs to. Nothing was done.")
-		return
-	case err != nil:
-		c.log.Error("read the request of a click", "error", err)
-		no("The bot can't read its database, so nothing was done. Try again in a minute.")
-		return
-	}
-	o, _ := c.desk.Operation(r.Operation)
-	switch {
-	case verb == actionRetry:
-		c.retry(ctx, did, who, r, digest, from, no)
-	case slices.Contains([]string{bot.Reject, bot.BreakGlass}, verb) && r.State == store.Waiting, verb == bot.Undo && r.State == store.Running,
-		verb == bot.Approve && o.Dangerous && r.State == store.Waiting, verb == bot.Reviewed && r.Glass != nil && r.Looked == nil:
-		if !c.again(ctx, who, verb, from) {
-			c.open(ctx, did.TriggerID, did.ResponseURL, reasonForm(verb, value, did.Channel.ID, r, o, c.desk.Team.Channel))
-		}
-	default:
-		if err := c.decide(ctx, store.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest, Origin: from}, did.ResponseURL); err != nil {
-			no(noDatabase)
-		}
-	}
-}
-
-// decide stores what somebody decided.
-func (c *Chat) decide(ctx context.Context, click store.Click, answer string) error {
-	stored, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	err := c.desk.Click(stored, &click)
-	if errors.Is(err, store.ErrTaken) {
-		c.turnAway(ctx, click.Asker, click.Verb, twice)
-		return nil
-	}
-	if err != nil {
-		c.log.Error("store a click", "request", click.Request, "error", err)
-		fated(ctx, "unstored")
-		if click.Origin != "" {
-			c.delivering.Go(func() { c.desk.VoidClick(context.WithoutCancel(ctx), click) })
-		}
-		return err
-	}
-	c.replies.keep(bot.Thread(click.ID), answer)
-	return nil
-}
-
-// retry asks once more for what a request asked for, in the name of whoever clicked.
-func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who store.Asker, before store.Request, digest, from string, no func(string)) {
-	if digest != before.Digest() || !retryable(before) {
-		c.turnAway(ctx, who, "button "+actionRetry, "It doesn't apply any more.")
-		no("This button doesn't apply any more. Nothing was done; type the command again.")
-		return
-	}
-	r, err := c.request(ctx, bot.Asking{Again: before.ID, Asker: who, Origin: from})
-	switch {
-	case errors.Is(err, store.ErrTaken):
-		c.turnAway(ctx, who, actionRetry, twice)
-		return
-	case err != nil:
-		no(refusal(err))
-		return
-	}
-	c.replies.keep(r.ID, did.ResponseURL)
-}
-
-// retryable tells whether a request may be asked for once more.
-func retryable(r store.Request) bool {
-	return r.State == store.Failed || r.State == store.Unknown
 }

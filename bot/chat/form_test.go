@@ -78,7 +78,7 @@ func TestACommandTypedElsewherePointsToItsChannel(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
 	for _, where := range []slacktest.Channel{o.lobby, o.general, o.home} {
-		contains(t, "the answer", o.commands(o.ada, where, "/let-go", ann), "/let-go", "<#"+o.place.ID+">", "Nothing was done")
+		contains(t, "the answer", o.commands(o.ada, where, "/let-go", ann), "/let-go", "<#"+o.place.ID+">", "Nothing was changed")
 	}
 	contains(t, "help", o.commands(o.nemo, o.general, "/let-go", "help"), "Let somebody go", "Takes their keys.", "[e-mail address…]")
 	if n := len(o.Views(o.ada.ID)) + len(o.requests()) + o.Count("views.open"); n != 0 {

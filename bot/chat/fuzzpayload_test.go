@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -148,7 +149,7 @@ func FuzzPayload(f *testing.F) {
 }
 
 // verbs are the buttons that there are.
-var verbs = []string{"retry", bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed}
+var verbs = []string{"retry", bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed, bot.QuarantineAgain, bot.End}
 
 // onShelf finds a request that was there from the beginning.
 func onShelf(id string) (store.Request, bool) {
@@ -176,7 +177,8 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 		r, known := onShelf(id)
 		_, offered := b.desk.Operation(r.Operation)
 		verb, button := action.ActionID, slices.Contains(verbs, action.ActionID)
-		if verb == "retry" && known && (r.State != store.Failed && r.State != store.Unknown || digest != r.Digest() || !offered) {
+		// One that has no inputs was asked for again.
+		if verb == "retry" && known && (r.State != store.Failed && r.State != store.Unknown || digest != r.Digest() || !offered || r.Plan == nil) {
 			answers++
 			continue
 		}
@@ -191,11 +193,14 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 			answers += told
 		case !known:
 			answers++
-		case verb == "retry":
+		case verb == "retry" && r.Operation != "let-go":
 			again = append(again, r.ID)
-		case r.State == store.Waiting && (verb == bot.Reject || verb == bot.BreakGlass || verb == bot.Approve && r.Operation == "burn-down"),
-			r.State == store.Running && verb == bot.Undo, r.Glass != nil && verb == bot.Reviewed:
-			forms++
+		case verb == "retry", opensForm(verb, r, did):
+			if b.mayPress(verb, r, did) {
+				forms++
+			} else {
+				answers += told
+			}
 		default:
 			decided = append(decided, verb+" "+id+" "+digest)
 		}
@@ -225,6 +230,36 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 	slices.Sort(again)
 	slices.Sort(repeated)
 	same(t, "what runs again", again, repeated)
+}
+
+// opensForm tells whether a decision must come with more than a click.
+func opensForm(verb string, r store.Request, did slack.InteractionCallback) bool {
+	switch verb {
+	case bot.Reject, bot.BreakGlass:
+		return r.State == store.Waiting
+	case bot.Approve:
+		return r.State == store.Waiting && r.Operation == "burn-down"
+	case bot.Withdraw:
+		theirs := did.User.ID == r.Asker.User && cmp.Or(did.User.TeamID, did.Team.ID) == benchTeam
+		return !theirs && (r.State == store.Waiting || r.State == store.Asked)
+	case bot.Undo:
+		return !r.UndoUntil.IsZero()
+	case bot.Reviewed:
+		return r.Glass != nil
+	}
+	return false
+}
+
+// mayPress tells whether a form opens for who pressed.
+func (b *bench) mayPress(verb string, r store.Request, did slack.InteractionCallback) bool {
+	login := b.desk.Team.Identities[did.User.ID]
+	switch {
+	case cmp.Or(did.User.TeamID, did.Team.ID) != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == bot.BreakGlass:
+		return false
+	case verb == bot.Approve:
+		return login != r.By && did.User.ID != r.Asker.User
+	}
+	return true
 }
 
 // submitted holds what came of a form against what was entered.

@@ -83,7 +83,7 @@ func TestAnEmergencyIsRunAloneLoudlyAndLookedAtAfterwards(t *testing.T) {
 		t.Error("the notice is hidden in a thread")
 	}
 	contains(t, "the card", o.says(card, "Run alone").PlainText(), "without its approvals, by <@U0GRACE> (grace) at ", "Nobody is awake")
-	contains(t, "what was decided", o.says(choice, "Decided").PlainText(), "Run alone")
+	contains(t, "what was decided", o.says(choice, "Run alone").PlainText(), "/let-go", ann)
 	if b := labels(o.again(choice)); len(b) > 0 {
 		t.Errorf("there are still the buttons %q", b)
 	}
@@ -107,7 +107,9 @@ func TestAnEmergencyIsRunAloneLoudlyAndLookedAtAfterwards(t *testing.T) {
 			golden(t, "form-reviewed.txt", o.RenderView(o.form(no.who)))
 			contains(t, "the form", string(o.form(no.who).Blocks), `"multiline":true`)
 		}
-		o.fills(no.who, reason("Fine, I say."))
+		if told["forms"] <= 2 {
+			o.fills(no.who, reason("Fine, I say."))
+		}
 		contains(t, no.who.Name+"'s answer", o.hears(no.who, 1), no.says)
 	}
 	if b := labels(o.notice("must look at this")); len(b) != 1 || o.request().Looked != nil {
@@ -176,7 +178,6 @@ func TestOnlyWhomTheSettingsNameBreaksGlass(t *testing.T) {
 		says string
 	}{{o.hedy, "Only those whom the bot's settings name"}, {o.ada, "Only those whom the bot's settings name"}, {o.mallory, "not a member"}, {o.grace, "not a member"}} {
 		o.presses(no.who, choice, "break-glass")
-		o.fills(no.who, reason("I want to."))
 		contains(t, no.who.Name+"'s answer", o.hears(no.who, 1), no.says)
 	}
 	o.quietly()
@@ -199,7 +200,6 @@ func TestWhereNobodyMayBreakGlassThereIsNoButton(t *testing.T) {
 	o := meeting(t, &crew{})
 	choice := o.choice(o.proposes(o.ada, ann), ann)
 	o.presses(o.grace, o.relic("break-glass", value(o.request())), "break-glass")
-	o.fills(o.grace, reason("Now."))
 	contains(t, "grace's answer", o.hears(o.grace, 1), "Only those whom the bot's settings name")
 	if r := o.request(); r.State != store.Waiting || len(labels(o.again(choice))) != 3 {
 		t.Errorf("it is %s", r.State)
@@ -238,8 +238,7 @@ func TestWhatIsDangerousIsRunAloneByName(t *testing.T) {
 				t.Error("the form can be sent without the name")
 			}
 		}
-		o.fills(o.grace, both(typed, "Now."))
-		contains(t, "the answer", o.hears(o.grace, i+1), "not exactly "+ann)
+		contains(t, "the form, at the field", o.fills(o.grace, both(typed, "Now.")).Errors["name"], "You typed “"+typed+"”", "is “"+ann+"”")
 	}
 	o.quietly()
 	if r := o.request(); r.State != store.Waiting || r.Glass != nil || len(o.notices()) > 0 {
@@ -303,7 +302,7 @@ func TestANoticeStandsOnceAfterARestart(t *testing.T) {
 	o.restart()
 	o.presses(o.hedy, offer, "undo")
 	o.fills(o.hedy, reason("The wrong Ann."))
-	after := o.notice("Taken back")
+	after := o.notice("Restored")
 	o.quietly()
 	if before.TS != after.TS || len(o.notices()) != 1 {
 		t.Errorf("%d notices:\n%s", len(o.notices()), o.story())
@@ -334,7 +333,7 @@ func TestTheNoticeOfAnEmergencyGoesWithTheRun(t *testing.T) {
 	offer := o.buttons(card, "Restore", "undo")
 	o.presses(o.hedy, offer, "undo")
 	o.fills(o.hedy, reason("The wrong Ann."))
-	o.notice("Taken back")
+	o.notice("Restored")
 	o.fine()
 }
 
@@ -416,6 +415,7 @@ func TestDrawingsOfAnEmergency(t *testing.T) {
 		{"glass-running", store.Glass, store.Running, broken},
 		{"glass-done", store.Glass, store.Succeeded, func(r *store.Request) { looked(r); r.Looked = nil }},
 		{"glass-looked", store.Glass, store.Succeeded, looked},
+		{"glass-due", store.GlassDue, store.Succeeded, func(r *store.Request) { looked(r); r.Looked = nil }},
 		{"card-glass", store.Card, store.Running, broken},
 		{"card-glass-looked", store.Card, store.Succeeded, looked},
 		{"ask-glass", store.Ask, store.Running, broken},

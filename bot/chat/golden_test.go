@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestDrawings(t *testing.T) {
 		{"card-approved", request(store.Approved, func(r *store.Request) { r.StartedAt = time.Time{} }), store.Card, nil},
 		{"card-running", request(store.Running, func(r *store.Request) { r.Step = 1 }), store.Card, nil},
 		{"card-succeeded", request(store.Succeeded, func(r *store.Request) { r.Report = &ops.Report{Summary: "All is tidy."} }), store.Card, nil},
-		{"card-preview", request(store.Succeeded, func(r *store.Request) { r.Preview, r.StartedAt = true, time.Time{} }), store.Card, nil},
+		{"card-preview", request(store.Succeeded, func(r *store.Request) { r.Preview, r.StartedAt, r.Changed = true, time.Time{}, ops.ChangedNothing }), store.Card, nil},
 		{"card-again", request(store.Succeeded, func(r *store.Request) { r.Again = "01970000-0000-7000-8000-00000000beef" }), store.Card, nil},
 		{"card-failed", request(store.Failed, func(r *store.Request) { r.Reason = "No broom. Buy one." }), store.Card, nil},
 		{"card-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Card, nil},
@@ -61,6 +62,8 @@ func TestDrawings(t *testing.T) {
 			r.Report = &ops.Report{Summary: "All is tidy.", Sections: []ops.Section{{Title: "Shelf 1", Outcomes: outcomes(2, ops.Confirmed)}}}
 		}), store.Result, nil},
 		{"result-failed", request(store.Failed, func(r *store.Request) { r.Reason, r.Report = report.Summary, report }), store.Result, nil},
+		{"result-alarm", request(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(2) }), store.Result, nil},
+		{"result-alarm-long", request(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(30) }), store.Result, nil},
 		{"result-unknown", request(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Result, nil},
 		{"result-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Result, nil},
 		{"result-long", request(store.Failed, func(r *store.Request) {
@@ -82,6 +85,17 @@ func TestDrawings(t *testing.T) {
 				harmless(t, m, "U0ADA", "U0GRACE", "U0HEDY")
 			}
 		})
+	}
+}
+
+// alarming is a report of so many boxes taken away that nobody was shown.
+func alarming(n int) *ops.Report {
+	return &ops.Report{
+		Summary: "Not tidy.", Alarm: fmt.Sprintf("%d boxes were taken away that were not in the plan. Most likely the list was <empty>. Don't run it again before a plan looks right.", n),
+		Sections: []ops.Section{
+			{Title: "Shelf 1", Outcomes: []ops.Outcome{{Text: "box 0", State: ops.NotKnown, Why: "the shelf couldn't be read"}, {Text: "box", State: ops.Confirmed}}},
+			{Title: "Shelf 2", Outcomes: outcomes(n, ops.Beyond)},
+		},
 	}
 }
 
@@ -122,9 +136,9 @@ func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
 	}
 	withdrawn := func(r *store.Request) {
 		why := review("ada", "")
-		r.Decided, r.Reason = &why, "ada withdrew it."
+		r.Decided, r.Reason, r.Changed = &why, "ada withdrew it.", ops.ChangedNothing
 	}
-	expired := func(r *store.Request) { r.Reason = "Nobody decided by 5 Mar 12:00 UTC. Nothing was run." }
+	expired := func(r *store.Request) { r.Reason = "Nobody decided by 5 Mar 12:00 UTC. Nothing was changed." }
 	undoing := func(r *store.Request) {
 		running(r)
 		why := review("hedy", "The wrong Ann.")
@@ -132,7 +146,24 @@ func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
 	}
 	undone := func(r *store.Request) {
 		undoing(r)
-		r.Reason = "hedy took it back: The wrong Ann."
+		r.Reason = ann + " can come in again."
+	}
+	acted := func(r *store.Request) {
+		running(r)
+		r.ActedAt = noon.Add(time.Hour)
+	}
+	tried := func(r *store.Request) {
+		acted(r)
+		why := review("hedy", "The wrong Ann.")
+		r.Restoring, r.Reason = &why, "AWS refused it. Part of it was done, and stays as it is."
+	}
+	waits := func(r *store.Request) {
+		acted(r)
+		r.Waits = ops.Waiting{For: "Ann has no access. <Grace>, please merge https://github.com/example/people/pull/1?a=b&c=d, then she is removed.", Until: noon.Add(48 * time.Hour), Person: true}
+	}
+	lifted := func(r *store.Request) {
+		acted(r)
+		r.Lifted = "Somebody has given Ann her badge back: see https://example.com/log."
 	}
 	done := func(r *store.Request) {
 		running(r)
@@ -167,6 +198,24 @@ func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
 		{"ask-why", drawing{r: removal(ann, store.Waiting, func(r *store.Request) { r.Why = "It takes 12 <keys>, more than the 5 allowed." }), kind: store.Ask}},
 		{"ask-agreed", drawing{r: removal(ann, store.Approved, approved), kind: store.Ask}},
 		{"ask-grace", drawing{r: removal(ann, store.Running, offered), kind: store.Ask}},
+		{"ask-grace-acted", drawing{r: removal(ann, store.Running, func(r *store.Request) { offered(r); r.ActedAt = noon.Add(time.Hour) }), kind: store.Ask}},
+		{"ask-waits", drawing{r: removal(ann, store.Running, waits), kind: store.Ask}},
+		{"ask-held-up", drawing{r: removal(ann, store.Running, func(r *store.Request) { waits(r); r.HeldUp = "GitHub doesn't answer, until 2 Mar 14:00 UTC." }), kind: store.Ask}},
+		{"ask-lifted", drawing{r: removal(ann, store.Waiting, lifted), kind: store.Ask}},
+		{"ask-failed-acted", drawing{r: removal(ann, store.Failed, func(r *store.Request) { acted(r); r.Reason = "No door." }), kind: store.Ask}},
+		{"ask-restore-again", drawing{r: removal(ann, store.Failed, tried), kind: store.Ask}},
+		{"card-waits", drawing{r: removal(ann, store.Running, waits), kind: store.Card}},
+		{"card-held-up", drawing{r: removal(ann, store.Running, func(r *store.Request) { acted(r); r.HeldUp = "GitHub doesn't answer, until 2 Mar 14:00 UTC." }), kind: store.Card}},
+		{"card-lifted", drawing{r: removal(ann, store.Running, lifted), kind: store.Card}},
+		{"card-restore-tried", drawing{r: removal(ann, store.Failed, tried), kind: store.Card}},
+		{"result-acted", drawing{r: removal(ann, store.Failed, func(r *store.Request) { acted(r); r.Reason = "No door." }), kind: store.Result}},
+		{"result-restore-again", drawing{r: removal(ann, store.Failed, tried), kind: store.Result}},
+		{"restore", drawing{r: removal(ann, store.Undoing, func(r *store.Request) {
+			tried(r)
+			r.Reviews = append(r.Reviews, review("ada", ""))
+		}), kind: store.Restore, text: "give badge <1> back\nopen the door"}},
+		{"note-mention", drawing{r: removal(ann, store.Running, waits), kind: store.Note, text: "Please merge https://github.com/example/people/pull/1.", call: true}},
+		{"direct-text", drawing{r: removal(ann, store.Withdrawn, withdrawn), kind: store.Direct, text: "Grace withdrew *your* request to let Ann go: \"No.\" Nothing was changed."}},
 		{"ask-rejected", drawing{r: removal(ann, store.Refused, rejected), kind: store.Ask}},
 		{"ask-withdrawn", drawing{r: removal(ann, store.Withdrawn, withdrawn), kind: store.Ask}},
 		{"ask-undone", drawing{r: removal(ann, store.Undone, undone), kind: store.Ask}},
@@ -182,7 +231,9 @@ func TestDrawingsOfWhatPeopleDecide(t *testing.T) {
 			var text strings.Builder
 			for _, m := range list {
 				text.WriteString(shape(t, m))
-				harmless(t, m, "U0ADA", "U0GRACE", "U0HEDY")
+				if test.d.kind != store.Restore {
+					harmless(t, m, "U0ADA", "U0GRACE", "U0HEDY")
+				}
 			}
 			golden(t, test.name+".txt", stamps.ReplaceAllString(text.String(), "/p…|"))
 		})

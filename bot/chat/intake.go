@@ -38,7 +38,7 @@ const (
 	queued   = 2000
 )
 
-const tooBusy = "The bot has more to do just now than it can take. Nothing was done. Try again in a minute."
+var tooBusy = unable("The bot has more to do just now than it can take.", "Try again in a minute.")
 
 // intake is what has come and isn't taken yet.
 type intake struct {
@@ -131,7 +131,7 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	var did slack.InteractionCallback
 	defer func() {
 		if p := recover(); p != nil {
-			const said = "Internal error; nothing was done. Try again, and tell whoever runs the bot if it goes on."
+			said := unable("Internal error.", "Try again, and tell who runs the bot if it goes on.")
 			c.log.Error("panic in a handler", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.desk.Meter.Panicked()
 			fated(ctx, "panic")

@@ -23,7 +23,7 @@ const mostLinking = 100
 
 // reasons why a code isn't waited for any more.
 var (
-	errStopped  = &ops.Error{Kind: ops.Unavailable, What: "The bot was restarted meanwhile, so nothing was linked.", Next: "Type `/rootbot link` for a new code."}
+	errStopped  = &ops.Error{Kind: ops.Unavailable, What: "The bot was restarted meanwhile.", Next: "Type `/rootbot link` for a new code."}
 	errReplaced = &ops.Error{Kind: ops.Refused, What: "You were given a newer code, so this one doesn't count any more."}
 )
 
@@ -39,7 +39,7 @@ func (l *linking) begin(ctx context.Context, user string) (context.Context, func
 		delete(l.cancels, user)
 	}
 	if len(l.cancels) >= mostLinking {
-		return nil, nil, &ops.Error{Kind: ops.Busy, What: "Too many people are linking their accounts just now. Nothing was linked.", Next: "Try again in a quarter of an hour."}
+		return nil, nil, &ops.Error{Kind: ops.Busy, What: "Too many people are linking their accounts just now.", Next: "Try again in a quarter of an hour."}
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	if l.cancels == nil {
@@ -93,7 +93,7 @@ func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
 		c.later(ctx, answer, func(ctx context.Context) string {
 			if err != nil {
 				c.log.Warn("link", "by", who.User, "error", err)
-				return c.refuse(ctx, who, team.Identity{}, "/rootbot link", err)
+				return c.refused(ctx, who, "", "", "/rootbot link", err, ops.ChangedNothing)
 			}
 			identity := team.Identity{Login: account.Login, How: "as you have just proved"}
 			return c.whoami(identity, c.desk.Team.Member(ctx, account.Login))
@@ -113,7 +113,7 @@ func (c *Chat) code(ctx context.Context, who store.Asker) (*team.Code, error) {
 func (c *Chat) unlink(ctx context.Context, who store.Asker) string {
 	login, err := c.desk.Unlink(ctx, who)
 	if err != nil {
-		return c.refuse(ctx, who, team.Identity{}, "/rootbot unlink", err)
+		return c.refused(ctx, who, "", "", "/rootbot unlink", err, ops.ChangedNothing)
 	}
 	return fmt.Sprintf("I have forgotten that you are %s on GitHub. The record keeps that you were, from when to when.", escape(login))
 }

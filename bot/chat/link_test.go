@@ -229,13 +229,13 @@ func TestACodeThatComesToNothing(t *testing.T) {
 			if err := r.gh.Deny(code.UserCode); err != nil {
 				r.t.Error(err)
 			}
-		}, []string{"cancelled at GitHub", "nothing was linked"}},
-		{"nobody typed it in time", 2 * time.Second, nil, []string{"in time", "nothing was linked", "/rootbot link"}},
-		{"the bot stops meanwhile", 0, func(r *registry, _ githubtest.Code) { r.leave() }, []string{"restarted", "nothing was linked", "/rootbot link"}},
+		}, []string{"cancelled at GitHub", "othing was"}},
+		{"nobody typed it in time", 2 * time.Second, nil, []string{"in time", "othing was", "/rootbot link"}},
+		{"the bot stops meanwhile", 0, func(r *registry, _ githubtest.Code) { r.leave() }, []string{"restarted", "othing was", "/rootbot link"}},
 		{"GitHub doesn't say whose it is", 0, func(r *registry, code githubtest.Code) {
 			r.gh.Fail("GET /user$", githubtest.Fault{Status: 502})
 			r.authorizes(code, "nemo")
-		}, []string{"didn't say whose account it is", "nothing was linked"}},
+		}, []string{"didn't say whose account it is", "othing was"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -320,20 +320,20 @@ func TestWhoMayNotLink(t *testing.T) {
 		before func(*registry)
 		says   []string
 	}{
-		{"who is in the settings", slacktest.User{ID: "U0ADA"}, nil, []string{"settings say that you are ada on GitHub", "Nothing was linked"}},
-		{"a guest", guest, nil, []string{"Guests may not", "Nothing was done"}},
-		{"a stranger", stranger, nil, []string{"not of the workspace", "Nothing was done"}},
-		{"a bot", robot, nil, []string{"Bots may not", "Nothing was done"}},
+		{"who is in the settings", slacktest.User{ID: "U0ADA"}, nil, []string{"settings say that you are ada on GitHub", "othing was"}},
+		{"a guest", guest, nil, []string{"Guests may not", "Nothing was changed"}},
+		{"a stranger", stranger, nil, []string{"not of the workspace", "Nothing was changed"}},
+		{"a bot", robot, nil, []string{"Bots may not", "Nothing was changed"}},
 		{"anybody, where it isn't switched on", slacktest.User{ID: "U0NEMO"}, func(r *registry) { r.setUp = nil }, []string{"Linking isn't switched on", "Ask in #aws-root-account"}},
 		{"anybody, where the App may not", slacktest.User{ID: "U0NEMO"}, func(r *registry) {
 			app := r.gh.AddApp(githubtest.App{Slug: "other", PublicKey: lock(), NoDeviceFlow: true})
 			r.setUp = func(d *bot.Desk) {
 				d.Team.Links, d.Team.Device = d.Store, team.Device{ClientID: app.ClientID, URL: r.gh.URL()}
 			}
-		}, []string{"gave no code", "nothing was linked"}},
+		}, []string{"gave no code", "othing was"}},
 		{"anybody whom Slack doesn't describe", slacktest.User{ID: "U0NEMO"}, func(r *registry) {
 			r.Fail("users.info", slacktest.Fault{Error: "internal_error"})
-		}, []string{"Slack didn't say who you are", "Nothing was done"}},
+		}, []string{"Slack didn't say who you are", "Nothing was changed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -400,7 +400,7 @@ func TestALinkThatIsThereIsNotReplaced(t *testing.T) {
 func TestALinkIsForgotten(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})
-	contains(t, "nemo's answer", r.asksAbout(r.nemo, "unlink"), "linked no GitHub account", "nothing was changed")
+	contains(t, "nemo's answer", r.asksAbout(r.nemo, "unlink"), "linked no GitHub account", "othing was changed")
 	r.links(r.nemo, "nemo")
 	r.quietly()
 	contains(t, "nemo's answer", r.asksAbout(r.nemo, "unlink"), "forgotten that you are nemo on GitHub", "The record keeps")

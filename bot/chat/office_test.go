@@ -73,6 +73,7 @@ type office struct {
 
 func build(t testing.TB, options slacktest.Options) *office {
 	t.Helper()
+	options.TriggerLife = 20 * time.Second // so that forms open on a busy machine, too
 	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
 	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})
@@ -132,6 +133,7 @@ func (o *office) begin(operations ...ops.Operation) {
 		o.setUp(o.desk)
 	}
 	o.chat = chat.New(o.desk, o.settings(), o.log)
+	o.chat.Patient(8*time.Second, 8*time.Second)
 	o.desk.Present = o.chat.Present
 	if err := o.chat.Open(o.t.Context()); err != nil {
 		o.t.Fatal(err)

@@ -105,7 +105,7 @@ func (c *crew) letGo() ops.Operation {
 		Do: map[string]func(context.Context, ops.Run) error{
 			"go": c.run, "wait": c.wait, "return": c.undo,
 		},
-		Undo: "return", UndoLabel: "Restore",
+		Undo: "return", UndoLabel: "Restore", Again: "Let go again",
 	}
 }
 
@@ -146,6 +146,9 @@ func (c *crew) run(ctx context.Context, run ops.Run) error {
 	}
 	name := run.Plan().Target
 	if err := run.Log(ctx, ops.Line{Key: "gone", Text: name + " is gone", Level: ops.Change}); err != nil {
+		return err
+	}
+	if err := run.MayAct(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()

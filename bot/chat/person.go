@@ -51,7 +51,7 @@ func (c *Chat) Person(ctx context.Context, user string) (team.Person, error) {
 // says why not.
 func (c *Chat) Present(ctx context.Context, user, place string) error {
 	unknown := func(err error) error {
-		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this, so nothing was done.", Next: "Try again in a minute."}
+		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Next: "Try again in a minute."}
 	}
 	channel, err := c.find(ctx, strings.TrimPrefix(place, "#"))
 	if err != nil || channel == nil {
@@ -66,7 +66,7 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 		case slices.Contains(members, user):
 			return nil
 		case next == "":
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this. Nothing was done.", channel.Name)}
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Name)}
 		}
 		params.Cursor = next
 	}

@@ -118,9 +118,7 @@ func TestSlackIsAskedWhoSomebodyIsEachTime(t *testing.T) {
 	again("another click")
 	o.presses(o.hedy, choice, "reject")
 	o.form(o.hedy)
-	if n := o.Count("users.info"); n != asked {
-		t.Errorf("Slack is asked %d times before a form is sent", n-asked)
-	}
+	again("a click that opens a form")
 	o.fills(o.hedy, map[string]slacktest.Value{"reason": slacktest.Text("No.")})
 	o.says(card, "Not run")
 	again("a form")
@@ -161,7 +159,7 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 			o := start(t, tidy(work))
 			o.Fail("users.info", fault)
 			o.types(o.ada, o.lobby, "")
-			contains(t, "the answer", o.hears(o.ada, 1), "Slack didn't say who you are", "Nothing was done", "Try again")
+			contains(t, "the answer", o.hears(o.ada, 1), "Slack didn't say who you are", "othing was", "Try again")
 			if r := o.request(); r.State != store.Refused || len(o.cards()) > 0 {
 				t.Errorf("it is %s:\n%s", r.State, o.story())
 			}
@@ -172,11 +170,13 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 		t.Parallel()
 		o := meeting(t, &crew{})
 		choice := o.choice(o.proposes(o.ada, ann), ann)
-		for i, action := range []string{"approve", "withdraw"} {
-			o.Fail("users.info", slacktest.Fault{Error: "internal_error"})
-			o.presses(o.grace, choice, action)
-			contains(t, "the answer", o.hears(o.grace, i+1), "Slack didn't say who you are", "Nothing was done")
-		}
+		o.Fail("users.info", slacktest.Fault{Error: "internal_error"})
+		o.presses(o.grace, choice, "approve")
+		contains(t, "the answer", o.hears(o.grace, 1), "Slack didn't say who you are", "othing was")
+		o.Fail("users.info", slacktest.Fault{Error: "internal_error"}, slacktest.Fault{Error: "internal_error"})
+		o.presses(o.grace, choice, "withdraw")
+		o.fills(o.grace, reason("Not now."))
+		contains(t, "the answer", o.hears(o.grace, 2), "Slack didn't say who you are", "othing was")
 		if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 || len(o.recorded("refused")) != 2 {
 			t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 		}
@@ -238,7 +238,7 @@ func TestWhoIsNoMemberOfTheWorkspaceAnyMoreDecidesNothing(t *testing.T) {
 				t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 			}
 			if !fall.into.Deleted {
-				contains(t, "grace's answer", o.hears(o.grace, 1), fall.says, "Nothing was done")
+				contains(t, "grace's answer", o.hears(o.grace, 1), fall.says, "othing was")
 			}
 		})
 	}
@@ -284,7 +284,7 @@ func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 	o.form(o.grace)
 	o.becomes(o.grace, slacktest.User{Restricted: true})
 	o.fills(o.grace, map[string]slacktest.Value{"name": slacktest.Text(ann)})
-	contains(t, "grace's answer", o.hears(o.grace, 1), "Guests may not", "Nothing was done")
+	contains(t, "grace's answer", o.hears(o.grace, 1), "Guests may not", "othing was")
 	if r := o.request(); r.State != store.Waiting {
 		t.Errorf("it is %s", r.State)
 	}
@@ -295,7 +295,7 @@ func TestWhoamiDoesntSayThatNothingWasDone(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})
 	for _, said := range []string{r.links(r.nemo, "stray"), r.asksAbout(r.nemo, "whoami"), r.asksAbout(r.mallory, "whoami")} {
-		if strings.Contains(said, "othing was done") || !strings.Contains(said, "not a member of the team") {
+		if strings.Contains(said, "othing was changed") || !strings.Contains(said, "not a member of the team") {
 			t.Errorf("the answer is %q", said)
 		}
 	}

@@ -60,7 +60,7 @@ func (c *Chat) reached(channel string, err error) error {
 			what := fmt.Sprintf("channel/%s/%s", channel, time.Now().UTC().Format(time.DateOnly))
 			text := fmt.Sprintf("I can't post in %s: %s. What I have to say there is kept, and nothing is lost: it follows once the channel takes it again. "+
 				"Please unarchive it, or invite me again.", c.named(channel), why)
-			if err := c.desk.Alarm(ctx, what, text); err != nil {
+			if err := c.desk.Alarm(ctx, "", what, text); err != nil {
 				c.log.Error("tell the members that a channel takes no messages", "error", err)
 			}
 		})

@@ -78,7 +78,7 @@ func TestWhoAsksWhileTheDatabaseHangsIsToldInTime(t *testing.T) {
 	<-held
 	begun := time.Now()
 	said := o.types(o.grace, o.home, "")
-	if took := time.Since(begun); took > 2900*time.Millisecond || !strings.Contains(said, "nothing was done") {
+	if took := time.Since(begun); took > 2900*time.Millisecond || !strings.Contains(said, "othing was changed") {
 		t.Errorf("after %v grace is told %q", took, said)
 	}
 	close(release)
@@ -106,7 +106,7 @@ func TestWhatWasStoredTooLateIsTakenBack(t *testing.T) {
 		r.AdmittedAt, r.By = time.Time{}, ""
 		r = o.stored(o.desk.Store, r)
 		o.desk.VoidRequest(t.Context(), r.ID)
-		if now, err := o.desk.Store.Request(t.Context(), r.ID); err != nil || now.State != store.Withdrawn || !strings.Contains(now.Reason, "Nothing was run") {
+		if now, err := o.desk.Store.Request(t.Context(), r.ID); err != nil || now.State != store.Withdrawn || !strings.Contains(now.Reason, "stored too late") {
 			t.Errorf("it is %s, %q, %v", now.State, now.Reason, err)
 		}
 		o.quietly()

@@ -177,8 +177,9 @@ func TestWhatSlackRefusesForGoodIsNotRecordedAsTold(t *testing.T) {
 	o, s := outbox(t)
 	r := o.of(store.Refused)
 	r = o.stored(s, r, store.Card, store.Result)
-	o.Fail("chat.postMessage", slacktest.Fault{}, slacktest.Fault{Error: "msg_too_long"})
-	if !deliver(t, o, s, 8*time.Second, emptied(s)) {
+	o.Refuse("chat.postMessage", "msg_too_long", saying("Result"))
+	o.Refuse("files.getUploadURLExternal", "file_uploads_disabled", nil)
+	if !deliver(t, o, s, 30*time.Second, emptied(s)) {
 		t.Fatal("not given up")
 	}
 	if events, err := s.Events(t.Context(), r.ID); err != nil || len(events) != 0 {

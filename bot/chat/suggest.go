@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	valueLimit  = 150 // characters of an option's value
 	optionLimit = 75  // characters of an option: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 	optionsMost = 100 // https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 )
@@ -28,7 +29,7 @@ func (c *Chat) suggest(ctx context.Context, did slack.InteractionCallback) any {
 	if i < 0 {
 		return choices(nil)
 	}
-	login, err := c.desk.Shows(ctx, o.Name, c.presser(did, did.View.PrivateMetadata))
+	login, err := c.desk.Shows(ctx, o.Name, c.presser(did, readAsking(did.View.PrivateMetadata).Channel))
 	if err != nil {
 		return none(ops.Words(err, ""))
 	}

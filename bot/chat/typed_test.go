@@ -51,7 +51,7 @@ func TestMoreThanAnybodyTypesIsRefusedAndNotKept(t *testing.T) {
 				o.fine()
 				return
 			}
-			contains(t, "the answer", said, "more than anybody types", "Nothing was done")
+			contains(t, "the answer", said, "more than anybody types", "Nothing was changed")
 			events := o.recorded("refused")
 			if len(events) != 1 || events[0].By != "slack:"+o.TeamID+"/U0ADA" || events[0].Data["tried"] != "/tidy-up" {
 				t.Errorf("recorded are %+v", events)
@@ -96,10 +96,10 @@ func TestAWrongFormIsRecordedWithoutWhatWasTyped(t *testing.T) {
 	payload := o.filled(o.grace, "decide:reject", value(o.request()), "hunter2")
 	payload["view"].(map[string]any)["private_metadata"] = "hunter2"
 	ack := o.sends("interactive", payload)
-	contains(t, "the ack", string(ack.Payload), "isn't one of mine", "Nothing was done")
+	contains(t, "the ack", string(ack.Payload), "isn't one of mine", "Nothing was changed")
 	payload = o.filled(o.grace, "decide:hunter3", value(o.request()), "hunter2")
 	ack = o.sends("interactive", payload)
-	contains(t, "the ack", string(ack.Payload), "isn't one of mine", "Nothing was done")
+	contains(t, "the ack", string(ack.Payload), "isn't one of mine", "Nothing was changed")
 	o.unsaid("my-password", "hunter2")
 	if n := len(o.recorded("refused")); n != 4 {
 		t.Errorf("%d refusals are recorded", n)

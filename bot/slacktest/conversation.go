@@ -107,6 +107,16 @@ func (w *Workspace) Kick(channelID string, userIDs ...string) {
 	w.changedLocked()
 }
 
+// Archive closes a channel, or opens it again: an archived one takes no message.
+func (w *Workspace) Archive(channelID string, archived bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.channel(channelID); c != nil {
+		c.Archived = archived
+	}
+	w.changedLocked()
+}
+
 func (w *Workspace) channel(id string) *channel {
 	i := slices.IndexFunc(w.channels, func(c *channel) bool { return c.ID == id })
 	if i < 0 {

@@ -3,6 +3,7 @@ package slacktest
 import (
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,41 @@ func (w *Workspace) Fail(method string, faults ...Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults[method] = append(w.faults[method], faults...)
+}
+
+// refusal is a rule by which calls are refused.
+type refusal struct {
+	method, code string
+	when         func(args map[string]string) bool
+}
+
+// Refuse has every call of method whose arguments are such that when holds (nil is
+// always) answered with an error code, until end is called. Faults come first. when
+// must not use the workspace.
+//
+//	end := w.Refuse("chat.postMessage", "invalid_blocks", func(args map[string]string) bool { return args["blocks"] != "" })
+func (w *Workspace) Refuse(method, code string, when func(args map[string]string) bool) (end func()) {
+	r := &refusal{method, code, when}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusals = append(w.refusals, r)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.refusals = slices.DeleteFunc(w.refusals, func(o *refusal) bool { return o == r })
+	}
+}
+
+// refuses tells with which code a call is refused; "" for not at all.
+func (w *Workspace) refuses(method string, args map[string]string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.refusals {
+		if r.method == method && (r.when == nil || r.when(args)) {
+			return r.code
+		}
+	}
+	return ""
 }
 
 // SetDelay delays every call of method ("" or "*" is any other) by d from now on;

@@ -199,3 +199,39 @@ func TestADelayEndsWithItsCall(t *testing.T) {
 		t.Error("a closed workspace answered")
 	}
 }
+
+func TestWhatIsRefusedIsRefusedUntilThatEnds(t *testing.T) {
+	s := begin(t, slacktest.Options{})
+	end := s.Refuse("chat.postMessage", "invalid_blocks", func(args map[string]string) bool { return args["blocks"] != "" })
+	blocks := slack.MsgOptionBlocks(slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", "hello", false, false), nil, nil))
+	for range 2 {
+		_, _, err := s.api.PostMessage(s.ops.ID, blocks)
+		failed(t, err, "invalid_blocks")
+	}
+	_, _, err := s.api.PostMessage(s.ops.ID, slack.MsgOptionText("hello", false))
+	failedNot(t, err)
+	end()
+	_, _, err = s.api.PostMessage(s.ops.ID, blocks)
+	failedNot(t, err)
+}
+
+func TestWhatPeopleDoToAChannelAndItsMessages(t *testing.T) {
+	s := begin(t, slacktest.Options{})
+	_, parent, err := s.api.PostMessage(s.ops.ID, slack.MsgOptionText("hello", false))
+	failedNot(t, err)
+	_, reply, err := s.api.PostMessage(s.ops.ID, slack.MsgOptionText("hello", false), slack.MsgOptionTS(parent))
+	failedNot(t, err)
+	s.Delete(s.ops.ID, parent)
+	if m := s.Messages(s.ops.ID); len(m) != 1 || !m[0].Tombstone {
+		t.Errorf("a message with a reply leaves %+v", m)
+	}
+	s.Delete(s.ops.ID, reply)
+	_, _, _, err = s.api.UpdateMessage(s.ops.ID, reply, slack.MsgOptionText("hello", false))
+	failed(t, err, "message_not_found")
+	s.Archive(s.ops.ID, true)
+	_, _, err = s.api.PostMessage(s.ops.ID, slack.MsgOptionText("hello", false))
+	failed(t, err, "is_archived")
+	s.Archive(s.ops.ID, false)
+	_, _, err = s.api.PostMessage(s.ops.ID, slack.MsgOptionText("hello", false))
+	failedNot(t, err)
+}

@@ -161,6 +161,20 @@ func (w *Workspace) Say(userID, channelID, threadTS, text string, files ...File)
 	return m.snapshot(), nil
 }
 
+// Delete takes a message away, as an administrator or a retention rule does. One
+// that has replies leaves a tombstone. It does nothing where there is no message.
+func (w *Workspace) Delete(channelID, ts string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ch := w.channel(channelID)
+	if ch == nil {
+		return
+	}
+	if m := ch.find(ts); m != nil {
+		w.remove(ch, m)
+	}
+}
+
 func (w *Workspace) messageObject(ch *channel, m *Message, metadata bool) object {
 	o := object{"type": "message", "user": m.User, "ts": m.TS, "text": m.Text, "team": w.TeamID}
 	if m.Tombstone {

@@ -171,6 +171,10 @@ func (w *Workspace) serveMethod(rw http.ResponseWriter, r *http.Request) {
 		w.answer(rw, done, nil, apiError(fault.Error))
 		return
 	}
+	if code := w.refuses(name, args); code != "" {
+		w.answer(rw, done, nil, apiError(code))
+		return
+	}
 	result, err := w.perform(name, token, args)
 	if fault.CutAfter {
 		done.Status, done.Error = 0, "connection cut after the call"

@@ -56,6 +56,7 @@ type Options struct {
 	Location     *time.Location   // of the times in a transcript; nil is UTC
 	PingInterval time.Duration    // between WebSocket pings; 0 is 5 s, negative is none
 	AckTimeout   time.Duration    // how long Slack waits for an ack; 0 is its 3 s
+	TriggerLife  time.Duration    // how long a trigger_id opens a modal; 0 is Slack's 3 s
 	RateLimit    bool             // answer 429 to more than about one message a second in a channel
 }
 
@@ -100,6 +101,7 @@ type Workspace struct {
 	calls       []Call
 	problems    []string
 	faults      map[string][]Fault
+	refusals    []*refusal
 	delays      map[string]time.Duration
 	buckets     map[string]*bucket
 	waits       map[string]*pause
@@ -194,6 +196,9 @@ func (o *Options) fill() {
 	}
 	if o.PingInterval == 0 {
 		o.PingInterval = 5 * time.Second
+	}
+	if o.TriggerLife == 0 {
+		o.TriggerLife = triggerLife
 	}
 	if o.AckTimeout == 0 {
 		o.AckTimeout = 3 * time.Second

@@ -116,7 +116,7 @@ func (w *Workspace) exchange(id string) (user string, err error) {
 		return "", apiError("invalid_trigger_id")
 	case t.used:
 		return "", apiError("exchanged_trigger_id")
-	case w.opts.Now().Sub(t.at) > triggerLife:
+	case w.opts.Now().Sub(t.at) > w.opts.TriggerLife:
 		return "", apiError("expired_trigger_id")
 	}
 	t.used = true

@@ -61,7 +61,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Usage: []ops.Usage{{Form: "/aws-delete-account", For: "ask for an account to be closed, in a form"}},
 		Form: []ops.Field{
 			{Name: "account", Label: "Account", Hint: "Type a part of its name, ID or e-mail address.", Search: o.search, Check: checkID},
-			{Name: "name", Label: "The account's name, in full", Hint: "Exactly as AWS has it: case and spaces count."},
+			{Name: "name", Label: "The account's name, in full", Hint: "Exactly as AWS has it: case and spaces count.", Retype: true},
 			{Name: "reason", Label: "Reason", Long: true},
 			{Name: "agreement", Label: "The owner's agreement", Hint: "A link or a ticket."},
 			{Name: "confirmed", Label: "What can't be seen from outside", Agree: []string{

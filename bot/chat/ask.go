@@ -1,0 +1,187 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// askPlace begins the places of what stands in a card's thread about one
+// request's decisions.
+func askPlace(r store.Request) string { return store.AskPlace + r.ID + "/" }
+
+// ask makes or brings up to date who must decide. The buttons of an earlier
+// plan go. So do those below a card that is gone: the thread goes on under the new one.
+func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent receipt) error {
+	if r.Plan == nil {
+		return sent("", card)
+	}
+	place := askPlace(r) + r.Digest()
+	places, err := c.store.Places(ctx, r.Card, askPlace(r))
+	if err != nil {
+		return err
+	}
+	for name, at := range places {
+		if name != place {
+			if err := c.retire(ctx, at, drawNote("This plan was replaced by a newer one, below.", "")); err != nil {
+				return err
+			}
+		}
+	}
+	d := drawAsk(c.operationOf(r), r, len(c.desk.BreakGlass) > 0)
+	at, posted := places[place]
+	if posted && (at.Channel != card.Channel || at.TS < card.TS) {
+		if err := c.retire(ctx, at, drawNote("The card of this thread was deleted. It goes on under a new one, further down in the channel.", "")); err != nil {
+			return err
+		}
+		posted = false
+		m.Body.Other = card.TS // another message than the one that was retired
+	}
+	if !posted {
+		p, err := c.tell(ctx, m, card, d)
+		switch {
+		case err != nil:
+			return err
+		case p.away:
+			return sent("", p.Post)
+		case p.found:
+			p.Post, err = c.amend(ctx, m, p.Post, card, d)
+		}
+		if err != nil {
+			return err
+		}
+		return sent(place, p.Post)
+	}
+	at, err = c.amend(ctx, m, at, card, d)
+	if err != nil {
+		return err
+	}
+	return sent(place, at)
+}
+
+// offers are the buttons with which people decide about a request as it stands.
+// glass: there are people who may have it run alone. Slack allows five in a row.
+func offers(o ops.Operation, r store.Request, glass bool) []slack.BlockElement {
+	var list []slack.BlockElement
+	switch {
+	case r.Lifted != "" && !r.State.Ended():
+		if o.Again != "" {
+			sure := slack.NewConfirmationBlockObject(plain(cut(o.Again, buttonLimit)), plain("The run begins anew, from its first step."), plain("Yes"), plain("Cancel"))
+			list = append(list, button(bot.QuarantineAgain, o.Again, r, slack.StylePrimary).WithConfirm(sure))
+		}
+		list = append(list, button(bot.End, "End…", r, slack.StyleDefault))
+	case r.State == store.Waiting:
+		list = append(list, button(bot.Approve, "Approve", r, slack.StylePrimary), button(bot.Reject, "Reject", r, slack.StyleDanger), button(bot.Withdraw, "Withdraw", r, slack.StyleDefault))
+		if glass {
+			list = append(list, button(bot.BreakGlass, "Break glass…", r, slack.StyleDefault))
+		}
+	}
+	if restorable(o, r) {
+		list = append(list, button(bot.Undo, restoreLabel(o, r), r, slack.StyleDanger))
+	}
+	return list
+}
+
+// restorable tells whether people can have restored what a request did. A step may
+// offer it before its first change is recorded.
+func restorable(o ops.Operation, r store.Request) bool {
+	return o.Undo != "" && (r.Acted() || r.State == store.Running && !r.UndoUntil.IsZero())
+}
+
+func restoreLabel(o ops.Operation, r store.Request) string {
+	if r.Restoring != nil {
+		return cut(o.UndoLabel, buttonLimit-len(" again")) + " again"
+	}
+	return o.UndoLabel
+}
+
+// drawAsk draws who must decide, with the buttons for that; and a decision,
+// without them.
+func drawAsk(o ops.Operation, r store.Request, glass bool) drawing {
+	var b sheet
+	about := "`" + escape(o.Command) + "`" + target(r)
+	text := unstarred(about + ": " + state(r, escape))
+	switch {
+	case r.State == store.Waiting && r.Lifted == "":
+		b.add("*Approve?* " + about)
+		if r.Why != "" {
+			b.add(linked(cut(r.Why, sectionLimit/2)))
+		}
+		b.add(fmt.Sprintf("%s needed: anybody in the team but <@%s>, until %s.", approvals(r.Missing()), r.Asker.User, moment(r.ExpiresAt)))
+		text = "Approve? " + about
+	case r.Lifted != "" && !r.State.Ended():
+		b.add("*Decide* " + about)
+		b.add(state(r, linked))
+		text = "Decide: " + about
+	default:
+		b.add(about + ": " + state(r, linked))
+	}
+	if held := heldUp(r); held != "" {
+		b.add(held)
+	}
+	for _, decision := range decisions(r) {
+		b.add(decision)
+	}
+	if restorable(o, r) {
+		b.add(restoring(o, r))
+	}
+	d := drawing{text: text, blocks: b.blocks()}
+	if buttons := offers(o, r, glass); len(buttons) > 0 {
+		d.blocks = append(d.blocks, slack.NewActionBlock("decide", buttons...))
+	}
+	return d
+}
+
+// restoring says what can be restored, and until when.
+func restoring(o ops.Operation, r store.Request) string {
+	label := "*" + escape(restoreLabel(o, r)) + "*"
+	about, since, before := "Everything", "", ""
+	if r.Plan != nil && r.Plan.Target != "" {
+		about = escape(r.Plan.Target)
+	}
+	if !r.ActedAt.IsZero() {
+		since, before = " since "+moment(r.ActedAt), " to what it was before "+moment(r.ActedAt)
+	}
+	switch {
+	case r.Restoring != nil:
+		return "Restoring it has stopped half-way. Press " + label + " until everything is as before."
+	case r.State == store.Running && !r.UndoUntil.IsZero():
+		mistake := "A mistake?"
+		if o.Subject != nil {
+			mistake = "Wrong person?"
+		}
+		return fmt.Sprintf("%s has been locked out%s. %s Press %s by %s and everything is as before.", about, since, mistake, label, moment(r.UndoUntil))
+	}
+	return fmt.Sprintf("%s can still be restored%s: press %s. That ends when something is deleted or closed for good.", about, before, label)
+}
+
+// tellAnew has the plan and the decision of a card's requests told once more,
+// because its thread begins anew.
+func (c *Chat) tellAnew(ctx context.Context, all []store.Request) error {
+	var change store.Change
+	for _, r := range all {
+		places, err := c.store.Places(ctx, r.Card, askPlace(r))
+		if err != nil {
+			return err
+		}
+		if len(places) == 0 && r.State != store.Waiting {
+			continue
+		}
+		kinds := []string{store.Plan, store.Ask}
+		if r.State != store.Waiting {
+			kinds = []string{store.Ask}
+		}
+		for _, kind := range kinds {
+			change.Messages = append(change.Messages, store.Message{Thread: r.Card, Request: r.ID, Kind: kind})
+		}
+	}
+	if len(change.Messages) == 0 {
+		return nil
+	}
+	return c.store.Tell(ctx, change)
+}

@@ -1,0 +1,90 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// sendLog posts the lines of the first message and of those behind it that fit.
+func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Request, card store.Post) ([]int64, error) {
+	first := waiting[0]
+	with, last := []int64{first.ID}, first
+	for _, m := range waiting[1:] {
+		if m.Kind == store.Card {
+			continue
+		}
+		if m.Kind != store.Log || m.Request != r.ID || m.Body.To-first.Body.From >= batch {
+			break
+		}
+		with, last = append(with, m.ID), m
+	}
+	lines, err := c.store.Lines(ctx, r.ID, first.Body.From, last.Body.To)
+	if err != nil {
+		return with, err
+	}
+	if shown := visible(lines); len(shown) > 0 {
+		p, err := c.tell(ctx, span(first, last), card, drawLog(shown))
+		if err != nil {
+			return with, err
+		}
+		// An earlier try whose answer was lost may have had fewer lines.
+		with = with[:0]
+		for _, m := range waiting {
+			if m.Kind == store.Log && m.Request == r.ID && m.Body.To <= p.to {
+				with = append(with, m.ID)
+			}
+		}
+	}
+	return with, c.delivered(ctx, store.Delivery{Messages: with})
+}
+
+// visible are the lines that a thread carries: all of a short log, and of a
+// long one, which goes up as a file in the end, those that matter.
+func visible(lines []store.Line) []store.Line {
+	var shown []store.Line
+	for _, l := range lines {
+		if l.Seq <= wholeLog || l.Level != ops.Info {
+			shown = append(shown, l)
+		}
+	}
+	return shown
+}
+
+var marks = map[ops.Level]string{ops.Info: "  ", ops.Change: "› ", ops.Warning: "! ", ops.Failure: "✗ "}
+
+// drawLog draws lines as code, so that nothing in them is formatting.
+func drawLog(lines []store.Line) drawing {
+	var blocks []slack.Block
+	var text strings.Builder
+	room := sectionLimit - len("```\n```")
+	flush := func() {
+		if text.Len() > 0 {
+			blocks = append(blocks, section("```\n"+text.String()+"```"))
+			text.Reset()
+		}
+	}
+	for _, l := range lines {
+		line := clock(l.At) + " " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(cut(l.Text, lineLimit), "```", "'''")), lineLimit) + "\n"
+		if utf8.RuneCountInString(text.String())+utf8.RuneCountInString(line) > room {
+			flush()
+		}
+		text.WriteString(line)
+	}
+	flush()
+	return drawing{text: fmt.Sprintf("Log, lines %d to %d", lines[0].Seq, lines[len(lines)-1].Seq), blocks: blocks}
+}
+
+func drawLogFile(r store.Request, lines []store.Line) file {
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%s %s%s\n", l.At.UTC().Format("2006-01-02T15:04:05.000Z"), marks[l.Level], l.Text)
+	}
+	return file{name: r.Operation + "-" + ops.Short(r.ID) + ".log", title: fmt.Sprintf("The whole log: %d lines", len(lines)), text: b.String()}
+}

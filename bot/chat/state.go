@@ -1,0 +1,119 @@
+package chat
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// state is how a card says where its request stands. said makes mrkdwn of what
+// the run itself says: linked, or escape where no link may stand.
+func state(r store.Request, said func(string) string) string {
+	switch r.State {
+	case store.Planning:
+		if r.Progress != "" {
+			return "🔎 *Looking* — " + escape(r.Progress)
+		}
+		return "🔎 *Looking* at what would be done"
+	case store.Waiting:
+		if r.Lifted != "" {
+			return "✋ *Stopped* — " + said(cut(r.Lifted, lineLimit))
+		}
+		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Missing()), moment(r.ExpiresAt))
+	case store.Approved:
+		return "▶️ *About to run*"
+	case store.Running:
+		return running(r, said)
+	case store.Succeeded:
+		switch {
+		case r.Preview:
+			return "📋 *Preview* — " + escape(r.Plan.Summary) + unchanged(r)
+		case len(r.Plan.Steps) == 0:
+			return "✅ *Nothing to do* — " + escape(r.Plan.Summary)
+		case r.Report != nil:
+			return "✅ *Done* — " + escape(r.Report.Summary)
+		}
+		return "✅ *Done*"
+	case store.Failed:
+		return "❌ *Failed* — " + escape(r.Reason)
+	case store.Refused:
+		return "⛔ *Not run* — " + escape(r.Reason)
+	case store.Withdrawn:
+		return "↩️ *Withdrawn* — " + escape(r.Reason) + unchanged(r)
+	case store.Expired:
+		return "⌛ *Expired* — " + escape(r.Reason)
+	case store.Undoing:
+		by := cmp.Or(r.Restoring, r.Decided, &store.Review{})
+		return "↩️ *Being restored* by " + person(*by) + ": " + escape(cut(by.Reason, lineLimit))
+	case store.Undone:
+		return "↩️ *Restored* — " + escape(r.Reason)
+	case store.Unknown:
+		return "❓ *Not known* — " + escape(r.Reason)
+	}
+	return "⏳ *Asked*"
+}
+
+// running is what a run is at: what it waits for, if it says that, else its step.
+func running(r store.Request, said func(string) string) string {
+	switch {
+	case r.Lifted != "":
+		return "✋ *Stopped* — " + said(cut(r.Lifted, lineLimit))
+	case r.Waits.For != "":
+		text := "⏳ " + said(cut(r.Waits.For, sectionLimit/2))
+		if !r.Waits.Until.IsZero() {
+			text += " Until " + moment(r.Waits.Until) + "."
+		}
+		return text
+	}
+	step := r.Plan.Steps[min(r.Step, len(r.Plan.Steps)-1)]
+	return fmt.Sprintf("▶️ *Running* — step %d of %d: %s", r.Step+1, len(r.Plan.Steps), escape(step.Title))
+}
+
+// unchanged says that nothing was changed, where that is known.
+func unchanged(r store.Request) string {
+	if r.Changed != ops.ChangedNothing {
+		return ""
+	}
+	return " " + r.Changed.Words()
+}
+
+// heldUp says why a run can't go on, as a line of its own; empty: it can.
+func heldUp(r store.Request) string {
+	if r.HeldUp == "" || r.State.Ended() {
+		return ""
+	}
+	return "⏸ " + linked(cut(r.HeldUp, sectionLimit/2))
+}
+
+// decisions are who decided what, and when.
+func decisions(r store.Request) []string {
+	var lines []string
+	for _, review := range r.Reviews {
+		lines = append(lines, fmt.Sprintf("Approved by %s at %s", person(review), moment(review.At)))
+	}
+	if r.Glass != nil {
+		what := "🚨 Run alone, without its approvals,"
+		if !r.Alone() {
+			what = "🚨 Break glass for an earlier plan"
+		}
+		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", what, person(*r.Glass), moment(r.Glass.At), escape(cut(r.Glass.Reason, lineLimit))))
+	}
+	if r.Looked != nil {
+		lines = append(lines, fmt.Sprintf("Looked at afterwards by %s at %s", person(*r.Looked), moment(r.Looked.At)))
+	}
+	// While it is being restored, its state says by whom.
+	if r.Restoring != nil && r.State != store.Undoing {
+		verb := "Restore tried"
+		if r.State == store.Undone {
+			verb = "Restored"
+		}
+		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", verb, person(*r.Restoring), moment(r.Restoring.At), escape(cut(r.Restoring.Reason, lineLimit))))
+	}
+	if r.Decided != nil && r.State != store.Undoing && (r.Restoring == nil || *r.Decided != *r.Restoring) {
+		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undone: "Restored"}[r.State]
+		lines = append(lines, fmt.Sprintf("%s by %s at %s", cmp.Or(verb, "Decided"), person(*r.Decided), moment(r.Decided.At)))
+	}
+	return lines
+}

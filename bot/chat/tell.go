@@ -1,0 +1,284 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+)
+
+// A message that Slack will never take as it is drawn is told in another way, so
+// that what people need to know reaches them, and nothing behind it waits for ever.
+
+// partLimit is how long one message of plain text may be: Slack cuts what is longer
+// than 4,000 characters into messages of its own.
+// https://docs.slack.dev/changelog/2018-truncating-really-long-messages
+const partLimit = 3500
+
+// passing are Slack's answers that waiting mends. Any other answer, but for those that
+// people must mend (closed, fatal), the same message gets for ever.
+// https://docs.slack.dev/reference/methods/chat.postMessage#errors
+var passing = []string{
+	"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited", "rate_limited", "message_limit_exceeded",
+	"team_added_to_org", "accesslimited",
+}
+
+// gone are the answers about a message that isn't there any more, or can't be
+// edited or answered any more.
+var gone = []string{"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found", "cannot_reply_to_message"}
+
+// codeOf is Slack's word for a fault; empty where Slack said nothing.
+func codeOf(err error) string {
+	answer, _ := errors.AsType[slack.SlackErrorResponse](err)
+	return answer.Err
+}
+
+func isGone(err error) bool { return slices.Contains(gone, codeOf(err)) }
+
+// isClosed tells whether a channel takes no message until people mend that.
+func isClosed(err error) bool { return closed[codeOf(err)] != "" }
+
+// refuses tells whether Slack will never take a message as it was sent.
+func refuses(err error) bool {
+	if _, ok := errors.AsType[*uploadError](err); ok {
+		return true
+	}
+	code := codeOf(err)
+	return code != "" && !slices.Contains(passing, code) && !isClosed(err) && !isGone(err) && fatal[code] == ""
+}
+
+// uploadError says that Slack takes no file.
+type uploadError struct{ err error }
+
+func (e *uploadError) Error() string { return e.err.Error() }
+func (e *uploadError) Unwrap() error { return e.err }
+
+// posting is a message that stands.
+type posting struct {
+	store.Post
+	to    int64 // up to which line of the log it goes
+	found bool  // it stood already
+	away  bool  // not where it belongs: Slack took it nowhere else
+}
+
+// way is one way to tell a drawing.
+type way struct {
+	name string
+	tell func() (posting, error)
+}
+
+// tell posts a drawing, in the thread of at if that has a TS: as it is drawn, or
+// else in the first of the other ways that Slack takes. What it returns stands
+// wholly. An error for which refuses holds says that Slack takes none of them.
+func (c *Chat) tell(ctx context.Context, m store.Message, at store.Post, d drawing) (posting, error) {
+	var found posting
+	if m.Tries > 0 {
+		// Only the answer to an earlier try may have been lost.
+		var whole bool
+		var err error
+		if found, whole, err = c.posted(ctx, m, at); err != nil || found.TS != "" && (whole || d.file.name == "") {
+			return found, err
+		}
+	}
+	var refused error
+	for i, way := range c.ways(ctx, m, at, d, found) {
+		p, err := way.tell()
+		if !refuses(err) {
+			if err == nil && i > 0 {
+				c.log.Warn("a message was told in another way than it is drawn", "request", m.Request, "message", m.ID, "kind", m.Kind, "way", way.name)
+			}
+			return p, err
+		}
+		answer, _ := errors.AsType[slack.SlackErrorResponse](err)
+		c.log.Error("Slack refuses a message", "request", m.Request, "message", m.ID, "kind", m.Kind, "way", way.name, "error", err, "details", answer.ResponseMetadata.Messages)
+		if refused == nil {
+			refused = err
+		}
+	}
+	return posting{}, refused
+}
+
+// ways are how a drawing can be told, the best first. found is its message, if that
+// stands already without its file.
+func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawing, found posting) []way {
+	list := []way{{"as it is drawn", func() (posting, error) {
+		p, err := found, error(nil)
+		if p.TS == "" {
+			p, err = c.post(ctx, m, at, d)
+		}
+		if err == nil && d.file.name != "" {
+			err = c.upload(ctx, m, at, d.file, "")
+		}
+		return p, err
+	}}}
+	for _, plain := range d.plainly() {
+		if utf8.RuneCountInString(plain.text) <= partLimit {
+			list = append(list, way{"as plain text", func() (posting, error) { return c.post(ctx, m, at, plain) }})
+		}
+	}
+	words := d.words() + d.elsewhere()
+	parts := way{"as plain text in parts", func() (posting, error) { return c.inParts(ctx, m, at, words) }}
+	if m.Kind == store.Card {
+		return append(list, parts) // a file is no beginning of a thread
+	}
+	list = append(list, way{"as a file", func() (posting, error) {
+		f := d.file
+		if f.name == "" {
+			f = file{name: fmt.Sprintf("%s-%d.txt", m.Kind, m.ID), title: "What the bot has to say", text: unescape(words)}
+		}
+		return posting{Post: store.Post{Channel: at.Channel}}, c.upload(ctx, m, at, f, cut(d.call+" "+d.text+d.elsewhere(), sectionLimit))
+	}}, parts)
+	if at.TS != "" {
+		list = append(list, way{"outside its thread", func() (posting, error) { return c.inParts(ctx, m, store.Post{Channel: at.Channel}, words) }})
+	}
+	if slices.Contains([]string{store.Result, store.Note, store.Ask}, m.Kind) {
+		list = append(list, way{"by direct message to who asked", func() (posting, error) {
+			r, err := c.store.Request(ctx, m.Request)
+			if err != nil {
+				return posting{}, err
+			}
+			direct, err := c.direct(ctx, r.Asker.User)
+			if err != nil {
+				return posting{}, err
+			}
+			p, err := c.inParts(ctx, m, direct, words)
+			p.away = true
+			return p, err
+		}})
+	}
+	return list
+}
+
+// plainly are the drawings that say the same in plain text: with the buttons, if
+// there are any, then without anything that Slack may refuse.
+func (d drawing) plainly() []drawing {
+	var list []drawing
+	words := d.words()
+	if buttons := d.buttons(); len(buttons) > 0 && utf8.RuneCountInString(words) <= sectionLimit {
+		list = append(list, drawing{text: words, blocks: []slack.Block{section(words), slack.NewActionBlock("", bare(buttons)...)}, anchor: d.anchor, whole: true})
+	}
+	return append(list, drawing{text: words + d.elsewhere(), anchor: d.anchor, whole: true})
+}
+
+// bare are buttons with nothing about them that isn't needed.
+func bare(buttons []slack.BlockElement) []slack.BlockElement {
+	var list []slack.BlockElement
+	for _, element := range buttons {
+		if b, ok := element.(*slack.ButtonBlockElement); ok {
+			element = slack.NewButtonBlockElement(b.ActionID, b.Value, b.Text)
+		}
+		list = append(list, element)
+	}
+	return list
+}
+
+// elsewhere says where the buttons of a drawing are that Slack doesn't take.
+func (d drawing) elsewhere() string {
+	if len(d.buttons()) == 0 {
+		return ""
+	}
+	return "\nSlack doesn't take the buttons of this message. Type `/rootbot requests`: they are there."
+}
+
+// inParts posts a text in as many messages as it takes, and returns where the
+// first stands.
+func (c *Chat) inParts(ctx context.Context, m store.Message, at store.Post, text string) (posting, error) {
+	var first posting
+	for i, part := range parts(text, partLimit) {
+		one := m
+		one.Body.Other = fmt.Sprintf("%s/part/%s/%d", m.Body.Other, at.TS, i)
+		p := posting{}
+		if m.Tries > 0 {
+			var err error
+			if p, _, err = c.posted(ctx, one, at); err != nil {
+				return p, err
+			}
+		}
+		if p.TS == "" {
+			var err error
+			if p, err = c.post(ctx, one, at, drawing{text: part}); err != nil {
+				return p, err
+			}
+		}
+		if i == 0 {
+			first = p
+		}
+	}
+	return first, nil
+}
+
+// amend brings a message up to date where it stands. One that is gone is told anew
+// in thread, or in the channel if that has no TS; one that Slack refuses is
+// amended in plain text. It returns where the message stands then.
+func (c *Chat) amend(ctx context.Context, m store.Message, at, thread store.Post, d drawing) (store.Post, error) {
+	err := c.update(ctx, at, d)
+	for _, plain := range d.plainly() {
+		if !refuses(err) {
+			break
+		}
+		c.log.Error("Slack refuses a message; amending it in plain text", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
+		err = c.update(ctx, at, plain)
+	}
+	if !refuses(err) && !isGone(err) {
+		return at, err
+	}
+	c.log.Warn("a message can't be brought up to date; telling it anew", "request", m.Request, "kind", m.Kind, "channel", at.Channel, "ts", at.TS, "error", err)
+	m.Body.Other += "/anew/" + at.TS
+	p, err := c.tell(ctx, m, thread, d)
+	return p.Post, err
+}
+
+// retire has a message say that a newer one stands elsewhere. One that is gone, or
+// can't be edited any more, doesn't hold up the newer one.
+func (c *Chat) retire(ctx context.Context, at store.Post, d drawing) error {
+	err := c.update(ctx, at, d)
+	if refuses(err) {
+		err = c.update(ctx, at, drawing{text: d.words()})
+	}
+	if refuses(err) || isGone(err) {
+		c.log.Warn("Slack doesn't let an old message be edited", "channel", at.Channel, "ts", at.TS, "error", err)
+		return nil
+	}
+	return err
+}
+
+// direct is the conversation with one person.
+func (c *Chat) direct(ctx context.Context, user string) (store.Post, error) {
+	conversation, _, _, err := c.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+	if err != nil {
+		return store.Post{}, err
+	}
+	return store.Post{Channel: conversation.ID}, nil
+}
+
+// upload puts a file into a thread. comment stands above it.
+func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f file, comment string) error {
+	if m.Tries > 0 {
+		found, err := c.look(ctx, m, thread, func(s slack.Message) bool {
+			return slices.ContainsFunc(s.Files, func(there slack.File) bool { return there.Name == f.name })
+		})
+		if err != nil || found.TS != "" {
+			return err
+		}
+	}
+	if f.text == "" {
+		return &uploadError{errors.New("there is nothing to upload")}
+	}
+	if err := c.turn(ctx, thread.Channel, false); err != nil {
+		return err
+	}
+	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
+		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, InitialComment: comment, Channel: thread.Channel, ThreadTimestamp: thread.TS,
+	})
+	status, ok := errors.AsType[slack.StatusCodeError](err)
+	if ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError && status.Code != http.StatusTooManyRequests || codeOf(err) == "missing_scope" {
+		return &uploadError{err}
+	}
+	return c.reached(thread.Channel, err)
+}
