@@ -79,7 +79,7 @@ func (d *Desk) claimed(ctx context.Context, a store.Asker, owner string, account
 	if owner != "" {
 		whose := store.Asker{Front: a.Front, Workspace: a.Workspace, User: owner}
 		change.Messages = []store.Message{{Kind: store.Letter, Body: store.Body{For: &whose, About: &a, Text: fmt.Sprintf(
-			"has typed a code in the GitHub account %s, which is yours, to be known as it here. That was refused, and nothing was changed. If it wasn't you, somebody else can sign in to that account, or had you type a code: tell %s.", account.Login, d.Team.Channel)}}}
+			"has typed a code in the GitHub account %s, which is yours, to be known as it here. That was refused. If it wasn't you, somebody else can sign in to that account, or had you type a code: tell %s.", account.Login, d.Team.Channel)}}}
 	}
 	return d.Store.Tell(ctx, change)
 }

@@ -38,7 +38,7 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 				return change, err
 			})
 			if _, tooLate := errors.AsType[*NotNowError](err); tooLate {
-				d.Log.Error("a request ran whose asker was told that nothing was done", "request", r.ID, "state", r.State)
+				d.Log.Error("a request ran whose requester was told that it wasn't taken", "request", r.ID, "state", r.State)
 			} else if err != nil {
 				return err
 			}

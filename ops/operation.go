@@ -229,6 +229,9 @@ func Validate(operations []Operation) error {
 		if o.Undo != "" && (o.Do[o.Undo] == nil || o.UndoLabel == "") {
 			return fmt.Errorf("operation %s: Undo needs a function in Do and a label", o.Name)
 		}
+		if (o.Undo != "") != (o.UndoPlan != nil) {
+			return fmt.Errorf("operation %s: Undo and UndoPlan go together", o.Name)
+		}
 		if o.Split != "" && !slices.ContainsFunc(o.Form, func(f Field) bool { return f.Name == o.Split && f.List }) {
 			return fmt.Errorf("operation %s: Split needs a List field %q", o.Name, o.Split)
 		}

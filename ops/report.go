@@ -17,7 +17,7 @@ type Report struct {
 	// others, such as Terraform.
 	Final bool `json:"final,omitempty"`
 
-	Notes    []string  `json:"notes,omitempty"` // worth knowing, no failure
+	Notes []string `json:"notes,omitempty"` // worth knowing, no failure
 }
 
 // Section groups outcomes: a team, a person.

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -87,6 +88,13 @@ func (p *promise) forward(d time.Duration) {
 	p.ahead += d
 }
 
+// TestMain has many worlds played beside each other: they wait more than they work.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "8")
+	os.Exit(m.Run())
+}
+
 // environment is the process's: one world at a time is opened from it.
 var environment sync.Mutex
 
@@ -114,7 +122,9 @@ func newPromise(t *testing.T, name string, at int, happens turn) *promise {
 	}
 	desk := p.s.Desk
 	desk.Now, desk.Team.Workspace = p.now, "T1"
-	desk.Team.People = func(context.Context, string) (team.Person, error) { return team.Person{Workspaces: []string{"T1"}}, nil }
+	desk.Team.People = func(context.Context, string) (team.Person, error) {
+		return team.Person{Workspaces: []string{"T1"}}, nil
+	}
 	for i, o := range desk.Operations {
 		terms := desk.Terms[o.Name]
 		terms.Approval.Count = max(terms.Approval.Count, o.Approval.Count, 1)
