@@ -64,7 +64,7 @@ type Message struct {
 // can't be reached must not hold up what everybody reads.
 func (m Message) thread(r Request) string {
 	switch m.Kind {
-	case Private, Pointer, Direct, Glass:
+	case Private, Pointer, Direct, Glass, Restore:
 		return m.Kind + "/" + r.ID
 	case Announce, Anchor:
 		return m.Kind
