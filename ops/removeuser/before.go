@@ -69,7 +69,7 @@ func earlier(u *User) (before, bool) {
 	}
 	at, err := time.Parse(time.RFC3339, u.Tags[tagAt])
 	if err != nil {
-		return before{}, false // the tags are somebody else's
+		return before{}, false // the tags are others'
 	}
 	was := before{At: at.UTC(), Tags: map[string]string{}, Took: u.Tags[tagRequest], Attached: u.attached(denyAll), Bounded: !u.attached(denyAll)}
 	for _, text := range strings.Fields(u.Tags[tagKeys]) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,6 +31,7 @@ func TestTenPolicies(t *testing.T) {
 			t.Run(mode+" "+test.name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, mode)
+				w.settings.Grace = 3 * time.Hour // in which it looks every hour
 				w.iam.ChangeUser(leaver, fewer)
 				w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
 					u.Boundary = test.boundary
@@ -191,6 +193,7 @@ func TestFiftyTags(t *testing.T) {
 					u.Tags["tag"+string(rune('A'+n))] = ""
 				}
 			})
+			w.iam.ChangeUser(leaver, fewer)
 			before := w.user(leaver)
 			walk := w.walk()
 			w.quarantined(walk)

@@ -2,6 +2,7 @@ package removeuser_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +30,7 @@ func (w *world) whole() error {
 	}
 	was := w.user(leaver)
 	for _, change := range []func(*awstest.IAMUser){
-		func(*awstest.IAMUser) {}, full(10), func(u *awstest.IAMUser) { u.Boundary = "" },
+		func(*awstest.IAMUser) {}, func(u *awstest.IAMUser) { full(10)(u); u.Boundary = "" },
 	} {
 		w.iam.ChangeUser(leaver, change)
 		walk := w.walk()
@@ -354,4 +355,49 @@ func TestSessionPoliciesFit(t *testing.T) {
 			w.done()
 		})
 	}
+}
+
+// policy is a policy document that a test takes pieces out of.
+type policy struct {
+	Version   string
+	Statement []statement
+}
+
+type statement struct {
+	Sid, Effect      string
+	Action, Resource words
+	Condition        json.RawMessage `json:",omitempty"`
+}
+
+// text is the document without what has become empty: what IAM wouldn't take.
+func (p policy) text(t *testing.T) string {
+	t.Helper()
+	kept := p
+	kept.Statement = slices.DeleteFunc(slices.Clone(p.Statement), func(s statement) bool { return len(s.Action) == 0 })
+	raw, err := json.Marshal(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// words is a string or a list of them.
+type words []string
+
+func (w *words) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*w = words{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(w))
+}
+
+func parsePolicy(t *testing.T, text string) policy {
+	t.Helper()
+	var p policy
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -290,7 +290,7 @@ func (d data) sessions(at time.Time) string {
 // quarantine still stands. A permissions boundary is looked for more often, because
 // an apply of Terraform's takes it off.
 const (
-	lookEvery      = 12 * time.Hour
+	lookEvery      = 24 * time.Hour
 	lookEveryBound = time.Hour
 )
 

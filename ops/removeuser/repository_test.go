@@ -159,7 +159,10 @@ func TestRepositoryCannotBeWritten(t *testing.T) {
 			walk := w.walk()
 			w.until(walk, "propose")
 			test.change(w)
+			waiting := walk.Waiting
+			walk.Waiting = func(context.Context) error { walk.Restart(); w.clock.Advance(time.Hour); return nil }
 			w.refused(walk.Run(t.Context()), ops.Unavailable, test.parts...)
+			walk.Waiting = waiting
 			if !w.iam.Powerless(leaver) {
 				t.Error("the user isn't powerless")
 			}

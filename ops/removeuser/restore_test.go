@@ -13,65 +13,69 @@ import (
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
+const untag = "Remove the tags removal-request, quarantined-at, quarantined-keys from " + leaver
+
+// restores are what there may be to restore.
+var restores = []struct {
+	name   string
+	before func(*awstest.IAMUser) // how the user is before it all
+	then   func(*awstest.IAMUser) // what people do in the quarantine
+	want   []string               // KEY is the key that was active, ID the user's
+	after  func(*awstest.IAMUser) // how the user then is, other than before; nil: just so
+}{
+	{
+		name: "everything", want: []string{"Activate access key KEY", untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
+	},
+	{
+		name: "but what was there before",
+		before: func(u *awstest.IAMUser) {
+			u.Attached, u.AccessKeys[0].Inactive = append(u.Attached, awstest.AWSDenyAll), true
+		},
+		want: []string{untag},
+	},
+	{
+		name: "but what people have put back already",
+		then: func(u *awstest.IAMUser) {
+			u.Attached = slices.DeleteFunc(u.Attached, func(arn string) bool { return arn == awstest.AWSDenyAll })
+			for i := range u.AccessKeys {
+				u.AccessKeys[i].Inactive = i > 0
+			}
+		},
+		want: []string{untag},
+	},
+	{
+		name: "but for a key that people have deleted", then: func(u *awstest.IAMUser) { u.AccessKeys = u.AccessKeys[1:] },
+		want:  []string{untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
+		after: func(u *awstest.IAMUser) { u.AccessKeys = u.AccessKeys[1:] },
+	},
+	{
+		name: "and leaves what people have given", then: func(u *awstest.IAMUser) { u.Groups = append(u.Groups, "late") },
+		want:  []string{"Activate access key KEY", untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
+		after: func(u *awstest.IAMUser) { u.Groups = append(u.Groups, "late") },
+	},
+	{
+		name:   "with earlier tags",
+		before: func(u *awstest.IAMUser) { u.Tags["quarantined-at"] = "once" },
+		want: []string{"Activate access key KEY", "Put back the earlier tags quarantined-at of " + leaver, "Remove the tags removal-request, quarantined-keys from " + leaver,
+			"Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
+	},
+	{
+		name:   "with deny-all as boundary",
+		before: full(10),
+		want:   []string{"Activate access key KEY", untag, "Set " + limits + " as permissions boundary of IAM user " + leaver + " (ID) again, in place of " + awstest.AWSDenyAll},
+	},
+	{
+		name:   "with deny-all as boundary where there was none",
+		before: func(u *awstest.IAMUser) { full(10)(u); u.Boundary = "" },
+		want:   []string{"Activate access key KEY", untag, "Delete permissions boundary " + awstest.AWSDenyAll + " of IAM user " + leaver + " (ID)"},
+	},
+}
+
 // Restore says first what it will do, exactly, looks at the world as it is then, and
 // undoes no more than this request did.
 func TestRestoreSaysWhatItWillDo(t *testing.T) {
 	t.Parallel()
-	const untag = "Remove the tags removal-request, quarantined-at, quarantined-keys from " + leaver
-	for _, test := range []struct {
-		name   string
-		before func(*awstest.IAMUser) // how the user is before it all
-		then   func(*awstest.IAMUser) // what people do in the quarantine
-		want   []string               // KEY is the key that was active, ID the user's
-		after  func(*awstest.IAMUser) // how the user then is, other than before; nil: just so
-	}{
-		{
-			name: "everything", want: []string{"Activate access key KEY", untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
-		},
-		{
-			name: "but what was there before",
-			before: func(u *awstest.IAMUser) {
-				u.Attached, u.AccessKeys[0].Inactive = append(u.Attached, awstest.AWSDenyAll), true
-			},
-			want: []string{untag},
-		},
-		{
-			name: "but what people have put back already",
-			then: func(u *awstest.IAMUser) {
-				u.Attached = slices.DeleteFunc(u.Attached, func(arn string) bool { return arn == awstest.AWSDenyAll })
-				for i := range u.AccessKeys {
-					u.AccessKeys[i].Inactive = i > 0
-				}
-			},
-			want: []string{untag},
-		},
-		{
-			name: "but for a key that people have deleted", then: func(u *awstest.IAMUser) { u.AccessKeys = u.AccessKeys[1:] },
-			want:  []string{untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
-			after: func(u *awstest.IAMUser) { u.AccessKeys = u.AccessKeys[1:] },
-		},
-		{
-			name: "and leaves what people have given", then: func(u *awstest.IAMUser) { u.Groups = append(u.Groups, "late") },
-			want:  []string{"Activate access key KEY", untag, "Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
-			after: func(u *awstest.IAMUser) { u.Groups = append(u.Groups, "late") },
-		},
-		{
-			name:   "with earlier tags",
-			before: func(u *awstest.IAMUser) { u.Tags["quarantined-at"] = "once" },
-			want: []string{"Activate access key KEY", "Put back the earlier tags quarantined-at of " + leaver, "Remove the tags removal-request, quarantined-keys from " + leaver,
-				"Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
-		},
-		{
-			name:   "with deny-all as boundary",
-			before: full(10),
-			want:   []string{"Activate access key KEY", untag, "Set " + limits + " as permissions boundary of IAM user " + leaver + " (ID) again, in place of " + awstest.AWSDenyAll},
-		},
-		{
-			name:   "with deny-all as boundary where there was none",
-			before: func(u *awstest.IAMUser) { full(10)(u); u.Boundary = "" },
-			want:   []string{"Activate access key KEY", untag, "Delete permissions boundary " + awstest.AWSDenyAll + " of IAM user " + leaver + " (ID)"},
-		},
-	} {
+	for _, test := range restores {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, iamMode)
@@ -92,10 +96,7 @@ func TestRestoreSaysWhatItWillDo(t *testing.T) {
 				t.Fatal(err)
 			}
 			names := strings.NewReplacer("KEY", before.AccessKeys[0].ID, "(ID)", "("+before.ID+")")
-			for i := range test.want {
-				test.want[i] = names.Replace(test.want[i])
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(strings.Split(names.Replace(strings.Join(test.want, "\n")), "\n"), got); diff != "" {
 				t.Errorf("it will (-want +got):\n%s", diff)
 			}
 			if more := w.writes()[writes:]; len(more) > 0 {
