@@ -21,7 +21,7 @@ var ways = []struct {
 }{
 	{"with everything", true, true, 2 * day, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
 	{"without grace", true, true, 0, []string{"TagResource", "MoveAccount", "CloseAccount", "MoveAccount"}},
-	{"without a unit for closed accounts", true, false, 2 * day, []string{"TagResource", "MoveAccount", "CloseAccount"}},
+	{"without a unit for closed accounts", true, false, 0, []string{"TagResource", "MoveAccount", "CloseAccount"}},
 	{"without a unit for disabled accounts", false, true, 0, []string{"CloseAccount", "MoveAccount"}},
 	{"without units", false, false, 0, []string{"CloseAccount"}},
 }
