@@ -60,8 +60,8 @@ func pressed(action string, value func(i *intruder) string) func(*intruder) {
 func own(i *intruder) { i.card = i.asks(i.who, i.login(), i.victim()) }
 
 var byPressing = []way{
-	{name: "self-approval", actor: otter, try: approves, says: []string{"Nobody can approve what they asked for themselves"}, tells: []string{"approve"}},
-	{name: "self-approval with a button of one's own making", actor: otter, try: presses("approve", ""), says: []string{"Nobody can approve what they asked for themselves"}},
+	{name: "self-approval", actor: otter, try: approves, says: []string{"You asked for this, so somebody else must approve it"}, tells: []string{"approve"}},
+	{name: "self-approval with a button of one's own making", actor: otter, try: presses("approve", ""), says: []string{"You asked for this, so somebody else must approve it"}},
 	{name: "a user ID forged into a button's value", actor: otter, try: presses("approve", ":"+badger), kind: "too-late", says: []string{"Nobody can approve"}},
 	{name: "a user ID behind the digest of a button", login: "row-forges", try: presses("approve", ":"+badger), kind: "too-late", says: []string{"The plan has changed", changedNothing}},
 	{name: "a user ID in place of a button's request", login: "row-forges-2", try: pressed("approve", func(i *intruder) string { return badger + ":" + i.standing.digest }), says: []string{"I don't know the request", nothing}, tells: []string{"There is no request U0BADGER"}},

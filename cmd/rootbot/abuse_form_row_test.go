@@ -142,7 +142,7 @@ var byForms = []way{
 	{name: "a form whose metadata is a request that has ended", login: "row-meta-5", try: submits("decide:reject", func(i *intruder) string { return metadata(i.past.value()) }, because), kind: "too-late", says: []string{"That comes too late", changedNothing}},
 	{name: "a form of approval by who asked", actor: otter, try: func(i *intruder) {
 		i.sends("interactive", i.form("decide:approve", metadata(i.standing.value()), object{"name": text("name", i.standing.email)}))
-	}, says: []string{"Nobody can approve what they asked for themselves"}},
+	}, says: []string{"You asked for this, so somebody else must approve it"}},
 	{name: "a form of approval by who isn't in the team", login: "row-name", github: (*githubtest.Server).AddToOrganization, try: func(i *intruder) {
 		i.sends("interactive", i.form("decide:approve", metadata(i.standing.value()), object{"name": text("name", i.standing.email)}))
 	}, says: []string{noMember}},
@@ -211,7 +211,7 @@ var byTyping = []way{
 			i.Fatal(err)
 		}
 		i.carded("Not run")
-	}, says: []string{"reboot", "Nothing was run"}},
+	}, says: []string{"reboot", "Nothing was changed"}},
 	{name: "100 kB behind a command", login: "row-types-17", try: asksFor(heap), says: []string{"more than anybody types", nothing}, tells: []string{"/scim-sync"}},
 	{name: "100 kB behind a command that opens a form", login: "row-types-18", try: func(i *intruder) { i.types(i.Desk, "/aws-remove-user", heap) }, says: []string{"more than anybody types", nothing}, tells: []string{"/aws-remove-user"}},
 	{name: "100 kB behind /rootbot", try: func(i *intruder) { i.types(i.Log, "/rootbot", "history "+strings.ReplaceAll(heap, " ", "-")) }, says: []string{unknown}, tells: []string{"/rootbot history"}},

@@ -108,14 +108,14 @@ var linked = house{
 			i.card = i.asks(i.who, "row-mine", i.victim())
 			i.forgets(i.who)
 			i.links(i.who, "row-alias")
-		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-alias", says: []string{"Nobody can approve what they asked for themselves"}, tells: []string{"approve"}},
+		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-alias", says: []string{"You asked for this, so somebody else must approve it"}, tells: []string{"approve"}},
 		{name: "self-approval through a second Slack account", before: func(i *intruder) {
 			i.links(i.who, "row-lent")
 			i.card = i.asks(i.who, "row-lent", i.victim())
 			i.forgets(i.who)
 			i.who = i.second()
 			i.links(i.who, "row-lent")
-		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-lent", says: []string{"Nobody can approve what they asked for themselves"}, tells: []string{"approve"}},
+		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-lent", says: []string{"You asked for this, so somebody else must approve it"}, tells: []string{"approve"}},
 		{name: "self-approval by an account that was renamed after asking", login: "row-before", before: func(i *intruder) {
 			own(i)
 			i.GitHub.RenameUser("row-before", "row-after")
@@ -123,7 +123,7 @@ var linked = house{
 		}, try: func(i *intruder) {
 			i.who = i.second()
 			i.presses(i.card.message, "approve")
-		}, by: "row-after", says: []string{"Nobody can approve what they asked for themselves"}, tells: []string{"approve"}},
+		}, by: "row-after", says: []string{"You asked for this, so somebody else must approve it"}, tells: []string{"approve"}},
 		{name: "self-approval by an account that changes its login between two questions", login: "row-quick", before: func(i *intruder) {
 			own(i)
 			i.GitHub.RenameUser("row-quick", "row-slow")
@@ -140,7 +140,7 @@ var linked = house{
 				i.said = card
 				return !strings.Contains(card, "Waiting") && !strings.Contains(card, "About to run")
 			})
-		}, by: "row-slow", says: []string{"Nobody can approve what they asked for themselves"}},
+		}, by: "row-slow", says: []string{"You asked for this, so somebody else must approve it"}},
 
 		{name: "an address that only looks like a member's", user: slacktest.User{Email: "r\u043ew@" + ours}, try: syncs, says: []string{unknown}},
 		{name: "an address that nobody signs in by", user: slacktest.User{Email: "nobody@" + ours}, try: syncs, says: []string{unknown}},
@@ -230,7 +230,7 @@ var placed = house{
 		{name: "a bot in the channel", user: slacktest.User{Bot: true}, try: fills(nil), says: []string{"Bots may not use this", nothing}},
 		{name: "a channel of which Slack doesn't tell who is in it", before: func(i *intruder) {
 			i.Slack.Fail("conversations.members", slacktest.Fault{Error: "internal_error"})
-		}, try: fills(nil), says: []string{"Slack didn't say whether you may ask for this", "nothing was done"}},
+		}, try: fills(nil), says: []string{"Slack didn't say whether you may ask for this", "othing was changed"}},
 		{name: "an operation for the team alone by somebody in the channel", try: syncs, says: []string{unknown, nothing}},
 		{name: "an approval by somebody in the channel whom nobody knows", try: approves, says: []string{unknown}, tells: []string{"approve"}},
 		{name: "self-approval by somebody who asked without a login", before: unnamed, try: func(i *intruder) { i.presses(i.card.message, "approve") }, says: []string{unknown}},
@@ -238,7 +238,7 @@ var placed = house{
 			unnamed(i)
 			i.GitHub.AddMember(worldtest.Team, "row-proved")
 			i.links(i.who, "row-proved")
-		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-proved", says: []string{"Nobody can approve what they asked for themselves"}},
+		}, try: func(i *intruder) { i.presses(i.card.message, "approve") }, by: "row-proved", says: []string{"You asked for this, so somebody else must approve it"}},
 		{name: "somebody who has left the channel when it would run", login: "row-away", lets: []string{"approved"}, before: func(i *intruder) {
 			own(i)
 			i.Slack.Kick(i.Desk.ID, i.who.ID)

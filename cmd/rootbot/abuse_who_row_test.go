@@ -41,8 +41,8 @@ const (
 	unknown    = "I don't know which GitHub login you are"
 	notOurs    = "You are not of the workspace that this bot serves"
 	noMember   = "is not a member of the team"
-	nothing    = "Nothing was done"
-	cantCheck  = "so nothing was done"
+	nothing    = "Nothing was changed"
+	cantCheck  = "Nothing was changed"
 	slackMute  = "Slack didn't say who you are"
 	foreigners = "slack:" + elsewhere + "/"
 )
@@ -79,7 +79,7 @@ var byBeingSomebody = []way{
 	{name: "somebody whom Slack calls a stranger and nothing else", login: "row-stranger", user: halfShared, try: syncs, says: []string{notOurs, nothing}},
 	{name: "a payload that claims our workspace for a user who is of another", login: "row-claims", user: foreign, try: syncs, says: []string{notOurs, nothing}},
 	{name: "a bot", login: "row-bot", user: machine, try: syncs, says: []string{"Bots may not use this", nothing}},
-	{name: "a deactivated user", login: "row-deactivated", user: gone, try: commands(nil), says: []string{"Your Slack account is deactivated", "nothing was done"}},
+	{name: "a deactivated user", login: "row-deactivated", user: gone, try: commands(nil), says: []string{"Your Slack account is deactivated", "othing was changed"}},
 	{name: "a member's user ID in another workspace", try: commands(object{"user_id": "U0OTTER", "team_id": elsewhere}), by: foreigners + "U0OTTER", says: []string{notOurs, nothing}},
 	{name: "a command without a workspace", login: "row-homeless", try: commands(object{"team_id": ""}), by: "slack:%s", says: []string{notOurs, nothing}},
 	{name: "a command without a user", try: commands(object{"user_id": ""}), by: "slack:T0EXAMPLE", says: []string{notOurs, nothing}},

@@ -100,7 +100,7 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 		if _, err := s.Slack.Click(t.Context(), who.ID, s.Log.ID, failed.TS, "retry"); err != nil {
 			t.Fatal(err)
 		}
-		if said := s.whispered(who, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "Nothing was done") {
+		if said := s.whispered(who, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "Nothing was changed") {
 			t.Errorf("%s was told %q", who.Name, said)
 		}
 	}
@@ -118,7 +118,7 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 		"another language":   "' OR 1=1 --:" + digest,
 	} {
 		_, a := s.forgeIn(s.Slack.TeamID, s.Member, "retry", edited)
-		if said := a.next(); !strings.Contains(said, "Nothing was done") {
+		if said := a.next(); !strings.Contains(said, "Nothing was changed") {
 			t.Errorf("a button with %s was answered with %s", name, said)
 		}
 	}
@@ -154,7 +154,7 @@ func TestOnlyAMemberRunsAFailedSyncAgain(t *testing.T) {
 	}
 	s.serve()
 	_, a := s.forgeIn(s.Slack.TeamID, s.Member, "retry", second+":"+digest)
-	if said := a.next(); !strings.Contains(said, "Nothing was done") {
+	if said := a.next(); !strings.Contains(said, "Nothing was changed") {
 		t.Errorf("a forged button for a run that went well was answered with %s", said)
 	}
 	s.bot.Terminate()

@@ -60,7 +60,7 @@ func TestAPreviewShowsThePlanAndInvokesNothing(t *testing.T) {
 		t.Errorf("the plan has what is none of the sync's business:\n%s", thread)
 	}
 	card := s.cards()[0]
-	if text := card.PlainText(); !strings.Contains(text, "Nothing was run") || len(card.Buttons()) > 0 {
+	if text := card.PlainText(); !strings.Contains(text, "Nothing was changed") || len(card.Buttons()) > 0 {
 		t.Errorf("the card reads\n%s", text)
 	}
 	s.invoked(0)
@@ -91,7 +91,7 @@ func TestHelpAndBadWordsAreAnsweredPrivatelyAtOnce(t *testing.T) {
 	}
 	for _, words := range []string{"-", "quick_heron!", "plan <!channel>", "a/../b", "quick-heron --force", strings.Repeat("x", 3000)} {
 		ack := s.types(s.Member, s.Log, words)
-		if ack.Message == nil || ack.Message.VisibleTo != s.Member.ID || !strings.Contains(ack.Message.PlainText(), "Nothing was done") {
+		if ack.Message == nil || ack.Message.VisibleTo != s.Member.ID || !strings.Contains(ack.Message.PlainText(), "Nothing was changed") {
 			t.Errorf("%.30q was answered with %+v", words, ack.Message)
 			continue
 		}
@@ -115,10 +115,10 @@ func TestAPersonWhomGitHubDoesNotHaveIsNotSyncedFor(t *testing.T) {
 	s.types(s.Member, s.Log, "quick-herno")
 	said := s.ended(0).PlainText()
 	s.bot.Terminate()
-	if !strings.Contains(said, "quick-herno") || !strings.Contains(said, "Nothing was run") {
+	if !strings.Contains(said, "quick-herno") || !strings.Contains(said, "Nothing was changed") {
 		t.Errorf("the result is\n%s", said)
 	}
-	if strings.Contains(strings.ToLower(said), "nothing was run. nothing was run") {
+	if strings.Contains(strings.ToLower(said), "nothing was changed. nothing was changed") {
 		t.Errorf("the result says it twice:\n%s", said)
 	}
 	s.invoked(0)

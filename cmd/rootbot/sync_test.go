@@ -222,7 +222,7 @@ func TestWhoeverMayNotIsRefusedPrivatelyAndAWSHearsNothing(t *testing.T) {
 	s.types(s.Unknown, s.General, s.Joiner)
 	for _, who := range []slacktest.User{s.Outside, s.Unknown} {
 		said := s.whispered(who, 0)
-		for _, want := range []string{worldtest.Organization + "/" + worldtest.Team, "Nothing was done", "#aws-root-account"} {
+		for _, want := range []string{worldtest.Organization + "/" + worldtest.Team, "Nothing was changed", "#aws-root-account"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%s was told %q, without %q", who.Name, said, want)
 			}
@@ -272,7 +272,7 @@ func TestGitHubsSilenceIsARefusal(t *testing.T) {
 	s.serve()
 	s.GitHub.RevokeToken(s.env["GITHUB_TOKEN"])
 	s.types(s.Member, s.Log, "")
-	if said := s.whispered(s.Member, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "nothing was done") || !strings.Contains(said, "GitHub") {
+	if said := s.whispered(s.Member, 0); !strings.Contains(said, worldtest.Team) || !strings.Contains(said, "othing was changed") || !strings.Contains(said, "GitHub") {
 		t.Errorf("the member was told %q", said)
 	}
 	if n := s.AWS.Count("*"); n != 0 {

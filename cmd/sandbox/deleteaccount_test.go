@@ -123,7 +123,7 @@ func TestADisabledAccountIsRestoredToTheSameState(t *testing.T) {
 	if _, err := w.Slack.Submit(t.Context(), w.Second.ID, w.Slack.Views(w.Second.ID)[0].ID, map[string]slacktest.Value{"reason": slacktest.Text("needed after all")}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, w, bot, "the end", bot.state(w, card, "Taken back"))
+	until(t, w, bot, "the end", bot.state(w, card, "Restored"))
 	after, _ := w.AWS.Organization().Account(worldtest.Sinking)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)

@@ -117,7 +117,7 @@ func TestAUserIsQuarantinedAndRestoredToTheSameState(t *testing.T) {
 	if _, err := w.Slack.Submit(t.Context(), w.Second.ID, w.Slack.Views(w.Second.ID)[0].ID, map[string]slacktest.Value{"reason": slacktest.Text("stays after all")}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, w, bot, "the end", bot.state(w, card, "Taken back"))
+	until(t, w, bot, "the end", bot.state(w, card, "Restored"))
 	after, _ := w.IAM.User(worldtest.Leaver)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)
@@ -135,7 +135,7 @@ func TestAUserWhomTerraformOwnsIsRemovedByAMergedPullRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, w, bot, "the answer to the requester", func() bool { return len(w.Slack.Ephemerals(w.Member.ID)) > 0 })
-	if said := w.Slack.Ephemerals(w.Member.ID)[0].PlainText(); !strings.Contains(said, "Nobody can approve what they asked for themselves") {
+	if said := w.Slack.Ephemerals(w.Member.ID)[0].PlainText(); !strings.Contains(said, "You asked for this, so somebody else must approve it") {
 		t.Errorf("the requester was told %q", said)
 	}
 	if _, err := w.Slack.Click(t.Context(), w.Second.ID, w.Desk.ID, ask.TS, "approve"); err != nil {

@@ -54,7 +54,7 @@ func story(ctx context.Context, w *worldtest.World, bot *running, out io.Writer)
 			return n == 1
 		}()),
 		check("the stranger caused no call to AWS", len(w.AWS.Calls()) == before),
-		check("the stranger was told why", contains(w.Slack.Ephemerals(w.Outside.ID)[0].PlainText(), worldtest.Team, "Nothing was done")),
+		check("the stranger was told why", contains(w.Slack.Ephemerals(w.Outside.ID)[0].PlainText(), worldtest.Team, "Nothing was changed")),
 		same(w),
 		problems(w),
 	)

@@ -88,12 +88,7 @@ var template struct {
 // must name one, and returns its address.
 func Database(t testing.TB) string {
 	t.Helper()
-	if server() == nil {
-		if os.Getenv("ROOTBOT_MUST_TEST") != "" {
-			t.Fatal("DATABASE_URL names no PostgreSQL, and ROOTBOT_MUST_TEST wants everything tested")
-		}
-		t.Skip("SKIPPED: NOTHING IS TESTED ON PostgreSQL: DATABASE_URL names none of which one is superuser")
-	}
+	wanted(t)
 	name, err := copied()
 	if err != nil {
 		t.Fatal(err)
@@ -101,9 +96,22 @@ func Database(t testing.TB) string {
 	return dropped(t, name)
 }
 
+// wanted skips a test loudly where there is no PostgreSQL, and fails it where
+// ROOTBOT_MUST_TEST wants everything tested.
+func wanted(t testing.TB) {
+	t.Helper()
+	if server() == nil {
+		if os.Getenv("ROOTBOT_MUST_TEST") != "" {
+			t.Fatal("DATABASE_URL names no PostgreSQL, and ROOTBOT_MUST_TEST wants everything tested")
+		}
+		t.Skip("SKIPPED: NOTHING IS TESTED ON PostgreSQL: DATABASE_URL names none of which one is superuser")
+	}
+}
+
 // Empty makes a PostgreSQL database without tables and returns its address.
 func Empty(t testing.TB) string {
 	t.Helper()
+	wanted(t)
 	name := fresh("empty")
 	if err := administer("CREATE DATABASE " + name); err != nil {
 		t.Fatal(err)
