@@ -106,6 +106,9 @@ func (c *crew) letGo() ops.Operation {
 			"go": c.run, "wait": c.wait, "return": c.undo,
 		},
 		Undo: "return", UndoLabel: "Restore", Again: "Let go again",
+		UndoPlan: func(_ context.Context, run ops.Run) ([]string, error) {
+			return []string{"give the badge back to " + run.Plan().Target}, nil
+		},
 	}
 }
 
@@ -158,7 +161,7 @@ func (c *crew) run(ctx context.Context, run ops.Run) error {
 		return c.fault
 	}
 	c.gone[name]++
-	return run.Report(ctx, ops.Report{Summary: name + " is gone.", Sections: []ops.Section{{Title: name, Outcomes: []ops.Outcome{{Text: "badge", State: ops.Confirmed}}}}})
+	return run.Report(ctx, ops.Report{Summary: name + " is gone.", Final: true, Sections: []ops.Section{{Title: name, Outcomes: []ops.Outcome{{Text: "badge", State: ops.Confirmed}}}}})
 }
 
 func (c *crew) wait(ctx context.Context, run ops.Run) error {

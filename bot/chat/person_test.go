@@ -159,7 +159,7 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 			o := start(t, tidy(work))
 			o.Fail("users.info", fault)
 			o.types(o.ada, o.lobby, "")
-			contains(t, "the answer", o.hears(o.ada, 1), "Slack didn't say who you are", "othing was", "Try again")
+			contains(t, "the answer", o.hears(o.ada, 1), "Slack didn't say who you are", "othing", "Try again")
 			if r := o.request(); r.State != store.Refused || len(o.cards()) > 0 {
 				t.Errorf("it is %s:\n%s", r.State, o.story())
 			}
@@ -172,11 +172,11 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 		choice := o.choice(o.proposes(o.ada, ann), ann)
 		o.Fail("users.info", slacktest.Fault{Error: "internal_error"})
 		o.presses(o.grace, choice, "approve")
-		contains(t, "the answer", o.hears(o.grace, 1), "Slack didn't say who you are", "othing was")
+		contains(t, "the answer", o.hears(o.grace, 1), "Slack didn't say who you are", "othing")
 		o.Fail("users.info", slacktest.Fault{Error: "internal_error"}, slacktest.Fault{Error: "internal_error"})
 		o.presses(o.grace, choice, "withdraw")
 		o.fills(o.grace, reason("Not now."))
-		contains(t, "the answer", o.hears(o.grace, 2), "Slack didn't say who you are", "othing was")
+		contains(t, "the answer", o.hears(o.grace, 2), "Slack didn't say who you are", "othing")
 		if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 || len(o.recorded("refused")) != 2 {
 			t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 		}
@@ -238,7 +238,7 @@ func TestWhoIsNoMemberOfTheWorkspaceAnyMoreDecidesNothing(t *testing.T) {
 				t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 			}
 			if !fall.into.Deleted {
-				contains(t, "grace's answer", o.hears(o.grace, 1), fall.says, "othing was")
+				contains(t, "grace's answer", o.hears(o.grace, 1), fall.says, "othing")
 			}
 		})
 	}
@@ -284,7 +284,7 @@ func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 	o.form(o.grace)
 	o.becomes(o.grace, slacktest.User{Restricted: true})
 	o.fills(o.grace, map[string]slacktest.Value{"name": slacktest.Text(ann)})
-	contains(t, "grace's answer", o.hears(o.grace, 1), "Guests may not", "othing was")
+	contains(t, "grace's answer", o.hears(o.grace, 1), "Guests may not", "othing")
 	if r := o.request(); r.State != store.Waiting {
 		t.Errorf("it is %s", r.State)
 	}

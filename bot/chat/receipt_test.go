@@ -56,7 +56,7 @@ func TestWhatWasShownAndToldIsRecordedWithWhereItStands(t *testing.T) {
 	plan, thread := o.under(card)[0], o.thread(logged)
 	got := o.receipts(r.ID)
 	for _, want := range []string{
-		"shown digest=" + r.Plan.Digest() + " " + stands(plan),
+		"shown digest=" + r.Digest() + " " + stands(plan),
 		"told message=private to=slack:" + o.TeamID + "/U0MALLORY",
 		"told message=result " + stands(thread[len(thread)-1]),
 		"told message=direct to=slack:" + o.TeamID + "/U0ADA " + stands(o.Direct(o.ada.ID)[0]),

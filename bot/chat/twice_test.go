@@ -382,7 +382,7 @@ func TestAFormOfNoRequestIsAnswered(t *testing.T) {
 			t.Errorf("the ack of %s is %s", verb, ack.Payload)
 		}
 		o.wait("grace told", func() bool { return len(o.Direct(o.grace.ID)) == i+1 })
-		contains(t, "grace's answer", o.Direct(o.grace.ID)[i].PlainText(), "no such request", "othing was")
+		contains(t, "grace's answer", o.Direct(o.grace.ID)[i].PlainText(), "no such request", "othing")
 	}
 	o.quietly()
 	events := o.recorded("refused")
