@@ -305,7 +305,7 @@ func TestRunningAgainIsDecidedAgain(t *testing.T) {
 	o.quietly()
 	thread := o.thread(logged)
 	result := thread[len(thread)-1]
-	same(t, "its buttons", []string{"retry"}, labels(result))
+	same(t, "its buttons", []string{"retry", "undo"}, labels(result))
 	c.with(func(c *crew) { c.fault = nil })
 	o.presses(o.grace, result, "retry")
 	o.fills(o.grace, map[string]slacktest.Value{"confirmed": slacktest.Pick("yes")})
