@@ -194,7 +194,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		say(store.Plan, store.Body{})
 		switch {
 		case r.Preview:
-			end(store.Succeeded, "This was only a preview.")
+			end(store.Succeeded, "This was only a preview. "+ops.ChangedNothing.Words())
 		case len(h.plan.Steps) == 0:
 			end(store.Succeeded, h.plan.Summary)
 			say(store.Result, store.Body{})

@@ -47,24 +47,16 @@ func (a answer) halt() error {
 // mayAct asks whether a run may go on to its next change. An error is one of
 // ctx's.
 func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r store.Request) (answer, error) {
+	if no, err := d.mayPeople(ctx, r); no.err != nil || err != nil {
+		return no, err
+	}
 	plan, unplannable := d.look(ctx, o, r)
 	if ctx.Err() != nil || d.stopping.Load() {
 		return answer{}, context.Canceled
 	}
-	// People are asked about last: making a plan can take minutes.
-	err := d.recorded(ctx, r)
-	if err == nil {
-		err = d.still(ctx, r)
-	}
-	if ctx.Err() != nil {
-		return answer{}, ctx.Err()
-	}
-	if err != nil {
-		a := answer{err: err}
-		if gone, ok := errors.AsType[*lapsedError](err); ok && ops.KindOf(err) == ops.Refused {
-			a.lost = &gone.review
-		}
-		return a, nil
+	// Making a plan can take minutes, in which people come and go.
+	if no, err := d.mayPeople(ctx, r); no.err != nil || err != nil {
+		return no, err
 	}
 	if unplannable != nil {
 		return answer{err: unplannable}, nil
@@ -73,6 +65,22 @@ func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r store.Request) (an
 	stale := len(plan.Beyond(*r.Plan)) > 0 || len(plan.NewTerms(*r.Plan)) > 0 ||
 		r.State == store.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
 	return answer{plan: &plan, stale: stale}, nil
+}
+
+// mayPeople asks about the record and the people alone.
+func (d *Desk) mayPeople(ctx context.Context, r store.Request) (answer, error) {
+	err := d.recorded(ctx, r)
+	if err == nil {
+		err = d.still(ctx, r)
+	}
+	if ctx.Err() != nil {
+		return answer{}, ctx.Err()
+	}
+	a := answer{err: err}
+	if gone, ok := errors.AsType[*lapsedError](err); ok && ops.KindOf(err) == ops.Refused {
+		a.lost = &gone.review
+	}
+	return a, nil
 }
 
 // checked is when a run was last allowed to go on.

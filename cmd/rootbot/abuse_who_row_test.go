@@ -176,7 +176,7 @@ var slowed = house{
 	ways: []way{
 		{name: "GitHub's secondary limit is exceeded", login: "row-second", before: ails(githubtest.Fault{Secondary: true}), try: syncs, says: []string{"secondary rate limit", cantCheck}},
 		{name: "a command while the bot keeps away from GitHub", login: "row-second-2", try: syncs, says: []string{"secondary rate limit", cantCheck}},
-		{name: "an approval while the bot keeps away from GitHub", login: "row-second-3", try: approves, says: []string{"secondary rate limit", cantCheck}, tells: []string{"approve"}},
+		{name: "an approval while the bot keeps away from GitHub", login: "row-second-3", try: approves, says: []string{"secondary rate limit", "changed nothing"}, tells: []string{"approve"}},
 	},
 }
 

@@ -19,7 +19,7 @@ func TestASecondAskerIsPointedToTheFirstOnesThread(t *testing.T) {
 	link := "p" + strings.ReplaceAll(s.cards()[0].TS, ".", "")
 	for _, who := range []slacktest.User{s.Second, s.Member} {
 		said := s.whispered(who, 0)
-		for _, want := range []string{link, "already under way", "otter", "Nothing more was started"} {
+		for _, want := range []string{link, "already under way", "otter", "Your request was not started"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%s was told %q, without %q", who.Name, said, want)
 			}
@@ -56,7 +56,7 @@ func TestAPreviewShowsThePlanAndInvokesNothing(t *testing.T) {
 			t.Errorf("the plan doesn't say %q:\n%s", want, thread)
 		}
 	}
-	if strings.Contains(thread, "entra.ibis") || strings.Contains(thread, "azure-aws-sso") {
+	if strings.Contains(thread, "entra.ibis") || strings.Contains(thread, "azure-aws-sso-analysts") {
 		t.Errorf("the plan has what is none of the sync's business:\n%s", thread)
 	}
 	card := s.cards()[0]

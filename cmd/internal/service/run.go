@@ -214,6 +214,9 @@ func printPlan(out io.Writer, p ops.Plan) {
 	for _, f := range p.Facts {
 		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
 	}
+	for _, f := range p.Terms {
+		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
+	}
 	for i, step := range p.Steps {
 		fmt.Fprintf(out, "  %d. %s\n", i+1, step.Title)
 		for _, e := range step.Effects {
