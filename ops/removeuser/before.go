@@ -27,14 +27,14 @@ var ourTags = []string{tagRequest, tagAt, tagKeys}
 // settle is how long IAM may take to show a change everywhere.
 const settle = 2 * time.Minute
 
-// before is a run's memory of its quarantine: what was there before, so that it
-// can be put back exactly, and how far the run has come. Each thing is remembered
-// before it is done.
+// before is a run's memory of its quarantine: the user's state before, so that
+// Restore can put it back exactly, and how far the run has come. The run remembers
+// each thing before it does it.
 type before struct {
 	ID    string    `json:"id,omitempty"`    // the user's unique ID
 	At    time.Time `json:"at"`              // when it began; the time of grace counts from here
 	Done  time.Time `json:"done,omitzero"`   // when all of it had been asked of IAM
-	Stood time.Time `json:"stood,omitzero"`  // when all of it was read back; what is missing after that, people took away
+	Stood time.Time `json:"stood,omitzero"`  // when the run read all of it back; from then on a part that is missing was taken away by people
 	Undid time.Time `json:"lifted,omitzero"` // when that was seen; the quarantine must begin anew
 
 	Deny     bool              `json:"deny,omitempty"`     // deny-all was attached already
@@ -62,7 +62,7 @@ func (b before) remember(ctx context.Context, run ops.Run) error {
 }
 
 // earlier is what an earlier request's quarantine changed, by the tags that it
-// left: Restore puts back what was there before that one.
+// left: Restore puts back the state before that one.
 func earlier(u *User) (before, bool) {
 	if u == nil || u.Tags[tagRequest] == "" || !u.denied() {
 		return before{}, false

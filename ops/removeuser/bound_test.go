@@ -132,9 +132,9 @@ func TestTheTenthPolicyComesLate(t *testing.T) {
 	})
 }
 
-// Whatever is refused keeps nothing else from being done, and Restore takes back what
-// was done of it.
-func TestKeysGoWhateverIsRefused(t *testing.T) {
+// A part that AWS refuses keeps no other part from being done, and Restore takes back
+// the parts that were done.
+func TestKeysGoWhenOtherPartsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		action string

@@ -87,8 +87,8 @@ func TestProtected(t *testing.T) {
 	}
 }
 
-// What is added between looking and deleting was shown to nobody: it is left alone,
-// without power, until it has been.
+// Nobody was shown the things that others add between looking and deleting: the run
+// leaves the user alone, without power, until people have seen them.
 func TestAddedWhileDeleting(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

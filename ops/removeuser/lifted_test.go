@@ -104,8 +104,8 @@ func (w *world) quarantineAgain(walk *opstest.Walk) {
 	w.done()
 }
 
-// After people had it made again, Restore gives back what was there before, and what
-// they left as it was.
+// After people had the quarantine made again, Restore gives back the state before
+// the first one.
 func TestRestoreAfterQuarantineAgain(t *testing.T) {
 	t.Parallel()
 	for _, test := range liftings {

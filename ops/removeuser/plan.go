@@ -181,7 +181,7 @@ func (o *operation) summary(name string, user *User, defined bool) string {
 	return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user.", name, user.ID)
 }
 
-// steps are what would be done, with exact IDs, less what is done already. An
+// steps are those of the run, with exact IDs, less the effects that are there already. An
 // effect reads the same before and after the quarantine, for the plan is made
 // again while the run is under way.
 func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {

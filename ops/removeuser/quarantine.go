@@ -15,9 +15,9 @@ import (
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
 
-// quarantine takes all power from the user: deny-all first, and whatever of it is
-// refused keeps nothing else from being done. Each call looks first, so it may be
-// called again at any time; keys that were made meanwhile are found then.
+// quarantine takes all power from the user, deny-all first. A part that AWS refuses
+// keeps no other part from being done. Each call looks first, so the desk may call it
+// again at any time; it then finds keys that people made meanwhile.
 func (o *operation) quarantine(ctx context.Context, run ops.Run) error {
 	r := run.Request()
 	name := userOf(r)

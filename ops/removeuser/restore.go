@@ -25,7 +25,7 @@ type undoing struct {
 	do     func(context.Context, *iam.Client) error
 }
 
-// restoring is what is left to put back of a quarantine.
+// restoring holds the things that Restore has still to put back.
 type restoring struct {
 	user *User // nil: nobody was quarantined
 	was  before
@@ -49,8 +49,9 @@ func (o *operation) undoPlan(ctx context.Context, run ops.Run) ([]string, error)
 	return append(effects, p.effects()...), nil
 }
 
-// toRestore is what is left to put back, deny-all last, from the run's memory and
-// the world as it is. It refuses where that isn't this request's any more.
+// toRestore finds the things that Restore has still to put back, deny-all last, from
+// the run's memory and the world as it is. It refuses where the user isn't in this
+// request's quarantine any more.
 func (o *operation) toRestore(ctx context.Context, run ops.Run) (restoring, error) {
 	was, known, err := recall(ctx, run)
 	if err != nil || !known {

@@ -90,7 +90,7 @@ func TestStepsGoByThePlan(t *testing.T) {
 	}
 }
 
-// A plan that is made again in mid-run reads what is protected now.
+// A plan that the desk makes again in mid-run reads the protections of that moment.
 func TestProtectedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes {
@@ -242,7 +242,7 @@ func TestProposedAnew(t *testing.T) {
 	w.done()
 }
 
-// The result says what is known: that this very user is gone, and by whom.
+// The result says only things that the run knows: that this very user is gone, and by whom.
 func TestTheResultIsAboutTheUserWhoWasShown(t *testing.T) {
 	t.Parallel()
 	another := func(w *world) {
@@ -295,7 +295,7 @@ func TestTheResultIsAboutTheUserWhoWasShown(t *testing.T) {
 	})
 }
 
-// No error of the operation speaks of what was or wasn't done: the desk does.
+// No error of the operation speaks of the past: the desk does.
 func TestErrorsDontSpeakOfThePast(t *testing.T) {
 	t.Parallel()
 	for name, provoke := range map[string]func(*world, *opstest.Walk) error{
