@@ -247,10 +247,8 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	end := was.At.Add(d.Grace)
 	left := end.Sub(run.Now())
 	switch {
-	case ops.KindOf(err) == ops.Unavailable && err != nil && left > 0:
+	case ops.KindOf(err) == ops.Unavailable:
 		return o.unseen(ctx, run, d, end, err)
-	case err != nil && ops.KindOf(err) == ops.Unavailable:
-		return nil // the next step looks, and has its own patience
 	case err != nil:
 		return err
 	case a.State == pending || a.gone():
@@ -277,8 +275,13 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	return ops.Again(next)
 }
 
-// unseen goes on waiting although the account couldn't be read.
+// unseen goes on waiting to the end of the grace although the account couldn't be
+// read. The next step looks anew, and has its own patience.
 func (o *operation) unseen(ctx context.Context, run ops.Run, d data, end time.Time, err error) error {
+	left := end.Sub(run.Now())
+	if left <= 0 {
+		return nil
+	}
 	words := ops.Words(err, run.Request().ID)
 	text := fmt.Sprintf("Whether %s is still disabled isn't known now. %s The bot looks again each hour; AWS is asked to close it on %s at the earliest, unless a member presses Restore.", &d.Account, words, moment(end))
 	if err := run.Log(ctx, ops.Line{Key: "unseen " + words, Level: ops.Warning, Text: text}); err != nil {
@@ -287,5 +290,5 @@ func (o *operation) unseen(ctx context.Context, run ops.Run, d data, end time.Ti
 	if err := run.Waiting(ctx, ops.Waiting{For: text, Until: end}); err != nil {
 		return err
 	}
-	return ops.Again(min(lookSoon, end.Sub(run.Now())))
+	return ops.Again(min(lookSoon, left))
 }
