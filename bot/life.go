@@ -184,6 +184,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			say(store.Private, store.Body{Text: h.reason})
 		}
 	case planned:
+		h.changed = ops.ChangedNothing // whatever it ends as
 		data["digest"], data["plan"] = h.plan.Digest(), h.plan.WithoutData()
 		r.Plan, r.PlannedAt, r.Progress, r.Settings = h.plan, now, "", h.settings
 		r.Shown = ""

@@ -33,6 +33,7 @@ var rooms = []room{
 	{"ops/*test", []string{}, nil},
 	{"bot/slacktest", []string{}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"bot/processtest", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
+	{"bot/crowdtest", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
 	{"bot/chaos", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}}, // tests only
 	{"bot/worldtest", []string{"ops", "ops/awsaccess", "ops/catalog"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
 	{"bot/store/storetest", []string{"bot/store"}, nil},

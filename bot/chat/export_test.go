@@ -24,9 +24,6 @@ func (c *Chat) Interaction(ctx context.Context, did slack.InteractionCallback) a
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }
 
-// Queued tells how many envelopes wait to be handled.
-func (c *Chat) Queued() int { return len(c.intake.queue) }
-
 // Holds keeps to what Slack asks to wait for, in what goes through next.
 func Holds(next http.RoundTripper) http.RoundTripper { return &holds{next: next} }
 

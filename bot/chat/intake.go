@@ -30,9 +30,9 @@ type envelope struct {
 // thing that somebody did.
 func (e envelope) origin() string { return "envelope/" + e.id }
 
-// How much is taken at once. What waits for so long that storing it might come too
-// late is answered by that the bot is busy, and so is what finds the queue full:
-// nobody is left without an answer.
+// How much is taken at once. An envelope that has waited for so long that storing it
+// might come too late is answered by that the bot is busy, and so is one that finds
+// the queue full: nobody is left without an answer.
 const (
 	handlers = 32
 	queued   = 2000
@@ -43,22 +43,47 @@ var tooBusy = unable("The bot has more to do just now than it can take.", "Try a
 // intake is what has come and isn't taken yet.
 type intake struct {
 	queue    chan envelope
+	next     chan envelope // the oldest, for the handler that is free first
 	handling sync.WaitGroup
 
 	mu    sync.Mutex
 	ended bool
 }
 
-func newIntake() intake { return intake{queue: make(chan envelope, queued)} }
+func newIntake() intake {
+	return intake{queue: make(chan envelope, queued), next: make(chan envelope)}
+}
 
 // begin starts those who handle what comes.
 func (c *Chat) begin() {
+	c.intake.handling.Go(c.dispatch)
 	for range handlers {
 		c.intake.handling.Go(func() {
-			for e := range c.intake.queue {
+			for e := range c.intake.next {
 				c.handle(e)
 			}
 		})
+	}
+}
+
+// dispatch gives envelopes to the handlers. One that none of them takes in time is
+// excused in time, also while all of them wait for something slow.
+func (c *Chat) dispatch() {
+	defer close(c.intake.next)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for e := range c.intake.queue {
+		left := time.Until(e.came.Add(waitWithin))
+		if left <= 0 {
+			c.excuse(e)
+			continue
+		}
+		timer.Reset(left)
+		select {
+		case c.intake.next <- e:
+		case <-timer.C:
+			c.excuse(e)
+		}
 	}
 }
 
@@ -107,10 +132,6 @@ func fated(ctx context.Context, fate string) {
 
 // handle does what an envelope asks for and acknowledges it.
 func (c *Chat) handle(e envelope) {
-	if time.Since(e.came) > waitWithin {
-		c.excuse(e)
-		return
-	}
 	fate := "done"
 	ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), fateKey{}, &fate), e.came.Add(answerBy))
 	defer cancel()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/crowdtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
@@ -74,6 +75,7 @@ type office struct {
 func build(t testing.TB, options slacktest.Options) *office {
 	t.Helper()
 	options.TriggerLife = 20 * time.Second // so that forms open on a busy machine, too
+	crowdtest.Enter(t)
 	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
 	o.ada = o.AddUser(slacktest.User{ID: "U0ADA", RealName: "Ada"})

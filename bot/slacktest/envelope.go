@@ -37,8 +37,8 @@ type delivery struct {
 	id      string
 	kind    string
 	payload any
-	attempt int // 0 for the first
-	at      time.Time
+	attempt int       // 0 for the first
+	at      time.Time // when Slack wrote it: what waits for its turn in Slack isn't the app's to answer yet
 	acked   bool
 	late    bool
 	take    func(*Ack) error // what the ack's payload does; under the lock
@@ -121,11 +121,10 @@ func (w *Workspace) deliver(ctx context.Context, d *delivery) (Ack, error) {
 			envelope["retry_attempt"], envelope["retry_reason"] = d.attempt, "timeout"
 		}
 	}
-	d.at = time.Now()
 	d.waiting = make(chan result, 1)
 	w.deliveries[d.id] = append(w.deliveries[d.id], d)
 	w.mu.Unlock()
-	c.write(envelope)
+	c.hand(d, envelope)
 
 	timer := time.NewTimer(w.opts.AckTimeout)
 	defer timer.Stop()

@@ -219,6 +219,16 @@ func (c *Connection) write(v any) {
 	c.put(v)
 }
 
+// hand writes an envelope. The time for its ack runs from then on.
+func (c *Connection) hand(d *delivery, envelope any) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.w.mu.Lock()
+	d.at = time.Now()
+	c.w.mu.Unlock()
+	c.put(envelope)
+}
+
 // put is write for who has writing locked.
 func (c *Connection) put(v any) {
 	if c.frozen() {

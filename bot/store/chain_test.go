@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -34,6 +35,17 @@ func told(t *testing.T) (*store.Store, []store.Event) {
 		t.Fatalf("%d events", len(all))
 	}
 	return s, all
+}
+
+// worked is how long this process has had a core to itself. What others do on the
+// machine doesn't make it longer.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // force does to the database what only its owner could: the triggers go first.
@@ -298,11 +310,11 @@ func TestVerifyingIsFast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	began := time.Now()
+	began := worked(t)
 	if head, broken := verify(t, s); broken != 0 || head.Seq != n {
 		t.Fatalf("the head is %v, event %d is broken", head, broken)
 	}
-	took := time.Since(began)
+	took := worked(t) - began
 	t.Logf("%d events in %v: a million in %v", n, took.Round(time.Millisecond), (took * (1_000_000 / n)).Round(time.Second/10))
 	if million := took * (1_000_000 / n); million > slow*20*time.Second {
 		t.Errorf("a million events would take %v", million)

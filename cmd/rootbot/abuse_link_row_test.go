@@ -63,17 +63,17 @@ var linked = house{
 				i.Fatal(err)
 			}
 			i.hears()
-		}, says: []string{"It was cancelled at GitHub", "nothing was linked"}, tells: []string{"/rootbot link"}},
+		}, says: []string{"It was cancelled at GitHub", "Nothing was changed"}, tells: []string{"/rootbot link"}},
 		{name: "a code typed in the account of somebody whom the settings name", kind: "claimed", try: func(i *intruder) {
 			proves("otter")(i)
 			i.told(i.Member, "which is yours", "That was refused")
-		}, says: []string{"the GitHub login otter is somebody else", "Nothing was linked"}, tells: []string{"otter", "U0OTTER"}},
+		}, says: []string{"the GitHub login otter is somebody else", "Nothing was changed"}, tells: []string{"otter", "U0OTTER"}},
 		{name: "a code typed in an account that another has linked", kind: "claimed", before: func(i *intruder) {
 			i.links(i.second(), "row-first")
 		}, try: func(i *intruder) {
 			proves("row-first")(i)
 			i.told(i.second(), "which is yours", "That was refused")
-		}, says: []string{"is linked to somebody else, who has been told", "Nothing was linked"}, tells: []string{"row-first"}},
+		}, says: []string{"is linked to somebody else, who has been told", "Nothing was changed"}, tells: []string{"row-first"}},
 		{name: "a code that a newer one has replaced", try: func(i *intruder) {
 			old := i.code(i.who)
 			i.code(i.who)
@@ -90,7 +90,7 @@ var linked = house{
 		}, says: []string{"this one doesn't count any more"}, tells: []string{"newer code"}},
 		{name: "a link by a guest", user: slacktest.User{Restricted: true}, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"Guests may not use this"}, tells: []string{"/rootbot link"}},
 		{name: "a link by a stranger in a shared channel", user: slacktest.User{TeamID: elsewhere, Stranger: true}, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{notOurs}},
-		{name: "a link for somebody whom the settings name, with linking switched on", login: "row-settled", try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"they win over a link", "Nothing was linked"}},
+		{name: "a link for somebody whom the settings name, with linking switched on", login: "row-settled", try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"they win over a link", "Nothing was changed"}},
 		{name: "a second account for somebody who has linked one", before: func(i *intruder) { i.links(i.who, "row-kept") }, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"You have linked the GitHub account row-kept", "Nothing was changed"}},
 		{name: "a linked account that was renamed, and its login taken by a member", before: func(i *intruder) {
 			i.GitHub.AddToOrganization("row-swapped")
@@ -209,13 +209,13 @@ var expired = []way{
 		i.code(i.who)
 		i.heard[i.who.ID]++
 		i.hears()
-	}, says: []string{"Nobody typed the code at GitHub in time", "nothing was linked"}, tells: []string{"/rootbot link"}},
+	}, says: []string{"Nobody typed the code at GitHub in time", "Nothing was changed"}, tells: []string{"/rootbot link"}},
 	{name: "a code while GitHub has none to give", before: func(i *intruder) {
 		i.GitHub.Fail("/login/device/code", githubtest.Fault{Status: 503, Times: 1})
-	}, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"GitHub gave no code to type", "nothing was linked"}},
+	}, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"GitHub gave no code to type", "Nothing was changed"}},
 	{name: "a code whose owner GitHub doesn't tell", before: func(i *intruder) {
 		i.GitHub.Fail("/user$", githubtest.Fault{Status: 500, Times: 1})
-	}, try: proves("row-somebody"), says: []string{"GitHub didn't say whose account it is", "nothing was linked"}},
+	}, try: proves("row-somebody"), says: []string{"GitHub didn't say whose account it is", "Nothing was changed"}},
 }
 
 // placed is a house in which everybody may ask who is in the channel.

@@ -97,7 +97,7 @@ var byBeingSomebody = []way{
 
 	{name: "a look at the open requests by somebody whom nobody knows", try: func(i *intruder) { i.types(i.Log, "/rootbot", "requests") }, says: []string{unknown}, tells: []string{"/rootbot requests"}},
 	{name: "a look at what was by a guest", login: "row-curious", user: guest, try: func(i *intruder) { i.types(i.Log, "/rootbot", "history") }, says: []string{"Guests may not use this"}, tells: []string{"/rootbot history"}},
-	{name: "a link for somebody whom the settings name", login: "row-named", try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"they win over a link", "Nothing was linked"}},
+	{name: "a link for somebody whom the settings name", login: "row-named", try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"they win over a link", "Nothing was changed"}},
 	{name: "the end of a link that isn't there", login: "row-unlinked", try: func(i *intruder) { i.types(i.Log, "/rootbot", "unlink") }, says: []string{"nothing was changed"}, tells: []string{"/rootbot unlink"}},
 
 	{name: "an approval by somebody whom nobody knows", try: approves, says: []string{unknown}, tells: []string{"approve"}},
@@ -160,7 +160,7 @@ var troubled = house{
 		{name: "GitHub answers with null", login: "row-null", before: ails(githubtest.Fault{Status: http.StatusOK, Body: "null"}), try: syncs, says: []string{"not an active member", nothing}},
 		{name: "GitHub answers with a state that nobody knows", login: "row-state", before: ails(githubtest.Fault{Status: http.StatusOK, Body: `{"state":"ACTIVE"}`}), try: syncs, says: []string{"not an active member", nothing}},
 		{name: "GitHub answers 204, as to a question for anything else", login: "row-204", before: ails(githubtest.Fault{Status: http.StatusNoContent}), try: syncs, says: []string{"not an active member", nothing}},
-		{name: "an approval while GitHub answers 500", login: "row-500-2", before: ails(githubtest.Fault{Status: 500}), try: approves, says: []string{"GitHub answered 500", cantCheck}, tells: []string{"approve"}},
+		{name: "an approval while GitHub answers 500", login: "row-500-2", before: ails(githubtest.Fault{Status: 500}), try: approves, says: []string{"GitHub answered 500", "changed nothing"}, tells: []string{"approve"}},
 		{name: "an approval while GitHub doesn't accept the bot's token", login: "row-401-2", before: ails(githubtest.Fault{Status: 401}), try: approves, says: []string{"(401)", cantCheck}},
 		{name: "an approval while GitHub gives half an answer", login: "row-half-2", before: ails(githubtest.Fault{Cut: true}), try: approves, says: []string{cantCheck}},
 		{name: "GitHub never answers", login: "row-hang", before: ails(githubtest.Fault{Hang: true}), try: syncs, says: []string{"GitHub did not answer in time", cantCheck}},

@@ -145,7 +145,7 @@ func (e usageError) Error() string { return e.text }
 func main() {
 	// The bot is idle nearly always, so memory is worth more than the collector's time.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+		debug.SetGCPercent(15)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := start(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)

@@ -1,0 +1,80 @@
+// Package crowdtest lets as many tests work beside each other as the machine
+// carries. A test with a bot in it waits more than it works, so two dozen of them
+// fit on two cores that have nothing else to do. The same two dozen starve each
+// other on cores that others keep busy: all of them are late then, also where
+// lateness is what they look for. A test calls Enter before its bot begins.
+package crowdtest
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	few      = 6                     // tests always find room
+	beat     = 10 * time.Millisecond // how often the crowd looks how late it is woken
+	starved  = 10 * time.Millisecond // that late on the average, nobody else is let in
+	patience = time.Minute           // a test waits no longer, so that tests which wait for each other end
+	apart    = 50 * time.Millisecond // between two that come in, so that the first one's weight is felt
+)
+
+// crowd are the tests that work.
+type crowd struct {
+	begin sync.Once
+
+	mu     sync.Mutex
+	late   time.Duration // how late the crowd is woken, on the average of the last second or so
+	inside map[testing.TB]int
+	came   time.Time // the last one
+}
+
+var here = crowd{inside: map[testing.TB]int{}}
+
+// Enter waits until the machine has room for a test. It leaves when it ends. A test
+// that is inside already gets more room at once.
+func Enter(t testing.TB) {
+	t.Helper()
+	here.begin.Do(func() { go here.watch() })
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for begun := time.Now(); !here.admits(t, time.Since(begun) > patience); {
+		<-tick.C
+	}
+	t.Cleanup(func() { here.leave(t) })
+}
+
+func (c *crowd) admits(t testing.TB, anyway bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	room := len(c.inside) < few || c.late < starved && time.Since(c.came) > apart
+	if !room && !anyway && c.inside[t] == 0 {
+		return false
+	}
+	c.inside[t]++
+	c.came = time.Now()
+	return true
+}
+
+func (c *crowd) leave(t testing.TB) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside[t]--; c.inside[t] == 0 {
+		delete(c.inside, t)
+	}
+}
+
+// watch measures how late the process is woken when it wants to be: by the machine,
+// or by its own tests.
+func (c *crowd) watch() {
+	tick := time.NewTimer(beat)
+	for {
+		due := time.Now().Add(beat)
+		tick.Reset(beat)
+		<-tick.C
+		late := time.Since(due)
+		c.mu.Lock()
+		c.late += (late - c.late) / 64
+		c.mu.Unlock()
+	}
+}
