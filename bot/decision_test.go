@@ -63,6 +63,7 @@ var decisions = []step{
 		h: bot.Happening{Kind: "planned", Plan: needing(2, "It is a lot."), Terms: demands(1)}, want: store.Refused,
 		after: func(r *store.Request) {
 			r.Plan, r.PlannedAt, r.Progress, r.Why = needing(2, "It is a lot."), noon, "", "It is a lot."
+			r.Changed = ops.ChangedNothing
 			r.Reason = "It is a lot. It needs 2 approvals, and approvals are given in the chat: ask for it there. Nothing was changed."
 		},
 		tells: []string{store.Plan, store.Card, store.Result},
@@ -76,14 +77,18 @@ var decisions = []step{
 	{
 		name: "a plan with nothing to do ends at once, though approvals are needed",
 		from: store.Planning, h: bot.Happening{Kind: "planned", Plan: planOf(0), Terms: demands(1)}, want: store.Succeeded,
-		after: func(r *store.Request) { r.Plan, r.PlannedAt, r.Progress, r.Need = planOf(0), noon, "", 1 },
+		after: func(r *store.Request) {
+			r.Plan, r.PlannedAt, r.Progress, r.Need, r.Changed = planOf(0), noon, "", 1, ops.ChangedNothing
+		},
 		tells: []string{store.Plan, store.Card, store.Result},
 	},
 	{
 		name: "a preview of a plan that needs approvals asks nobody",
 		from: store.Planning, change: func(r *store.Request) { r.Preview, r.Held = true, "" },
 		h: bot.Happening{Kind: "planned", Plan: planOf(2), Terms: demands(1)}, want: store.Succeeded,
-		after: func(r *store.Request) { r.Plan, r.PlannedAt, r.Progress, r.Need = planOf(2), noon, "", 1 },
+		after: func(r *store.Request) {
+			r.Plan, r.PlannedAt, r.Progress, r.Need, r.Changed = planOf(2), noon, "", 1, ops.ChangedNothing
+		},
 		tells: []string{store.Plan, store.Card},
 	},
 	{

@@ -167,7 +167,9 @@ var steps = []step{
 		name: "the plan of a preview is the end of it",
 		from: store.Planning, change: func(r *store.Request) { r.Preview, r.Held = true, "" },
 		h: bot.Happening{Kind: "planned", Plan: planOf(2)}, want: store.Succeeded,
-		after: func(r *store.Request) { r.Plan, r.PlannedAt, r.Progress = planOf(2), noon, "" },
+		after: func(r *store.Request) {
+			r.Plan, r.PlannedAt, r.Progress, r.Changed = planOf(2), noon, "", ops.ChangedNothing
+		},
 		tells: []string{store.Plan, store.Card},
 	},
 	{

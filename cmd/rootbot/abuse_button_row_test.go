@@ -62,7 +62,7 @@ func own(i *intruder) { i.card = i.asks(i.who, i.login(), i.victim()) }
 var byPressing = []way{
 	{name: "self-approval", actor: otter, try: approves, says: []string{"You asked for this, so somebody else must approve it"}, tells: []string{"approve"}},
 	{name: "self-approval with a button of one's own making", actor: otter, try: presses("approve", ""), says: []string{"You asked for this, so somebody else must approve it"}},
-	{name: "a user ID forged into a button's value", actor: otter, try: presses("approve", ":"+badger), kind: "too-late", says: []string{"Nobody can approve"}},
+	{name: "a user ID forged into a button's value", actor: otter, try: presses("approve", ":"+badger), kind: "too-late", says: []string{"You asked for this"}},
 	{name: "a user ID behind the digest of a button", login: "row-forges", try: presses("approve", ":"+badger), kind: "too-late", says: []string{"The plan has changed", changedNothing}},
 	{name: "a user ID in place of a button's request", login: "row-forges-2", try: pressed("approve", func(i *intruder) string { return badger + ":" + i.standing.digest }), says: []string{"I don't know the request", nothing}, tells: []string{"There is no request U0BADGER"}},
 	{name: "an edited digest", login: "row-edits", try: pressed("approve", func(i *intruder) string { return i.standing.id + ":" + strings.Repeat("0", 64) }), kind: "too-late", says: []string{"The plan has changed", changedNothing}},
@@ -83,7 +83,7 @@ var byPressing = []way{
 	{name: "Run again, on what waits", login: "row-again", try: presses("retry", ""), says: []string{"doesn't apply any more", nothing}, tells: []string{"button retry"}},
 	{name: "Run again, on what was withdrawn", login: "row-again-2", try: pressed("retry", func(i *intruder) string { return i.past.value() }), says: []string{"doesn't apply any more", nothing}},
 	{name: "Run again, on what runs", login: "row-again-3", try: pressed("retry", func(i *intruder) string { return i.broken.value() }), says: []string{"doesn't apply any more", nothing}},
-	{name: "Restore, on what hasn't run", login: "row-undoes", try: presses("undo", ""), kind: "refused", says: []string{"isn't possible while the request is waiting", changedNothing}},
+	{name: "Restore, on what hasn't run", login: "row-undoes", try: presses("undo", ""), kind: "refused", says: []string{"There is nothing to restore", changedNothing}},
 	{name: "a look afterwards at what hasn't run", login: "row-looks", try: presses("reviewed", ""), says: []string{"nothing to look at afterwards"}},
 	{name: "a look afterwards at what was withdrawn", login: "row-looks-2", try: pressed("reviewed", func(i *intruder) string { return i.past.value() }), says: []string{"nothing to look at afterwards"}},
 	{name: "a click on no button at all", login: "row-empty-click", try: func(i *intruder) { i.sends("interactive", i.click("", "", object{"actions": []any{}})) }, says: []string{"I don't know that button", nothing}},
@@ -215,11 +215,6 @@ var (
 		{name: "an approver who is deactivated when it would run", login: "row-fired", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Deleted: true}) }), says: []string{"Not run", "deactivated"}, by: "otter"},
 	}}
 	approverUnsure = house{name: "where nobody can tell what an approver is", settings: twoNeeded, ways: []way{
-		{name: "an approver about whom GitHub says nothing when it would run", login: "row-silent", before: half, lets: []string{"approved"}, try: without(ails(githubtest.Fault{Status: 500})), says: []string{"Not run", "GitHub answered 500"}, by: "otter"},
-		{name: "an approver about whom Slack says nothing when it would run", login: "row-silent-2", before: half, lets: []string{"approved"}, try: without(func(i *intruder) {
-			// It is asked about who presses, who asked, and who approved, in that order.
-			i.Slack.Fail("users.info", slacktest.Fault{}, slacktest.Fault{}, slacktest.Fault{Status: 500})
-		}), says: []string{"Not run", slackMute}, by: "otter"},
 		{name: "an approver who leaves the team in the moment before it would run", login: "row-moment", before: half, lets: []string{"approved"}, try: func(i *intruder) {
 			leaving := "/orgs/*/teams/*/memberships/otter"
 			i.GitHub.Fail(leaving, githubtest.Fault{Times: 1, Delay: time.Second})

@@ -88,7 +88,7 @@ var byForms = []way{
 	{name: "an address that the settings protect", login: "row-protected", plans: true, kind: "unplanned", try: func(i *intruder) {
 		i.reads(i.removal(object{"emails": "break-glass-1@" + worldtest.Domain}), "Not run")
 	}, says: []string{"is protected by the pattern"}},
-	{name: "somebody who is being removed already", login: "row-busy", try: fills(object{"emails": stork}), says: []string{"already under way", "Nothing more was started"}},
+	{name: "somebody who is being removed already", login: "row-busy", try: fills(object{"emails": stork}), says: []string{"already under way", "Your request was not started"}},
 
 	{name: "100 kB of reason", login: "row-reason", try: fills(object{"reason": heap}), says: []string{tooLong}, tells: []string{"reason"}},
 	{name: "a reason with a control character", login: "row-reason-2", try: fills(object{"reason": "left" + bell}), says: []string{unseen}},
@@ -137,8 +137,8 @@ var byForms = []way{
 	{name: "a form of a decision that the bot doesn't know", login: "row-form-4", try: decides("obliterate", "no longer needed"), says: []string{notMine}, tells: []string{"obliterate"}},
 	{name: "a form whose metadata is broken", login: "row-meta", try: submits("decide:reject", broken, because), says: []string{notMine, nothing}, tells: []string{"a form that the bot didn't make"}},
 	{name: "a form whose metadata is another request's", login: "row-meta-2", try: submits("decide:reject", func(i *intruder) string { return metadata(i.standing.id + ":" + i.past.digest) }, because), kind: "too-late", says: []string{"The plan has changed", changedNothing}, tells: []string{"reject"}},
-	{name: "a form whose metadata is a request that doesn't exist", login: "row-meta-3", try: submits("decide:reject", func(*intruder) string { return metadata(noSuchRequest + ":0") }, because), says: []string{"There is no such request", nothing}, tells: []string{"reject"}},
-	{name: "a form whose metadata is no request", login: "row-meta-4", try: submits("decide:reject", func(*intruder) string { return "{}" }, because), says: []string{"There is no such request", nothing}},
+	{name: "a form whose metadata is a request that doesn't exist", login: "row-meta-3", try: submits("decide:reject", func(*intruder) string { return metadata(noSuchRequest + ":0") }, because), says: []string{"There is no such request", changedNothing}, tells: []string{"reject"}},
+	{name: "a form whose metadata is no request", login: "row-meta-4", try: submits("decide:reject", func(*intruder) string { return "{}" }, because), says: []string{"There is no such request", changedNothing}},
 	{name: "a form whose metadata is a request that has ended", login: "row-meta-5", try: submits("decide:reject", func(i *intruder) string { return metadata(i.past.value()) }, because), kind: "too-late", says: []string{"That comes too late", changedNothing}},
 	{name: "a form of approval by who asked", actor: otter, try: func(i *intruder) {
 		i.sends("interactive", i.form("decide:approve", metadata(i.standing.value()), object{"name": text("name", i.standing.email)}))
@@ -215,7 +215,7 @@ var byTyping = []way{
 	{name: "100 kB behind a command", login: "row-types-17", try: asksFor(heap), says: []string{"more than anybody types", nothing}, tells: []string{"/scim-sync"}},
 	{name: "100 kB behind a command that opens a form", login: "row-types-18", try: func(i *intruder) { i.types(i.Desk, "/aws-remove-user", heap) }, says: []string{"more than anybody types", nothing}, tells: []string{"/aws-remove-user"}},
 	{name: "100 kB behind /rootbot", try: func(i *intruder) { i.types(i.Log, "/rootbot", "history "+strings.ReplaceAll(heap, " ", "-")) }, says: []string{unknown}, tells: []string{"/rootbot history"}},
-	{name: "a command in the wrong channel", login: "row-place", try: func(i *intruder) { i.types(i.General, "/aws-remove-user", stork) }, says: []string{"Please type `/aws-remove-user` in <#C0RELIABILITY>", "Nothing was done here"}, tells: []string{"/aws-remove-user"}},
+	{name: "a command in the wrong channel", login: "row-place", try: func(i *intruder) { i.types(i.General, "/aws-remove-user", stork) }, says: []string{"in <#C0RELIABILITY>", "Nothing was changed"}, tells: []string{"/aws-remove-user"}},
 	{name: "a command that the bot doesn't have", login: "row-command", try: func(i *intruder) { i.sends("slash_commands", i.command("/root-shell", "", nil)) }, says: []string{"This bot doesn't offer `/root-shell`", nothing}, tells: []string{"/root-shell"}},
 	{name: "a command without a name", login: "row-command-2", try: func(i *intruder) { i.sends("slash_commands", i.command("", "", nil)) }, says: []string{"This bot doesn't offer", nothing}},
 }
