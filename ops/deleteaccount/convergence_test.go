@@ -110,6 +110,9 @@ func TestAnyProcessMayDie(t *testing.T) {
 				if points < 10 {
 					t.Errorf("only %d points to die at", points)
 				}
+				if way.disabled && way.grace == 0 {
+					return // its steps are those of a way with more of them
+				}
 				for n := 1; n <= points; n++ {
 					same(fmt.Sprintf("killed at point %d", n), func(w *opstest.Walk) { w.Kill = n })
 				}

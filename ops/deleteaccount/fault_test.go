@@ -388,6 +388,11 @@ func TestFollow(t *testing.T) {
 		}
 		w.done()
 	})
+}
+
+// An account that has left the organisation is neither closed nor restored.
+func TestVanished(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"disable", "close"} {
 		t.Run("not what vanished before the step "+step, func(t *testing.T) {
 			t.Parallel()

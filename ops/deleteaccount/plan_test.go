@@ -226,96 +226,99 @@ func TestPlanCountsTheQuota(t *testing.T) {
 	}
 }
 
+// shapes are what a plan looks like in the ways that an installer may choose.
+var shapes = []struct {
+	name              string
+	disabled, closed  bool
+	grace             time.Duration
+	arrange           func(*world)
+	steps             []string
+	summary           string
+	effects, warnings func(*world) []string
+}{
+	{
+		name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it 14 days later, on ${end} if this is approved at once, unless a member presses Restore.",
+		steps: []string{"disable", "grace: Wait 14 days, in which a member can press Restore", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from",
+				"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
+				w.closing(w.disabled),
+				"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
+			}
+		},
+	},
+	{
+		name: "without grace", disabled: true, closed: true, summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from",
+				"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
+				w.closing(w.disabled),
+				"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
+			}
+		},
+	},
+	{
+		name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 1h30m later, on ${end} if this is approved at once, unless a member presses Restore.",
+		steps: []string{"disable", "grace: Wait 1h30m, in which a member can press Restore", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from",
+				"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
+				w.closing(w.disabled),
+			}
+		},
+	},
+	{
+		name: "without a unit for disabled accounts", closed: true, summary: "Close account " + sinkingText + ".", steps: []string{"close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{w.closing(w.ponds), "Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.closed)}
+		},
+	},
+	{
+		name: "without units", summary: "Close account " + sinkingText + ".", steps: []string{"close", "follow", "archive"},
+		effects: func(w *world) []string { return []string{w.closing(w.ponds)} },
+	},
+	{
+		name: "of an account in the root", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.o.Root()) },
+		summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from",
+				"Move account " + sinkingText + " from " + w.unit(w.o.Root()) + " to " + w.unit(w.disabled),
+				w.closing(w.disabled),
+				"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
+			}
+		},
+	},
+	{
+		name: "of an account that is disabled by hand", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.disabled) },
+		summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from", w.closing(w.disabled),
+				"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
+			}
+		},
+	},
+	{
+		name: "of an open account among the closed ones", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.closed) },
+		summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
+		effects: func(w *world) []string {
+			return []string{
+				"Tag account " + sinkingText + " with closure-request and closure-from",
+				"Move account " + sinkingText + " from " + w.unit(w.closed) + " to " + w.unit(w.disabled),
+				w.closing(w.disabled),
+				"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
+			}
+		},
+	},
+}
+
 func TestPlanNamesEverythingByItsID(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name              string
-		disabled, closed  bool
-		grace             time.Duration
-		arrange           func(*world)
-		steps             []string
-		summary           string
-		effects, warnings func(*world) []string
-	}{
-		{
-			name: "with both units", disabled: true, closed: true, grace: 14 * day, summary: "Disable account " + sinkingText + " now, and close it 14 days later, on ${end} if this is approved at once, unless a member presses Restore.",
-			steps: []string{"disable", "grace: Wait 14 days, in which a member can press Restore", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from",
-					"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
-					w.closing(w.disabled),
-					"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
-				}
-			},
-		},
-		{
-			name: "without grace", disabled: true, closed: true, summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from",
-					"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
-					w.closing(w.disabled),
-					"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
-				}
-			},
-		},
-		{
-			name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 1h30m later, on ${end} if this is approved at once, unless a member presses Restore.",
-			steps: []string{"disable", "grace: Wait 1h30m, in which a member can press Restore", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from",
-					"Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.disabled),
-					w.closing(w.disabled),
-				}
-			},
-		},
-		{
-			name: "without a unit for disabled accounts", closed: true, summary: "Close account " + sinkingText + ".", steps: []string{"close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{w.closing(w.ponds), "Move account " + sinkingText + " from " + w.unit(w.ponds) + " to " + w.unit(w.closed)}
-			},
-		},
-		{
-			name: "without units", summary: "Close account " + sinkingText + ".", steps: []string{"close", "follow", "archive"},
-			effects: func(w *world) []string { return []string{w.closing(w.ponds)} },
-		},
-		{
-			name: "of an account in the root", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.o.Root()) },
-			summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from",
-					"Move account " + sinkingText + " from " + w.unit(w.o.Root()) + " to " + w.unit(w.disabled),
-					w.closing(w.disabled),
-					"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
-				}
-			},
-		},
-		{
-			name: "of an account that is disabled by hand", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.disabled) },
-			summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from", w.closing(w.disabled),
-					"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
-				}
-			},
-		},
-		{
-			name: "of an open account among the closed ones", disabled: true, closed: true, arrange: func(w *world) { w.o.Move(sinking, w.closed) },
-			summary: "Close account " + sinkingText + ".", steps: []string{"disable", "close", "follow", "archive"},
-			effects: func(w *world) []string {
-				return []string{
-					"Tag account " + sinkingText + " with closure-request and closure-from",
-					"Move account " + sinkingText + " from " + w.unit(w.closed) + " to " + w.unit(w.disabled),
-					w.closing(w.disabled),
-					"Move account " + sinkingText + " from " + w.unit(w.disabled) + " to " + w.unit(w.closed),
-				}
-			},
-		},
-	} {
+	for _, test := range shapes {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
