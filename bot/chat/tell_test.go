@@ -180,8 +180,14 @@ func TestWhatSlackRefusesIsToldInAnotherWay(t *testing.T) {
 		state store.State
 		with  func(*store.Request)
 	}{
-		{store.Card, store.Failed, failed}, {store.Result, store.Failed, failed}, {store.Note, store.Waiting, nil}, {store.Ask, store.Waiting, lifted},
-		{store.Direct, store.Failed, failed}, {store.Glass, store.Failed, broken}, {store.GlassDue, store.Failed, broken}, {store.Restore, store.Undoing, broken},
+		{store.Card, store.Failed, failed},
+		{store.Result, store.Failed, failed},
+		{store.Note, store.Waiting, nil},
+		{store.Ask, store.Waiting, lifted},
+		{store.Direct, store.Failed, failed},
+		{store.Glass, store.Failed, broken},
+		{store.GlassDue, store.Failed, broken},
+		{store.Restore, store.Undoing, broken},
 	} {
 		for _, how := range []struct {
 			name string

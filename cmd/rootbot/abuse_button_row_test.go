@@ -83,6 +83,8 @@ var byPressing = []way{
 	{name: "Run again, on what waits", login: "row-again", try: presses("retry", ""), says: []string{"doesn't apply any more", nothing}, tells: []string{"button retry"}},
 	{name: "Run again, on what was withdrawn", login: "row-again-2", try: pressed("retry", func(i *intruder) string { return i.past.value() }), says: []string{"doesn't apply any more", nothing}},
 	{name: "Run again, on what runs", login: "row-again-3", try: pressed("retry", func(i *intruder) string { return i.broken.value() }), says: []string{"doesn't apply any more", nothing}},
+	{name: "Quarantine again, on what stands", login: "row-anew", try: presses("quarantine-again", ""), kind: "refused", says: []string{"decided already", changedNothing}},
+	{name: "Quarantine again, for a plan that was made up", login: "row-anew-2", try: presses("quarantine-again", "0"), kind: "too-late", says: []string{"decided already", changedNothing}},
 	{name: "Restore, on what hasn't run", login: "row-undoes", try: presses("undo", ""), kind: "refused", says: []string{"There is nothing to restore", changedNothing}},
 	{name: "a look afterwards at what hasn't run", login: "row-looks", try: presses("reviewed", ""), says: []string{"nothing to look at afterwards"}},
 	{name: "a look afterwards at what was withdrawn", login: "row-looks-2", try: pressed("reviewed", func(i *intruder) string { return i.past.value() }), says: []string{"nothing to look at afterwards"}},

@@ -25,18 +25,36 @@ func TestWhatCouldNotBeReadIsNotKnown(t *testing.T) {
 		summary string
 		moved   bool
 	}{
-		{"its state", func(w *world) { w.aws.Fail("organizations:DescribeAccount", denied) },
-			[]string{"Closed (not known)", "In ${closed} (not known)"}, "AWS refused organizations:DescribeAccount to the role " + lookRole + ".", "Its state couldn't be read.", false},
-		{"where it is", func(w *world) { w.aws.Fail("organizations:ListParents", denied) },
-			[]string{"State SUSPENDED (confirmed)", "In ${closed} (not known)"}, "AWS refused organizations:ListParents to the role " + lookRole + ".", "is closed. AWS's support can reinstate it until", false},
-		{"its state, after it was moved", func(w *world) { w.aws.Fail("organizations:DescribeAccount", later) },
-			[]string{"Closed (not known)", "In ${closed} (not known)"}, "AWS refused organizations:DescribeAccount", "Its state couldn't be read.", true},
-		{"its state, for days", func(w *world) { w.breaks("DescribeAccount", 2*day) },
-			[]string{"Closed (not known)", "In ${closed} (not known)"}, "AWS answered organizations:DescribeAccount with ServiceException", "Its state couldn't be read.", false},
-		{"what AWS doesn't say", func(w *world) { w.o.SetState(sinking, "", "") },
-			[]string{"State unknown (not known)", "In Root / Closed accounts (${id}) (confirmed)"}, "", "Its state is unknown now.", true},
-		{"what has vanished", func(w *world) { w.o.RemoveAccount(sinking) },
-			[]string{"Closed (not known)", "In ${closed} (not known)"}, "an account that isn't in the organisation can't be read", "and it is not in the organisation any more.", false},
+		{
+			"its state", func(w *world) { w.aws.Fail("organizations:DescribeAccount", denied) },
+			[]string{"Closed (not known)", "In ${closed} (not known)"},
+			"AWS refused organizations:DescribeAccount to the role " + lookRole + ".", "Its state couldn't be read.", false,
+		},
+		{
+			"where it is", func(w *world) { w.aws.Fail("organizations:ListParents", denied) },
+			[]string{"State SUSPENDED (confirmed)", "In ${closed} (not known)"},
+			"AWS refused organizations:ListParents to the role " + lookRole + ".", "is closed. AWS's support can reinstate it until", false,
+		},
+		{
+			"its state, after it was moved", func(w *world) { w.aws.Fail("organizations:DescribeAccount", later) },
+			[]string{"Closed (not known)", "In ${closed} (not known)"},
+			"AWS refused organizations:DescribeAccount", "Its state couldn't be read.", true,
+		},
+		{
+			"its state, for days", func(w *world) { w.breaks("DescribeAccount", 2*day) },
+			[]string{"Closed (not known)", "In ${closed} (not known)"},
+			"AWS answered organizations:DescribeAccount with ServiceException", "Its state couldn't be read.", false,
+		},
+		{
+			"what AWS doesn't say", func(w *world) { w.o.SetState(sinking, "", "") },
+			[]string{"State unknown (not known)", "In Root / Closed accounts (${id}) (confirmed)"},
+			"", "Its state is unknown now.", true,
+		},
+		{
+			"what has vanished", func(w *world) { w.o.RemoveAccount(sinking) },
+			[]string{"Closed (not known)", "In ${closed} (not known)"},
+			"an account that isn't in the organisation can't be read", "and it is not in the organisation any more.", false,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

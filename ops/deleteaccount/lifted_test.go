@@ -21,8 +21,10 @@ var liftings = []struct {
 	lift func(*world)
 	says string
 }{
-	{"it was moved back", func(w *world) { w.o.Move(sinking, w.ponds) },
-		"Account " + sinkingText + " was moved back by hand: it is in Root / Workloads / Ponds (${ponds}). It can be used again."},
+	{
+		"it was moved back", func(w *world) { w.o.Move(sinking, w.ponds) },
+		"Account " + sinkingText + " was moved back by hand: it is in Root / Workloads / Ponds (${ponds}). It can be used again.",
+	},
 	{"it was moved back and its tags were removed", func(w *world) {
 		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) {
 			a.Parent = w.ponds
@@ -30,8 +32,10 @@ var liftings = []struct {
 			delete(a.Tags, "closure-from")
 		})
 	}, "was moved back by hand: it is in Root / Workloads / Ponds (${ponds}). It can be used again."},
-	{"it was moved elsewhere", func(w *world) { w.o.Move(sinking, w.workloads) },
-		"Account " + sinkingText + " was moved by hand: it is in Root / Workloads (${workloads}), not in Disabled accounts (${disabled})."},
+	{
+		"it was moved elsewhere", func(w *world) { w.o.Move(sinking, w.workloads) },
+		"Account " + sinkingText + " was moved by hand: it is in Root / Workloads (${workloads}), not in Disabled accounts (${disabled}).",
+	},
 	{"its tag was removed", func(w *world) {
 		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { delete(a.Tags, "closure-request") })
 	}, "Account " + sinkingText + " is still in Disabled accounts (${disabled}), but its tag closure-request was removed by hand."},

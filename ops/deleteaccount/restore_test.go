@@ -170,10 +170,14 @@ func TestRestoreIsRefused(t *testing.T) {
 		{"for a tag that people have removed", func(w *world) {
 			w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { delete(a.Tags, "closure-request") })
 		}, "the tag closure-request of this request was taken from it by hand, so it isn't known whose it is. If it is to be used again, move it to Ponds (${ponds}) in the console."},
-		{"where people moved it elsewhere", func(w *world) { w.o.Move(sinking, w.workloads) },
-			"Account " + sinkingText + " was moved by hand: it is in Root / Workloads (${workloads})."},
-		{"while it is being closed", func(w *world) { w.o.SetState(sinking, "PENDING_CLOSURE", "") },
-			"AWS is closing account " + sinkingText + ", or has closed it: its state is PENDING_CLOSURE. AWS's support can reinstate it for 90 days."},
+		{
+			"where people moved it elsewhere", func(w *world) { w.o.Move(sinking, w.workloads) },
+			"Account " + sinkingText + " was moved by hand: it is in Root / Workloads (${workloads}).",
+		},
+		{
+			"while it is being closed", func(w *world) { w.o.SetState(sinking, "PENDING_CLOSURE", "") },
+			"AWS is closing account " + sinkingText + ", or has closed it: its state is PENDING_CLOSURE. AWS's support can reinstate it for 90 days.",
+		},
 		{"when it is closed", func(w *world) { w.o.SetState(sinking, "", "SUSPENDED") }, "its state is SUSPENDED. AWS's support"},
 		{"where its unit is gone", func(w *world) {
 			w.o.Move(neighbour, w.o.Root())

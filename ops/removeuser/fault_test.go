@@ -27,10 +27,14 @@ func TestNobodyThere(t *testing.T) {
 			{"but with a letter too many", "jo.doee@softwire.com", nil, []string{"Check the spelling; similar: " + namesake + "."}},
 			{"but with two letters changed round", "an.nother@softwire.com", nil, []string{"similar: ann.other@softwire.com."}},
 			{"among more users than stand on a page", "jo.doee@softwire.com", func(w *world) { w.aws.SetPageSize(1) }, []string{"similar: " + namesake + "."}},
-			{"and the names can't be listed", "jo.doee@softwire.com", func(w *world) { w.aws.Fail("iam:ListUsers", awstest.Fault{Code: "AccessDenied"}) },
-				[]string{"No IAM user is called jo.doee@softwire.com. Check the spelling."}},
-			{"and only users who may not be removed are called alike", "root@softwire.com", func(w *world) { w.iam.AddUser(awstest.IAMUser{Name: "root@elsewhere.com"}) },
-				[]string{"No IAM user is called root@softwire.com. Check the spelling."}},
+			{
+				"and the names can't be listed", "jo.doee@softwire.com", func(w *world) { w.aws.Fail("iam:ListUsers", awstest.Fault{Code: "AccessDenied"}) },
+				[]string{"No IAM user is called jo.doee@softwire.com. Check the spelling."},
+			},
+			{
+				"and only users who may not be removed are called alike", "root@softwire.com", func(w *world) { w.iam.AddUser(awstest.IAMUser{Name: "root@elsewhere.com"}) },
+				[]string{"No IAM user is called root@softwire.com. Check the spelling."},
+			},
 		} {
 			t.Run(mode+" "+test.name, func(t *testing.T) {
 				t.Parallel()

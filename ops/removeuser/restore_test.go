@@ -56,8 +56,10 @@ var restores = []struct {
 	{
 		name:   "with earlier tags",
 		before: func(u *awstest.IAMUser) { u.Tags["quarantined-at"] = "once" },
-		want: []string{"Activate access key KEY", "Put back the earlier tags quarantined-at of " + leaver, "Remove the tags removal-request, quarantined-keys from " + leaver,
-			"Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)"},
+		want: []string{
+			"Activate access key KEY", "Put back the earlier tags quarantined-at of " + leaver, "Remove the tags removal-request, quarantined-keys from " + leaver,
+			"Detach " + awstest.AWSDenyAll + " from IAM user " + leaver + " (ID)",
+		},
 	},
 	{
 		name:   "with deny-all as boundary",

@@ -95,48 +95,68 @@ func TestWhetherTheFunctionTried(t *testing.T) {
 		note   string
 	}{
 		{
-			"the log can't be read", awstest.SyncFaults{Drop: []string{"hubot"}}, func(w *world) {
+			"the log can't be read",
+			awstest.SyncFaults{Drop: []string{"hubot"}},
+			func(w *world) {
 				w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "AccessDeniedException"})
 			}, nil,
 			"People: hubot was not created (failed), whether the function tried isn't known: its log couldn't be read", "The function's log couldn't be read",
 		},
 		{
-			"the log can't be read again", awstest.SyncFaults{Drop: []string{"hubot"}}, nil, func(w *world) {
+			"the log can't be read again",
+			awstest.SyncFaults{Drop: []string{"hubot"}},
+			nil, func(w *world) {
 				w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "ServiceUnavailableException", Status: 503})
 			},
 			"People: hubot was not created (failed), whether the function tried isn't known: its log couldn't be read to its end", "The function's log couldn't be read again to look for faults in it.",
 		},
 		{
-			"the log has no end", awstest.SyncFaults{BlindToNewGroups: true, NoReport: true}, nil, nil,
+			"the log has no end",
+			awstest.SyncFaults{BlindToNewGroups: true, NoReport: true},
+			nil, nil,
 			"People: hubot is not in newcomers (failed), whether the function tried isn't known: its log has no end", "Lambda's report line didn't come.",
 		},
 		{
-			"a line can't be read", awstest.SyncFaults{BlindToNewGroups: true, Noise: []string{"~~~ what is this ~~~", "~~~ and this ~~~"}}, nil, nil,
+			"a line can't be read",
+			awstest.SyncFaults{BlindToNewGroups: true, Noise: []string{"~~~ what is this ~~~", "~~~ and this ~~~"}},
+			nil, nil,
 			"People: hubot is not in newcomers (failed), whether the function tried isn't known: 2 of 17 log lines are in a form that I can't read",
 			"2 of 17 log lines are in a form that I can't read, so what the function tried isn't known.",
 		},
 		{
-			"the function crashed before", awstest.SyncFaults{CrashAfter: 1}, nil, nil,
+			"the function crashed before",
+			awstest.SyncFaults{CrashAfter: 1},
+			nil, nil,
 			"People: mona is not in platform (failed), the function stopped before it got there", "",
 		},
 		{
-			"the function was stopped before", awstest.SyncFaults{TimeOutAfter: 1}, nil, nil,
+			"the function was stopped before",
+			awstest.SyncFaults{TimeOutAfter: 1},
+			nil, nil,
 			"People: mona is not in platform (failed), the function stopped before it got there", "",
 		},
 		{
-			"the function passed it over", awstest.SyncFaults{BlindToNewGroups: true}, nil, nil,
+			"the function passed it over",
+			awstest.SyncFaults{BlindToNewGroups: true},
+			nil, nil,
 			"People: hubot is not in newcomers (failed), the function came to its end without trying it", "",
 		},
 		{
-			"the function tried", awstest.SyncFaults{Drop: []string{"mona in platform"}}, nil, nil,
+			"the function tried",
+			awstest.SyncFaults{Drop: []string{"mona in platform"}},
+			nil, nil,
 			"People: mona is not in platform (attempted but not there), the function tried to add them and it didn't take", "",
 		},
 		{
-			"GitHub can't be asked, and the log shows no try", awstest.SyncFaults{BlindToNewGroups: true}, nil, github,
+			"GitHub can't be asked, and the log shows no try",
+			awstest.SyncFaults{BlindToNewGroups: true},
+			nil, github,
 			"People: hubot is not in newcomers (not known), GitHub couldn't be asked whether that is still due", "GitHub couldn't be asked which changes are still due. GitHub answered 502",
 		},
 		{
-			"GitHub can't be asked, and the function tried", awstest.SyncFaults{Drop: []string{"mona in platform"}}, nil, github,
+			"GitHub can't be asked, and the function tried",
+			awstest.SyncFaults{Drop: []string{"mona in platform"}},
+			nil, github,
 			"People: mona is not in platform (attempted but not there), the function tried to add them and it didn't take", "GitHub couldn't be asked which changes are still due. GitHub answered 502",
 		},
 	} {

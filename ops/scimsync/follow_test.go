@@ -14,8 +14,10 @@ import (
 
 // speaksJSON replaces the function by the same one with another log.
 func (w *world) speaksJSON(level string, faults awstest.SyncFaults) {
-	w.sync = w.aws.AddSyncFunction(awstest.SyncFunction{EmailSuffix: suffix, LogFormat: "JSON", SystemLogLevel: level, Faults: faults,
-		Teams: func() ([]awstest.Team, error) { return awstest.TeamsOf(w.github.Teams())() }})
+	w.sync = w.aws.AddSyncFunction(awstest.SyncFunction{
+		EmailSuffix: suffix, LogFormat: "JSON", SystemLogLevel: level, Faults: faults,
+		Teams: func() ([]awstest.Team, error) { return awstest.TeamsOf(w.github.Teams())() },
+	})
 }
 
 // The end of a run is known by Lambda's report, or by Identity Center having every

@@ -67,12 +67,21 @@ func TestRetry(t *testing.T) {
 		{"what won't pass ends the step", []call{{err: final}}, []string{"gave up"}},
 		{"a run that the desk stopped isn't tried again", []call{{err: halt}}, []string{"gave up"}},
 		{"it is tried for six hours", []call{{err: passing}, {at: 5 * time.Hour, err: passing}, {at: 7 * time.Hour, err: passing}}, []string{"again", "again", "gave up"}},
-		{"the time counts from the first failure, not from the step's beginning",
-			[]call{{err: waits}, {at: 30 * time.Hour, err: passing}, {at: 35 * time.Hour, err: passing}, {at: 37 * time.Hour, err: passing}}, []string{"waits", "again", "again", "gave up"}},
-		{"each trouble has its own time",
-			[]call{{err: passing}, {at: time.Hour, err: waits}, {at: 30 * time.Hour, err: passing}, {at: 31 * time.Hour, err: nil}}, []string{"again", "waits", "again", "done"}},
-		{"the trouble of an earlier step isn't this one's",
-			[]call{{err: passing}, {at: 7 * time.Hour, err: passing}, {step: 1, err: passing}, {step: 1, at: time.Hour, err: nil}}, []string{"again", "gave up", "again", "done"}},
+		{
+			"the time counts from the first failure, not from the step's beginning",
+			[]call{{err: waits}, {at: 30 * time.Hour, err: passing}, {at: 35 * time.Hour, err: passing}, {at: 37 * time.Hour, err: passing}},
+			[]string{"waits", "again", "again", "gave up"},
+		},
+		{
+			"each trouble has its own time",
+			[]call{{err: passing}, {at: time.Hour, err: waits}, {at: 30 * time.Hour, err: passing}, {at: 31 * time.Hour, err: nil}},
+			[]string{"again", "waits", "again", "done"},
+		},
+		{
+			"the trouble of an earlier step isn't this one's",
+			[]call{{err: passing}, {at: 7 * time.Hour, err: passing}, {step: 1, err: passing}, {step: 1, at: time.Hour, err: nil}},
+			[]string{"again", "gave up", "again", "done"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
