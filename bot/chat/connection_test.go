@@ -202,8 +202,8 @@ func TestWhoFindsTheBotBusyIsToldSo(t *testing.T) {
 		})
 	}
 	waiting.Wait()
-	whispered.Wait()
 	close(held)
+	whispered.Wait()
 	typing.Wait()
 	for _, r := range o.requests() {
 		if r.Asker.User != o.ada.ID {

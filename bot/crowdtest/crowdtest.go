@@ -6,7 +6,9 @@
 package crowdtest
 
 import (
+	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -14,9 +16,9 @@ import (
 const (
 	few      = 6                     // tests always find room
 	beat     = 10 * time.Millisecond // how often the crowd looks how late it is woken
-	starved  = 10 * time.Millisecond // that late on the average, nobody else is let in
+	starved  = 4 * time.Millisecond  // that late on the average, nobody else is let in
 	patience = time.Minute           // a test waits no longer, so that tests which wait for each other end
-	apart    = 50 * time.Millisecond // between two that come in, so that the first one's weight is felt
+	apart    = 75 * time.Millisecond // between two that come in, so that the first one's weight is felt
 )
 
 // crowd are the tests that work.
@@ -24,6 +26,7 @@ type crowd struct {
 	begin sync.Once
 
 	mu     sync.Mutex
+	given  time.Duration // that the process has been awake on time
 	late   time.Duration // how late the crowd is woken, on the average of the last second or so
 	inside map[testing.TB]int
 	came   time.Time // the last one
@@ -42,6 +45,44 @@ func Enter(t testing.TB) {
 		<-tick.C
 	}
 	t.Cleanup(func() { here.leave(t) })
+}
+
+// Given is a clock that stands still while the machine doesn't let the process work.
+// A test measures its patience by it where it waits for what must come some day;
+// what the bot promises in time is measured by a real clock.
+func Given() time.Duration {
+	here.begin.Do(func() { go here.watch() })
+	here.mu.Lock()
+	defer here.mu.Unlock()
+	return here.given
+}
+
+// Share is the part of the machine's cores that the process gets while others work:
+// 1 if they are all its own, but for a tenth.
+func Share() (float64, error) {
+	var before, after syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &before); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	var all sync.WaitGroup
+	for range runtime.NumCPU() {
+		all.Go(func() {
+			for time.Since(began) < 300*time.Millisecond {
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(began) * time.Duration(runtime.NumCPU())
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &after); err != nil {
+		return 0, err
+	}
+	worked := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	share := float64(worked) / float64(took)
+	if share > 0.9 {
+		share = 1
+	}
+	return share, nil
 }
 
 func (c *crowd) admits(t testing.TB, anyway bool) bool {
@@ -75,6 +116,7 @@ func (c *crowd) watch() {
 		late := time.Since(due)
 		c.mu.Lock()
 		c.late += (late - c.late) / 64
+		c.given += beat
 		c.mu.Unlock()
 	}
 }
