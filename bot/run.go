@@ -97,6 +97,9 @@ func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
 		if irreversible && now.FinalAt.IsZero() && now.State != store.Undoing {
 			now.FinalAt = at
 		}
+		if r.operation.Undo == "" {
+			return store.Change{}, nil // nobody can restore it, so there is nothing to offer
+		}
 		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}, {Request: now.ID, Kind: store.Card}}}, nil
 	})
 	if errors.Is(err, store.ErrStale) {
