@@ -87,7 +87,12 @@ func removeUser(s *scene) {
 			})
 		})
 	}
-	s.until("the pull request", s.GitHub.Wait, func() bool { return len(s.GitHub.Pulls(worldtest.UsersRepo)) > 0 })
+	// Who merges sooner isn't called to it, and then less is said.
+	s.until("the call to merge", s.Slack.Wait, func() bool {
+		return slices.ContainsFunc(s.Slack.Thread(s.Desk.ID, ask.ThreadTS), func(m slacktest.Message) bool {
+			return strings.Contains(m.PlainText(), "Please merge")
+		})
+	})
 	if err := s.GitHub.Merge(worldtest.UsersRepo, s.GitHub.Pulls(worldtest.UsersRepo)[0].Number, "badger"); err != nil {
 		s.Fatal(err)
 	}
