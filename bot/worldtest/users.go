@@ -80,7 +80,9 @@ func (w *World) apply() {
 		if strings.Contains(text, `"`+name+`"`) {
 			continue
 		}
+		w.unapplied.Add(1)
 		w.applying.Go(func() {
+			defer w.unapplied.Add(-1)
 			stripped := func() bool {
 				u, ok := w.IAM.User(name)
 				return !ok || len(u.Attached) == 0 && len(u.Inline) == 0
@@ -91,6 +93,9 @@ func (w *World) apply() {
 		})
 	}
 }
+
+// Applying tells whether Terraform hasn't done yet what was merged.
+func (w *World) Applying() bool { return w.unapplied.Load() > 0 }
 
 // resource is a user's name in Terraform.
 func resource(name string) string {

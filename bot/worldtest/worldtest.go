@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/slacktest"
@@ -68,10 +69,11 @@ type World struct {
 
 	disabled, closed string // organizational units
 
-	open     context.Context // until Close
-	close    context.CancelFunc
-	applying sync.WaitGroup
-	Joiner   string // a login that the next sync puts into two teams
+	open      context.Context // until Close
+	close     context.CancelFunc
+	applying  sync.WaitGroup
+	unapplied atomic.Int32 // of what applying does
+	Joiner    string       // a login that the next sync puts into two teams
 }
 
 // New starts a world in which GitHub and Identity Center have drifted apart.

@@ -186,6 +186,7 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	end := closing.Add(longest)
+	seen := run.Now() // the account may be closed while this step reads on
 	a, err := describe(ctx, look, targetOf(r))
 	if err != nil {
 		return o.explainLook(err)
@@ -195,7 +196,7 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 		return run.Log(ctx, ops.Line{Key: "vanished", Level: ops.Warning, Text: fmt.Sprintf("Account %s is not in the organisation any more.", targetOf(r))})
 	case a.gone():
 		return run.Log(ctx, ops.Line{Key: "closed", Level: ops.Change, Text: fmt.Sprintf("Account %s is closed.", a)})
-	case run.Now().After(end):
+	case seen.After(end):
 		return &ops.Error{
 			Kind: ops.Unknown, What: fmt.Sprintf("AWS accepted on %s that account %s is closed. A week later its state still is %s.", moment(closing), a, a.State),
 			Next: "Look at it in the console, and ask AWS's support.",

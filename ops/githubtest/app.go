@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -91,13 +92,23 @@ func (s *Server) AddApp(app App) App {
 	return app
 }
 
+// privateKey is the key of every App that brings none. To make one takes longer than
+// all else that a server needs, so it is made once.
+var privateKey = sync.OnceValues(func() (string, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), nil
+})
+
 func (a *App) readKeys() error {
 	if a.PrivateKey == "" && a.PublicKey == "" {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		made, err := privateKey()
 		if err != nil {
 			return err
 		}
-		a.PrivateKey = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+		a.PrivateKey = made
 	}
 	if a.PublicKey == "" {
 		block, _ := pem.Decode([]byte(a.PrivateKey))

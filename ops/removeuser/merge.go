@@ -135,6 +135,7 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
+	seen := run.Now() // the user may go while this step reads on
 	user, err := readUser(ctx, look, userOf(r))
 	switch {
 	case err != nil:
@@ -157,7 +158,7 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 		}
 	}
 	end := emptied.Add(applyWithin)
-	if run.Now().After(end) {
+	if seen.After(end) {
 		return &ops.Error{
 			Kind: ops.Unavailable,
 			What: fmt.Sprintf("Pull request %s#%d was merged at %s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.",

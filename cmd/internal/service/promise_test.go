@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
@@ -110,7 +110,7 @@ func newPromise(t *testing.T, name string, at int, happens turn) *promise {
 		t.Fatal(err)
 	}
 	env := p.w.Env()
-	env["DATABASE_URL"] = "sqlite:" + filepath.Join(t.TempDir(), "rootbot.db")
+	env["DATABASE_URL"] = "sqlite:" + storetest.File(t)
 	environment.Lock()
 	for key, value := range env {
 		os.Setenv(key, value)
@@ -204,12 +204,11 @@ func (p *promise) request(id string) store.Request {
 	return r
 }
 
-// until waits for a request, and moves the world on meanwhile: a day at a time, with
-// every pull request merged.
+// until waits for a request, and moves the world on meanwhile: half of what the run
+// waits for at a time, with every pull request merged.
 func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
 	p.t.Helper()
 	end := time.After(5 * time.Minute)
-	var merged time.Time
 	for {
 		r := p.request(id)
 		if ok(r) {
@@ -219,16 +218,15 @@ func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
 			for _, pull := range p.w.GitHub.Pulls(worldtest.UsersRepo) {
 				if pull.State == "open" {
 					p.w.GitHub.Merge(worldtest.UsersRepo, pull.Number, "stoat")
-					merged = time.Now()
 				}
 			}
 		}
 		select {
 		case <-p.s.Store.Woken():
 		case <-time.After(150 * time.Millisecond):
-			// Terraform takes no days to apply what was merged.
-			if r.State == store.Running && r.HeldUp == "" && time.Since(merged) > 5*time.Second {
-				p.forward(13 * time.Hour)
+			// Terraform takes no days to apply a merged pull request.
+			if r.State == store.Running && r.HeldUp == "" && !p.w.Applying() {
+				p.forward(max(13*time.Hour, r.Waits.Until.Sub(p.now())/2))
 			}
 			if err := p.s.Store.AnswerClick(p.t.Context(), store.Click{Request: id}, store.Change{Wake: true}); err != nil {
 				p.t.Fatal(err)
