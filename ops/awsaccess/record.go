@@ -41,7 +41,7 @@ func recording(record Recorder, r ops.Request, credentials aws.CredentialsProvid
 			} else if err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, &ops.Error{
 					Kind: ops.Unavailable, Err: err, Passing: true,
-					What: "The bot couldn't record what it was about to do, so it didn't do it: " + call.Action + " was not called.", Next: "Tell whoever runs the bot.",
+					What: "The bot couldn't write " + call.Action + " into its record. It calls nothing that it hasn't recorded.", Next: "Tell the people who run the bot.",
 				}
 			}
 			out, metadata, err := next.HandleInitialize(middleware.WithStackValue(ctx, triesKey{}, new(int)), in)
