@@ -230,7 +230,7 @@ func TestDisabledAgainByAProcessThatDies(t *testing.T) {
 		return points
 	}
 	points := again(0)
-	for n := 1; n <= points; n++ {
+	for _, n := range opstest.Some(t, points, 5) {
 		again(n)
 	}
 }

@@ -1,0 +1,30 @@
+package opstest
+
+import (
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// every is for CI: a test plays all of its cases there, and some of them elsewhere.
+var every = flag.Bool("every", false, "play all cases where a test else draws some of them")
+
+// Every tells whether all cases are to be played, which takes minutes.
+func Every() bool { return *every }
+
+// Some draws few of the numbers from 1 to n, other ones in each run, in order; all of
+// them where every case is to be played. A case's name holds its number, so that
+// -every -run plays a case again.
+func Some(t testing.TB, n, few int) []int {
+	t.Helper()
+	drawn := rand.Perm(n)
+	if !Every() {
+		drawn = drawn[:min(n, few)]
+	}
+	for i := range drawn {
+		drawn[i]++
+	}
+	slices.Sort(drawn)
+	return drawn
+}
