@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/processtest"
+	"github.com/aws-root-account/rootbot/ops/opstest"
 )
 
 // sample is how many kills are played of each operation on each database where
@@ -24,7 +25,7 @@ const sample = 3
 func TestChaosKill(t *testing.T) {
 	t.Parallel()
 	chosen := seed()
-	if !*every && *only == "" {
+	if !opstest.Every() && *only == "" {
 		t.Logf("to play the same sample again: -chaos.seed %d", chosen)
 	}
 	for _, o := range operations {
@@ -57,7 +58,7 @@ func killing(t *testing.T, o operation, on database, prefix string, chosen uint6
 	case *only != "":
 		side, name, _ := strings.Cut(strings.TrimPrefix(*only, prefix), " ")
 		points = []point{{name, side == "after"}}
-	case !*every:
+	case !opstest.Every():
 		h := fnv.New64()
 		_, _ = h.Write([]byte(prefix))
 		rand.New(rand.NewPCG(chosen, h.Sum64())).Shuffle(all, func(i, j int) { points[i], points[j] = points[j], points[i] })

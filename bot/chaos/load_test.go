@@ -14,6 +14,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/worldtest"
+	"github.com/aws-root-account/rootbot/ops/opstest"
 )
 
 var small = worldtest.Options{Size: 24, Teams: 10}
@@ -138,7 +139,7 @@ const (
 )
 
 func TestChaosLoad(t *testing.T) {
-	if !*every {
+	if !opstest.Every() {
 		load(t, databases[0], 5*time.Second)
 		return
 	}
@@ -255,7 +256,7 @@ func flood(t *testing.T) int {
 
 // floods is how many kinds of flood are played.
 func floods() int {
-	if *every {
+	if opstest.Every() {
 		return 4
 	}
 	return 1

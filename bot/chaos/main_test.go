@@ -9,7 +9,6 @@ import (
 )
 
 var (
-	every  = flag.Bool("chaos.every", false, "play every kill, and a minute of load")
 	only   = flag.String("chaos.only", "", "play this kill alone, named as the test names it")
 	seeded = flag.Uint64("chaos.seed", 0, "which sample of the kills is played; 0 is another one each time")
 )
