@@ -57,9 +57,13 @@ type session struct {
 	made   time.Time
 }
 
-// New returns a Broker that assumes roles with base's credentials.
+// New returns a Broker that assumes roles with base's credentials. Where base has no
+// Retryer, its sessions' clients have the one of this package.
 func New(base aws.Config) *Broker {
 	base.HTTPClient = HTTPClient(base.HTTPClient)
+	if base.Retryer == nil {
+		base.Retryer = func() aws.Retryer { return Retryer(Tries) }
+	}
 	return &Broker{base: base, sessions: map[string]session{}}
 }
 

@@ -266,7 +266,7 @@ func TestExplain(t *testing.T) {
 		{"anything else that AWS says", failed("identitystore", "ListUsers", "ValidationException", " bad ID "), []string{"AWS answered identitystore:ListUsers with ValidationException: bad ID."}},
 		{"a sentence that has its full stop", failed("identitystore", "ListUsers", "X", "Bad ID."), []string{"with X: Bad ID."}},
 		{"no answer in time", &smithy.OperationError{ServiceID: "Lambda", OperationName: "Invoke", Err: context.DeadlineExceeded}, []string{"AWS did not answer lambda:InvokeFunction in time."}},
-		{"no connection", &smithy.OperationError{ServiceID: "SFN", OperationName: "X", Err: errors.New("dial")}, []string{"AWS could not be reached for sfn:X."}},
+		{"no connection", &smithy.OperationError{ServiceID: "SFN", OperationName: "X", Err: errors.New("dial")}, []string{"AWS could not be reached for states:X."}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := awsaccess.Explain(test.err, role)

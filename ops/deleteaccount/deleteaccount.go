@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-github/v62/github"
 
@@ -154,13 +153,7 @@ func (o *operation) writer(r ops.Request, statements ...string) (*organizations.
 // patient makes a client try again what Organizations asks to be tried later:
 // it throttles at a few calls a second.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-func patient(c *organizations.Options) {
-	c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = 10
-		s.MaxBackoff = 5 * time.Second
-		s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"TooManyRequestsException": {}, "ConcurrentModificationException": {}}})
-	})
-}
+func patient(c *organizations.Options) { c.Retryer = awsaccess.Retryer(10) }
 
 func (o *operation) explainLook(err error) error { return awsaccess.Explain(err, o.settings.LookRole) }
 

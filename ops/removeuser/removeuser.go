@@ -16,10 +16,8 @@ import (
 	_ "embed"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-github/v62/github"
 
@@ -140,12 +138,4 @@ func (o *operation) writer(r ops.Request, boundary string, statements ...string)
 // patient makes a client try again what IAM asks to be tried later: it is
 // eventually consistent and locks users while it changes them.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
-func patient(c *iam.Options) {
-	c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = 8
-		s.MaxBackoff = 5 * time.Second
-		s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
-			"ConcurrentModification": {}, "ConcurrentModificationException": {}, "EntityTemporarilyUnmodifiable": {}, "Throttling": {},
-		}})
-	})
-}
+func patient(c *iam.Options) { c.Retryer = awsaccess.Retryer(8) }
