@@ -160,14 +160,29 @@ func unauthorized(reason string) string {
 	return "The operators of the bot must renew them."
 }
 
-// forbidden is what helps against a 403, by its cause. GitHub names some in headers, and
-// others in the message alone.
-// https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+// Unpermitted tells whether GitHub refused a call for want of a permission, as far as it
+// says: a 403 for which it gives no other cause.
+func Unpermitted(err error) bool {
+	answer, ok := errors.AsType[*github.ErrorResponse](err)
+	return ok && Status(err) == http.StatusForbidden && !Transient(err) && barred(answer.Response, answer.Message) == ""
+}
+
+// forbidden is what helps against a 403.
 func forbidden(r *http.Response, message string) string {
+	need := strings.ReplaceAll(r.Header.Get("X-Accepted-GitHub-Permissions"), "=", ": ")
+	if need != "" {
+		need = "The GitHub App or token needs the permission " + strings.ReplaceAll(need, ",", ", ") + " (read access at least), and an owner of the organisation must have accepted it."
+	}
+	return cmp.Or(barred(r, message), need, "The GitHub App or token needs read access to the organisation's members.")
+}
+
+// barred is what helps against a 403 that isn't about a permission, by its cause; empty:
+// GitHub gives no such cause. It names one in a header, and others in the message alone.
+// https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+func barred(r *http.Response, message string) string {
 	says := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(message), w) })
 	}
-	need := strings.ReplaceAll(r.Header.Get("X-Accepted-GitHub-Permissions"), "=", ": ")
 	sso, authorize, _ := strings.Cut(r.Header.Get("X-GitHub-SSO"), "url=")
 	switch {
 	case strings.HasPrefix(sso, "required"), says("saml enforcement", "saml sso"):
@@ -185,10 +200,8 @@ func forbidden(r *http.Response, message string) string {
 		return "An owner of the organisation must approve the app that the bot's token belongs to."
 	case says("protected branch", "rule violations", "ruleset"):
 		return "An administrator of the repository must let the bot past that rule."
-	case need != "":
-		return "The GitHub App or token needs the permission " + strings.ReplaceAll(need, ",", ", ") + " (read access at least), and an owner of the organisation must have accepted it."
 	}
-	return "The GitHub App or token needs read access to the organisation's members."
+	return ""
 }
 
 // refused is what helps against another answer of 4xx; empty: that isn't known.

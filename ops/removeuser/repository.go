@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,9 +69,7 @@ func (o *operation) textOf(ctx context.Context, owner, name string, content *git
 // explain is githubaccess.Explain with the permissions that are needed here.
 func (o *operation) explain(about source, err error) error {
 	said := githubaccess.Explain(err)
-	response, answered := errors.AsType[*github.ErrorResponse](err)
-	words, ok := errors.AsType[*ops.Error](said)
-	if answered && ok && response.Response != nil && response.Response.StatusCode == http.StatusForbidden {
+	if words, ok := errors.AsType[*ops.Error](said); ok && githubaccess.Unpermitted(err) {
 		words.Next = fmt.Sprintf("The GitHub App must be allowed to read and write contents and pull requests of %s.", about.Repository)
 	}
 	return said
@@ -247,13 +246,24 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	}
 	ref := &github.Reference{Ref: github.String("refs/heads/" + branch(r)), Object: &github.GitObject{SHA: commit.SHA}}
 	_, _, err = o.github.Git.CreateRef(ctx, owner, name, ref)
-	if response, ok := errors.AsType[*github.ErrorResponse](err); ok && response.Response.StatusCode == http.StatusUnprocessableEntity {
-		_, _, err = o.github.Git.UpdateRef(ctx, owner, name, ref, true)
+	if githubaccess.Status(err) != http.StatusUnprocessableEntity {
+		return o.notMade(to, r, err)
 	}
-	if err != nil {
-		return explain(err)
+	// GitHub has one status for a branch that is there and for one that a ruleset forbids.
+	if _, _, none := o.github.Git.GetRef(ctx, owner, name, "heads/"+branch(r)); none != nil {
+		return o.notMade(to, r, err)
 	}
-	return nil
+	_, _, err = o.github.Git.UpdateRef(ctx, owner, name, ref, true)
+	return o.notMade(to, r, err)
+}
+
+// notMade says why GitHub didn't make or move the request's branch. Nil stays nil.
+func (o *operation) notMade(in source, r ops.Request, err error) error {
+	said := o.explain(in, err)
+	if words, ok := errors.AsType[*ops.Error](said); ok && githubaccess.Status(err) == http.StatusUnprocessableEntity {
+		words.What = fmt.Sprintf("GitHub refused to make the branch %s of %s (422): %s.", branch(r), in.Repository, cmp.Or(githubaccess.Reason(err), "it doesn't say why"))
+	}
+	return said
 }
 
 // people are the logins of who asked and who approved.
