@@ -125,7 +125,7 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 	theirs := github.NewClient(&http.Client{Timeout: 20 * time.Second, Transport: githubaccess.Token{Value: token.AccessToken, Next: transport}})
 	theirs.BaseURL = client.BaseURL
 	user, _, err := theirs.Users.Get(ctx, "")
-	if err != nil || user.GetID() == 0 || !loginPattern.MatchString(user.GetLogin()) {
+	if err != nil || user.GetID() == 0 || !githubaccess.IsLogin(user.GetLogin()) {
 		return Account{}, unlinked("GitHub didn't say whose account it is.", "Try again in a minute.", err)
 	}
 	return Account{ID: user.GetID(), Login: user.GetLogin()}, nil
@@ -151,7 +151,7 @@ func (t *Team) linked(ctx context.Context, user string, _ Person) (Identity, err
 		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
 	case err != nil:
 		return Identity{}, t.unknown(err, link.Login)
-	case account.GetID() != link.GitHub || !loginPattern.MatchString(account.GetLogin()):
+	case account.GetID() != link.GitHub || !githubaccess.IsLogin(account.GetLogin()):
 		return Identity{}, t.unknown(fmt.Errorf("GitHub answered with another account than %d", link.GitHub), link.Login)
 	}
 	return Identity{Login: account.GetLogin(), How: fmt.Sprintf("by the link that you proved on %s", link.At.Format("2 Jan 2006"))}, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,17 @@ func New(address string, transport http.RoundTripper) (*github.Client, error) {
 	client.UserAgent = "rootbot"
 	return client, nil
 }
+
+// login is all that GitHub has as one: letters, digits and hyphens, behind which "_" and
+// a short code stand for the users of an enterprise. New logins follow narrower rules, and
+// GitHub keeps older ones: those that end with a hyphen, or have two in a row. GitHub says
+// whether there is such a user.
+// https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication
+var login = regexp.MustCompile(`^-*[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// IsLogin tells whether a text can be somebody's login on GitHub, and so may be a part of
+// an address of the API.
+func IsLogin(text string) bool { return len(text) <= 39 && login.MatchString(text) }
 
 // Token is a transport that sends a personal or installation token.
 type Token struct {

@@ -56,9 +56,9 @@ func isSecondary(message string) bool { return strings.Contains(message, "second
 
 const (
 	// tries is how often a read is tried in all, and patientTries where its caller is
-	// patient: the pauses between them grow from a fifth of a second to five seconds.
+	// patient: the pauses between them grow from a fifth of a second to some seconds.
 	tries        = 3
-	patientTries = 6
+	patientTries = 4
 	// wait is how long a read waits in all where its caller isn't patient.
 	wait = 5 * time.Second
 )
