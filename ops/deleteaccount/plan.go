@@ -50,7 +50,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
 		return p, nil
 	}
-	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, a, progress)
+	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, d, progress)
 	return p, err
 }
 
