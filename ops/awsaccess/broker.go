@@ -153,11 +153,37 @@ func SourceIdentity(login string) string {
 // the ARN of every error and every CloudTrail record.
 func SessionName(r ops.Request) string { return r.By + "@" + ops.Short(r.ID) }
 
-// IsRole tells whether a text is the ARN of a role.
-func IsRole(text string) bool {
+// RoleFault tells what is wrong with a text that must be the ARN of a role; empty:
+// nothing. The policies of the operations, and AWS's own that they use, are those of the
+// partition aws.
+// https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+func RoleFault(text string) string {
 	a, err := arn.Parse(text)
-	return err == nil && a.Service == "iam" && len(a.AccountID) == 12 && strings.HasPrefix(a.Resource, "role/")
+	switch {
+	case err != nil || a.Service != "iam" || len(a.AccountID) != 12 || !strings.HasPrefix(a.Resource, "role/"):
+		return fmt.Sprintf("%q is not the ARN of a role", text)
+	case a.Partition != "aws":
+		return fmt.Sprintf("%q is of the partition %s, and the bot works in the partition aws alone", text, a.Partition)
+	}
+	return ""
 }
+
+// elsewhere are the beginnings of the names of Regions in other partitions.
+var elsewhere = regexp.MustCompile(`^(us-gov|cn|us-isob?|us-isof|eu-isoe|eusc)-`)
+
+// RegionFault tells what is wrong with a text that must be the name of a Region; empty:
+// nothing.
+func RegionFault(text string) string {
+	switch {
+	case !region.MatchString(text):
+		return fmt.Sprintf("%q is not the name of a region, such as eu-west-2", text)
+	case elsewhere.MatchString(text):
+		return fmt.Sprintf("%q is a region of another partition, and the bot works in the partition aws alone", text)
+	}
+	return ""
+}
+
+var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d$`)
 
 var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)
 

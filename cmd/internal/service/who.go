@@ -68,7 +68,7 @@ func (config *Config) whoFaults(at func(...string) int, add func(line int, forma
 		{"bucket", fmt.Sprintf(": %q is not a bucket's name", a.Bucket), !bucket.MatchString(a.Bucket)},
 		{"prefix", fmt.Sprintf(": %q is not the beginning of a key, such as rootbot/", a.Prefix), strings.ContainsAny(a.Prefix, "*?${}\"") || strings.HasPrefix(a.Prefix, "/")},
 		{"region", " is missing", a.Region == ""},
-		{"role", fmt.Sprintf(": %q is not the ARN of a role", a.Role), !awsaccess.IsRole(a.Role)},
+		{"role", ": " + awsaccess.RoleFault(a.Role), awsaccess.RoleFault(a.Role) != ""},
 		{"retain", fmt.Sprintf(": %v is not a time to keep an anchor, such as 8760h", a.Retain), a.Retain <= 0},
 	} {
 		if f.wrong {
