@@ -25,7 +25,9 @@ import (
 )
 
 // Trust is the trust policy of every role that the bot assumes, with
-// ${bot_role} for the ARN of the bot's own. Its three actions stand in three
+// ${bot_role} for the ARN of the bot's own. It takes only sessions that name the human
+// and the request: the bot's credentials alone, stolen, make none that CloudTrail
+// couldn't tell apart. Its three actions stand in three
 // statements: a condition added to one shared statement, an ExternalId for
 // one, would deny the other two, whose calls don't carry it.
 //
@@ -74,7 +76,12 @@ type Stage struct {
 	Policy string            // session policy with ${name} for each of Values
 	Values map[string]string // filled in as they are; ${account} and ${region} are known
 	Only   []string          // Sids of the statements that are wanted; nil: all
-	Tags   bool              // tag the session with the request: for stages that act
+	Acts   bool              // it may change something: its calls are recorded
+
+	// Narrow is what takes the place of resources that the role's policy leaves open, by how
+	// those end: for "group/*", the ends of the groups that the plan names. One for which
+	// there is nothing is left out, and so is a statement that has no resource then.
+	Narrow map[string][]string
 }
 
 // Life is how long a session's credentials last: enough for one request's
@@ -102,7 +109,7 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			delete(b.sessions, key)
 		}
 	}
-	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Tags, policy)
+	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Acts, policy)
 	if s, ok := b.sessions[key]; ok {
 		return s.config, nil
 	}
@@ -119,15 +126,13 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			o.SourceIdentity = aws.String(SourceIdentity(r.By))
 			o.Policy = aws.String(policy)
 			o.Duration = Life
-			if stage.Tags {
-				o.Tags = []types.Tag{
-					{Key: aws.String("request"), Value: aws.String(r.ID)},
-					{Key: aws.String("operation"), Value: aws.String(r.Operation)},
-					{Key: aws.String("requested-by"), Value: aws.String(r.By)},
-				}
+			o.Tags = []types.Tag{ // Trust demands them
+				{Key: aws.String("request"), Value: aws.String(r.ID)},
+				{Key: aws.String("operation"), Value: aws.String(r.Operation)},
+				{Key: aws.String("requested-by"), Value: aws.String(r.By)},
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
-	if stage.Tags && b.Record != nil {
+	if stage.Acts && b.Record != nil {
 		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials))
 		if b.Fence != nil {
 			config.APIOptions = append(config.APIOptions, fencing(b.Fence, r))
@@ -222,6 +227,9 @@ func (s Stage) policy() (string, error) {
 			return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
 		}
 	}
+	if s.Narrow != nil {
+		narrow(document, s.Narrow)
+	}
 	compact, err := json.Marshal(document)
 	if err != nil {
 		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
@@ -246,4 +254,36 @@ func only(document any, sids []string) (any, error) {
 	}
 	policy["Statement"] = kept
 	return policy, nil
+}
+
+// narrow puts narrower resources in place of those of a policy document that are open.
+func narrow(document any, by map[string][]string) {
+	policy, _ := document.(map[string]any)
+	statements, _ := policy["Statement"].([]any)
+	policy["Statement"] = slices.DeleteFunc(statements, func(s any) bool {
+		statement, _ := s.(map[string]any)
+		resources, many := statement["Resource"].([]any)
+		if !many {
+			return false
+		}
+		kept := []any{}
+		for _, resource := range resources {
+			text, _ := resource.(string)
+			end, ends, open := "", []string(nil), false
+			for end, ends = range by {
+				if open = strings.HasSuffix(text, ":"+end); open {
+					break
+				}
+			}
+			if !open {
+				kept = append(kept, resource)
+				continue
+			}
+			for _, e := range ends {
+				kept = append(kept, strings.TrimSuffix(text, end)+e)
+			}
+		}
+		statement["Resource"] = kept
+		return len(kept) == 0
+	})
 }

@@ -140,7 +140,7 @@ func (o *operation) reader(r ops.Request) (*organizations.Client, error) {
 // their Sid allow, to the one account.
 func (o *operation) writer(r ops.Request, statements ...string) (*organizations.Client, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
-		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Tags: true,
+		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Acts: true,
 		// The role's own policy denies changes of protected accounts; none of the statements here names them.
 		Values: map[string]string{"target": targetOf(r), "protected": ""},
 	}, r)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -195,6 +196,9 @@ func (w *world) session(policy string) aws.Config {
 	config := w.base.Copy()
 	config.Region = "us-east-1"
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(w.base), actRole, func(o *stscreds.AssumeRoleOptions) {
+		for _, key := range []string{"request", "operation", "requested-by"} { // the trust policy demands them
+			o.Tags = append(o.Tags, ststypes.Tag{Key: aws.String(key), Value: aws.String("octocat")})
+		}
 		o.RoleSessionName, o.SourceIdentity = "octocat", aws.String("octocat")
 		if policy != "" {
 			o.Policy = aws.String(policy)

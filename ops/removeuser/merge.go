@@ -142,7 +142,7 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	case user == nil:
 		return nil
 	}
-	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete", "DeleteElsewhere")
+	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete")
 	if err != nil {
 		return err
 	}

@@ -273,7 +273,7 @@ func (o *operation) identityCenter(r ops.Request) (*identitystore.Client, error)
 // acting is the configuration to run the function and read its log with.
 func (o *operation) acting(r ops.Request) (aws.Config, error) {
 	return o.aws.Session(awsaccess.Stage{
-		Role: o.settings.ActRole, Region: o.settings.Region, Policy: actPolicy, Tags: true,
+		Role: o.settings.ActRole, Region: o.settings.Region, Policy: actPolicy, Acts: true,
 		Values: map[string]string{"function": o.settings.Function, "log_group": o.settings.logGroup()},
 	}, r)
 }
