@@ -297,3 +297,47 @@ func TestExplain(t *testing.T) {
 		t.Errorf("words became other words: %v", got)
 	}
 }
+
+func TestLogin(t *testing.T) {
+	t.Run("an App's", func(t *testing.T) {
+		_, _, client := newApp(t)
+		login, err := githubaccess.Login(t.Context(), client)
+		if err != nil || !strings.HasSuffix(login, "[bot]") {
+			t.Errorf("got %q, %v", login, err)
+		}
+	})
+	t.Run("a token's", func(t *testing.T) {
+		gh := githubtest.New(githubtest.Options{})
+		defer gh.Close()
+		gh.AddToken("ghp_secret", "reader")
+		client, err := githubaccess.New(gh.URL(), githubaccess.Token{Value: "ghp_secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if login, err := githubaccess.Login(t.Context(), client); err != nil || login != "reader" {
+			t.Errorf("got %q, %v", login, err)
+		}
+	})
+	for _, test := range []struct {
+		text string
+		ok   bool
+	}{
+		{"octocat", true},
+		{"a", true},
+		{"oldname-", true},
+		{"-oldname-", true},
+		{"old--name", true},
+		{"mona_moj", true},
+		{strings.Repeat("a", 39), true},
+		{strings.Repeat("a", 40), false},
+		{"--", false},
+		{"_moj", false},
+		{"../teams", false},
+		{"a b", false},
+		{"", false},
+	} {
+		if githubaccess.IsLogin(test.text) != test.ok {
+			t.Errorf("%q is a login: %v", test.text, !test.ok)
+		}
+	}
+}
