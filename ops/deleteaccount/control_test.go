@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // That accounts are disabled in a unit is a matter of its policies, not of its name.
@@ -47,4 +49,15 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 			w.done()
 		})
 	}
+}
+
+// A unit that isn't there is told with the setting that names it.
+func TestAUnitThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gone := w.disabled[:len(w.disabled)-4] + "zzzz"
+	w.settings.DisabledOU = gone
+	_, err := w.walk().Look(t.Context())
+	w.refused(err, ops.Unavailable, "OrganizationalUnitNotFoundException", "Check whether there is an organizational unit "+gone+" (operations.delete-account.disabled_ou in the bot's settings).")
+	w.untouched()
 }

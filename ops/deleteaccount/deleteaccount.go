@@ -155,7 +155,9 @@ func (o *operation) writer(r ops.Request, statements ...string) (*organizations.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 func patient(c *organizations.Options) { c.Retryer = awsaccess.Retryer(10) }
 
-func (o *operation) explainLook(err error) error { return awsaccess.Explain(err, o.settings.LookRole) }
+func (o *operation) explainLook(err error, named ...awsaccess.Named) error {
+	return awsaccess.Explain(err, o.settings.LookRole, named...)
+}
 
 func (o *operation) explainAct(err error) error { return awsaccess.Explain(err, o.settings.ActRole) }
 
