@@ -122,8 +122,10 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 		c.granted.Interval = max(c.granted.Interval, 1) + 1
 	}
 	transport := c.device.client().Transport
-	theirs := github.NewClient(&http.Client{Timeout: 20 * time.Second, Transport: githubaccess.Token{Value: token.AccessToken, Next: transport}})
-	theirs.BaseURL = client.BaseURL
+	theirs, err := githubaccess.New(client.BaseURL.String(), githubaccess.Token{Value: token.AccessToken, Next: transport})
+	if err != nil {
+		return Account{}, unlinked("GitHub didn't say whose account it is.", "Tell the operators of the bot.", err)
+	}
 	user, _, err := theirs.Users.Get(ctx, "")
 	if err != nil || user.GetID() == 0 || !githubaccess.IsLogin(user.GetLogin()) {
 		return Account{}, unlinked("GitHub didn't say whose account it is.", "Try again in a minute.", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -88,7 +89,11 @@ const status = "Try again; githubstatus.com tells whether GitHub is in trouble."
 func unanswered(said *ops.Error, err error) {
 	timeout, _ := errors.AsType[net.Error](err)
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, garbled := errors.AsType[*json.SyntaxError](err)
 	switch {
+	case garbled:
+		said.What = "What came for an answer of GitHub's isn't one: a proxy may have put it in its place."
+		said.Next = "Try again; if it goes on, look at the bot's network."
 	case untrusted:
 		said.What = "The bot doesn't trust the certificate of the server that answered for GitHub."
 		said.Next = "Look at the bot's network, and GITHUB_API_URL."

@@ -182,8 +182,10 @@ func (t retrying) once(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("read GitHub's answer to %s %s: %w", r.Method, r.URL.Path, err)
 	}
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	isJSON := kind == "application/json" && response.StatusCode < 300 && len(text) > 0
-	response.Body = &answer{Reader: bytes.NewReader(text), text: text, whole: !isJSON || json.Valid(text)}
+	good := response.StatusCode < 300 && len(text) > 0
+	// A page for browsers with status 200 is a proxy's.
+	broken := good && (kind == "text/html" || kind == "application/json" && !json.Valid(text))
+	response.Body = &answer{Reader: bytes.NewReader(text), text: text, whole: !broken}
 	if response.StatusCode < 300 && response.Header.Get("X-RateLimit-Remaining") == "0" {
 		// go-github would refuse the next call itself, until the reset: that one is to wait.
 		response.Header.Del("X-RateLimit-Reset")

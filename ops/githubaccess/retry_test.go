@@ -97,6 +97,8 @@ func TestReadsAreTriedAgain(t *testing.T) {
 		{name: "nor a reset", replies: []reply{{err: errors.New("connection reset by peer")}, fine}, at: seconds(0, 0.2)},
 		{name: "nor half an answer", replies: []reply{{status: 200, cut: true}, fine}, at: seconds(0, 0.2)},
 		{name: "nor an answer that isn't whole, though its connection says so", replies: []reply{{status: 200, body: `[{"slug"`}, fine}, at: seconds(0, 0.2)},
+		{name: "nor a proxy's page in its place", replies: []reply{{status: 200, body: "<html>", header: map[string]string{"Content-Type": "text/html"}}, fine}, at: seconds(0, 0.2)},
+		{name: "which is told where it lasts", replies: []reply{{status: 200, body: "<html>", header: map[string]string{"Content-Type": "text/html"}}}, at: seconds(0, 0.2, 1), fails: "a proxy may have put it in its place"},
 		{name: "a GitHub that is away is told after three tries", replies: []reply{{status: 502}}, at: seconds(0, 0.2, 1), fails: "GitHub answered 502 to GET /orgs/o/teams."},
 		{name: "a patient caller tries once more", replies: []reply{{status: 502}}, patient: time.Minute, at: seconds(0, 0.2, 1, 4.2), fails: "GitHub answered 502"},
 		{name: "a wait that GitHub asks for is kept", replies: []reply{{status: 429, header: map[string]string{"Retry-After": "3"}}, fine}, at: seconds(0, 3)},
