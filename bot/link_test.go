@@ -172,7 +172,7 @@ func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing
 	t.Parallel()
 	h := idle(t)
 	h.gh.AddMember(admins, "owl")
-	h.gh.Fail("/orgs", githubtest.Fault{Status: 502, Times: 1})
+	h.gh.Fail("/orgs", githubtest.Fault{Status: 502, Times: 3})
 	fault(t, h.Link(t.Context(), by("U7"), h.account("owl")), ops.Unavailable, "can't check whether owl is a member", "502")
 	same(t, "what is recorded and told", []string(nil), append(kindsOf(h.told("")), h.events("")...))
 	h.links("U7", "owl")

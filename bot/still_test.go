@@ -157,7 +157,7 @@ func TestWhoAsksFromAPlaceIsTakenForNobodyOnlyIfTheyAre(t *testing.T) {
 	}
 	r := in(store.Approved)
 	r.By, r.Asker = "owl", by("U7")
-	h.gh.Fail("/user", githubtest.Fault{Status: 502, Times: 2})
+	h.gh.Fail("/user", githubtest.Fault{Status: 502, Times: 6})
 	login, err := h.MayAsk(t.Context(), "tidy-up", by("U7"))
 	fault(t, err, ops.Unavailable, "502")
 	if login != "" {

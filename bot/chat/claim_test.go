@@ -76,7 +76,7 @@ func TestNobodyIsLinkedUnseen(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})
 	code, _ := r.asksForACode(r.nemo)
-	r.gh.Fail("GET /orgs/*/teams/*/memberships", githubtest.Fault{Status: 502, Times: 1})
+	r.gh.Fail("GET /orgs/*/teams/*/memberships", githubtest.Fault{Status: 502, Times: 3})
 	r.authorizes(code, "nemo")
 	contains(t, "nemo's answer", r.hears(r.nemo, 2), "can't check whether nemo is a member", "othing was changed")
 	if n := len(r.recorded("linked")); n != 0 {

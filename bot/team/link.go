@@ -122,10 +122,12 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 		c.granted.Interval = max(c.granted.Interval, 1) + 1
 	}
 	transport := c.device.client().Transport
-	theirs := github.NewClient(&http.Client{Timeout: 20 * time.Second, Transport: githubaccess.Token{Value: token.AccessToken, Next: transport}})
-	theirs.BaseURL = client.BaseURL
+	theirs, err := githubaccess.New(client.BaseURL.String(), githubaccess.Token{Value: token.AccessToken, Next: transport})
+	if err != nil {
+		return Account{}, unlinked("GitHub didn't say whose account it is.", "Tell the operators of the bot.", err)
+	}
 	user, _, err := theirs.Users.Get(ctx, "")
-	if err != nil || user.GetID() == 0 || !loginPattern.MatchString(user.GetLogin()) {
+	if err != nil || user.GetID() == 0 || !githubaccess.IsLogin(user.GetLogin()) {
 		return Account{}, unlinked("GitHub didn't say whose account it is.", "Try again in a minute.", err)
 	}
 	return Account{ID: user.GetID(), Login: user.GetLogin()}, nil
@@ -151,7 +153,7 @@ func (t *Team) linked(ctx context.Context, user string, _ Person) (Identity, err
 		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
 	case err != nil:
 		return Identity{}, t.unknown(err, link.Login)
-	case account.GetID() != link.GitHub || !loginPattern.MatchString(account.GetLogin()):
+	case account.GetID() != link.GitHub || !githubaccess.IsLogin(account.GetLogin()):
 		return Identity{}, t.unknown(fmt.Errorf("GitHub answered with another account than %d", link.GitHub), link.Login)
 	}
 	return Identity{Login: account.GetLogin(), How: fmt.Sprintf("by the link that you proved on %s", link.At.Format("2 Jan 2006"))}, nil

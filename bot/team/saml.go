@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
 // SAML is how the organisation's single sign-on ties GitHub accounts to e-mail
@@ -92,7 +93,7 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 	if len(found) > 1 || len(found) == 1 && len(answer) > 1 {
 		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
 	}
-	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !loginPattern.MatchString(found[0].User.Login) {
+	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !githubaccess.IsLogin(found[0].User.Login) {
 		return Identity{}, nil
 	}
 	if t.Links != nil {
@@ -129,7 +130,7 @@ func (t *Team) identities(ctx context.Context, name string) ([]externalIdentity,
 		return nil, fmt.Errorf("ask for external identities: %w", err)
 	}
 	var answer identityAnswer
-	if _, err := t.GitHub.Do(ctx, request, &answer); err != nil {
+	if _, err := t.GitHub.Do(githubaccess.Reading(ctx), request, &answer); err != nil {
 		return nil, fmt.Errorf("ask for external identities: %w", err)
 	}
 	// GraphQL says what is wrong with status 200.

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -138,14 +137,12 @@ func refused(what, next string) error {
 	return &ops.Error{Kind: ops.Refused, What: what, Next: next}
 }
 
-var loginPattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
-
 // Member returns nil if the login is an active member of the team now, child
 // teams included, and otherwise why not. It asks GitHub at each call.
 // https://docs.github.com/en/rest/teams/members#get-team-membership-for-a-user
 func (t *Team) Member(ctx context.Context, login string) error {
 	// go-github puts the login into the address as it is.
-	if !loginPattern.MatchString(login) {
+	if !githubaccess.IsLogin(login) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
 	}
 	membership, _, err := t.GitHub.Teams.GetTeamMembershipBySlug(ctx, t.Organization, t.Slug, login)

@@ -214,7 +214,7 @@ var expired = []way{
 		i.GitHub.Fail("/login/device/code", githubtest.Fault{Status: 503, Times: 1})
 	}, try: func(i *intruder) { i.types(i.Log, "/rootbot", "link") }, says: []string{"GitHub gave no code to type", "Nothing was changed"}},
 	{name: "a code whose owner GitHub doesn't tell", before: func(i *intruder) {
-		i.GitHub.Fail("/user$", githubtest.Fault{Status: 500, Times: 1})
+		i.GitHub.Fail("/user$", githubtest.Fault{Status: 500, Times: 3})
 	}, try: proves("row-somebody"), says: []string{"GitHub didn't say whose account it is", "Nothing was changed"}},
 }
 

@@ -46,7 +46,7 @@ type Anchor struct {
 
 func (b Bucket) client(sid string, acts bool) (*s3.Client, error) {
 	config, err := b.Broker.Session(awsaccess.Stage{
-		Role: b.Role, Region: b.Region, Policy: Policy, Only: []string{sid}, Tags: acts,
+		Role: b.Role, Region: b.Region, Policy: Policy, Only: []string{sid}, Acts: acts,
 		Values: map[string]string{"bucket": b.Name, "prefix": b.Prefix},
 	}, ops.Request{ID: "audit", Operation: "audit", By: "rootbot"})
 	if err != nil {

@@ -25,7 +25,9 @@ import (
 )
 
 // Trust is the trust policy of every role that the bot assumes, with
-// ${bot_role} for the ARN of the bot's own. Its three actions stand in three
+// ${bot_role} for the ARN of the bot's own. It takes only sessions that name the human
+// and the request: the bot's credentials alone, stolen, make none that CloudTrail
+// couldn't tell apart. Its three actions stand in three
 // statements: a condition added to one shared statement, an ExternalId for
 // one, would deny the other two, whose calls don't carry it.
 //
@@ -57,9 +59,13 @@ type session struct {
 	made   time.Time
 }
 
-// New returns a Broker that assumes roles with base's credentials.
+// New returns a Broker that assumes roles with base's credentials. Where base has no
+// Retryer, its sessions' clients have the one of this package.
 func New(base aws.Config) *Broker {
 	base.HTTPClient = HTTPClient(base.HTTPClient)
+	if base.Retryer == nil {
+		base.Retryer = func() aws.Retryer { return Retryer(Tries) }
+	}
 	return &Broker{base: base, sessions: map[string]session{}}
 }
 
@@ -70,7 +76,12 @@ type Stage struct {
 	Policy string            // session policy with ${name} for each of Values
 	Values map[string]string // filled in as they are; ${account} and ${region} are known
 	Only   []string          // Sids of the statements that are wanted; nil: all
-	Tags   bool              // tag the session with the request: for stages that act
+	Acts   bool              // it may change something: its calls are recorded
+
+	// Narrow is what takes the place of resources that the role's policy leaves open, by how
+	// those end: for "group/*", the ends of the groups that the plan names. One for which
+	// there is nothing is left out, and so is a statement that has no resource then.
+	Narrow map[string][]string
 }
 
 // Life is how long a session's credentials last: enough for one request's
@@ -98,7 +109,7 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			delete(b.sessions, key)
 		}
 	}
-	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Tags, policy)
+	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Acts, policy)
 	if s, ok := b.sessions[key]; ok {
 		return s.config, nil
 	}
@@ -115,15 +126,13 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			o.SourceIdentity = aws.String(SourceIdentity(r.By))
 			o.Policy = aws.String(policy)
 			o.Duration = Life
-			if stage.Tags {
-				o.Tags = []types.Tag{
-					{Key: aws.String("request"), Value: aws.String(r.ID)},
-					{Key: aws.String("operation"), Value: aws.String(r.Operation)},
-					{Key: aws.String("requested-by"), Value: aws.String(r.By)},
-				}
+			o.Tags = []types.Tag{ // Trust demands them
+				{Key: aws.String("request"), Value: aws.String(r.ID)},
+				{Key: aws.String("operation"), Value: aws.String(r.Operation)},
+				{Key: aws.String("requested-by"), Value: aws.String(r.By)},
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
-	if stage.Tags && b.Record != nil {
+	if stage.Acts && b.Record != nil {
 		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials))
 		if b.Fence != nil {
 			config.APIOptions = append(config.APIOptions, fencing(b.Fence, r))
@@ -149,11 +158,37 @@ func SourceIdentity(login string) string {
 // the ARN of every error and every CloudTrail record.
 func SessionName(r ops.Request) string { return r.By + "@" + ops.Short(r.ID) }
 
-// IsRole tells whether a text is the ARN of a role.
-func IsRole(text string) bool {
+// RoleFault tells what is wrong with a text that must be the ARN of a role; empty:
+// nothing. The policies of the operations, and AWS's own that they use, are those of the
+// partition aws.
+// https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+func RoleFault(text string) string {
 	a, err := arn.Parse(text)
-	return err == nil && a.Service == "iam" && len(a.AccountID) == 12 && strings.HasPrefix(a.Resource, "role/")
+	switch {
+	case err != nil || a.Service != "iam" || len(a.AccountID) != 12 || !strings.HasPrefix(a.Resource, "role/"):
+		return fmt.Sprintf("%q is not the ARN of a role", text)
+	case a.Partition != "aws":
+		return fmt.Sprintf("%q is of the partition %s, and the bot works in the partition aws alone", text, a.Partition)
+	}
+	return ""
 }
+
+// elsewhere are the beginnings of the names of Regions in other partitions.
+var elsewhere = regexp.MustCompile(`^(us-gov|cn|us-isob?|us-isof|eu-isoe|eusc)-`)
+
+// RegionFault tells what is wrong with a text that must be the name of a Region; empty:
+// nothing.
+func RegionFault(text string) string {
+	switch {
+	case !region.MatchString(text):
+		return fmt.Sprintf("%q is not the name of a region, such as eu-west-2", text)
+	case elsewhere.MatchString(text):
+		return fmt.Sprintf("%q is a region of another partition, and the bot works in the partition aws alone", text)
+	}
+	return ""
+}
+
+var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d$`)
 
 var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)
 
@@ -192,6 +227,9 @@ func (s Stage) policy() (string, error) {
 			return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
 		}
 	}
+	if s.Narrow != nil {
+		narrow(document, s.Narrow)
+	}
 	compact, err := json.Marshal(document)
 	if err != nil {
 		return "", fmt.Errorf("session policy of %s: %w", s.Role, err)
@@ -216,4 +254,36 @@ func only(document any, sids []string) (any, error) {
 	}
 	policy["Statement"] = kept
 	return policy, nil
+}
+
+// narrow puts narrower resources in place of those of a policy document that are open.
+func narrow(document any, by map[string][]string) {
+	policy, _ := document.(map[string]any)
+	statements, _ := policy["Statement"].([]any)
+	policy["Statement"] = slices.DeleteFunc(statements, func(s any) bool {
+		statement, _ := s.(map[string]any)
+		resources, many := statement["Resource"].([]any)
+		if !many {
+			return false
+		}
+		kept := []any{}
+		for _, resource := range resources {
+			text, _ := resource.(string)
+			end, ends, open := "", []string(nil), false
+			for end, ends = range by {
+				if open = strings.HasSuffix(text, ":"+end); open {
+					break
+				}
+			}
+			if !open {
+				kept = append(kept, resource)
+				continue
+			}
+			for _, e := range ends {
+				kept = append(kept, strings.TrimSuffix(text, end)+e)
+			}
+		}
+		statement["Resource"] = kept
+		return len(kept) == 0
+	})
 }

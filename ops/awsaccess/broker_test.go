@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/identitystore"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
@@ -80,11 +82,11 @@ func session(t *testing.T, cloud *awstest.Cloud) (params struct {
 func TestSession(t *testing.T) {
 	for _, test := range []struct {
 		name, by       string
-		tags           bool
+		acts           bool
 		source, called string
 	}{
-		{"for looking, without tags", "octocat", false, "octocat", "octocat@1d2c3e4f"},
-		{"for acting, with tags", "octocat", true, "octocat", "octocat@1d2c3e4f"},
+		{"for looking", "octocat", false, "octocat", "octocat@1d2c3e4f"},
+		{"for acting", "octocat", true, "octocat", "octocat@1d2c3e4f"},
 		{"a login of one letter", "x", true, "x@github", "x@1d2c3e4f"},
 		{"a login of two letters", "xy", true, "xy", "xy@1d2c3e4f"},
 		{"the longest login", strings.Repeat("a", 39), true, strings.Repeat("a", 39), strings.Repeat("a", 39) + "@1d2c3e4f"},
@@ -92,7 +94,7 @@ func TestSession(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cloud, broker := newCloud(t)
-			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Tags = test.tags }), request(test.by))
+			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Acts = test.acts }), request(test.by))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,10 +115,7 @@ func TestSession(t *testing.T) {
 			for _, tag := range got.Tags {
 				tags[tag.Key] = tag.Value
 			}
-			want := map[string]string{}
-			if test.tags {
-				want = map[string]string{"request": request("").ID, "operation": "make-tea", "requested-by": test.by}
-			}
+			want := map[string]string{"request": request("").ID, "operation": "make-tea", "requested-by": test.by}
 			if diff := cmp.Diff(want, tags); diff != "" {
 				t.Errorf("tags (-want +got):\n%s", diff)
 			}
@@ -151,7 +150,7 @@ func TestSessionsAreShared(t *testing.T) {
 	other := request("octocat")
 	other.ID = "0199a3c2-7d51-7c0a-9f3e-000000000000"
 	use(stage(), other)
-	use(stage(func(s *awsaccess.Stage) { s.Tags = true }), request("octocat"))
+	use(stage(func(s *awsaccess.Stage) { s.Acts = true }), request("octocat"))
 	use(stage(func(s *awsaccess.Stage) { s.Values = map[string]string{"store": "d-0000000000"} }), request("octocat"))
 	if n := cloud.Count("sts:AssumeRole"); n != 4 {
 		t.Errorf("%d sessions for four different ones", n)
@@ -167,6 +166,7 @@ func TestSessionPolicy(t *testing.T) {
 		name         string
 		policy, role string
 		values       map[string]string
+		narrow       map[string][]string
 		want, fault  string
 	}{
 		{
@@ -190,6 +190,11 @@ func TestSessionPolicy(t *testing.T) {
 			name: "IAM's own variables stay", role: role,
 			policy: `{"Resource":"${aws:username}"}`, want: `{"Resource":"${aws:username}"}`,
 		},
+		{
+			name: "resources that are open are narrowed", role: role, narrow: map[string][]string{"group/*": {"group/a", "group/*/a"}, "mfa/*": nil},
+			policy: `{"Statement":[{"Resource":["x:${account}:group/*","x:mfa/*","x:user/jo"]},{"Resource":["x:mfa/*"]}]}`,
+			want:   `{"Statement":[{"Resource":["x:222222222222:group/a","x:222222222222:group/*/a","x:user/jo"]}]}`,
+		},
 		{name: "a value that is missing", role: role, policy: `{"Resource":["${store}","${group}"]}`, fault: "no value for store, group"},
 		{name: "a policy that isn't JSON", role: role, policy: `{`, fault: "session policy of " + role},
 		{name: "a role that isn't an ARN", role: "look", policy: `{}`, fault: `role "look"`},
@@ -199,7 +204,7 @@ func TestSessionPolicy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cloud, broker := newCloud(t)
-			config, err := broker.Session(awsaccess.Stage{Role: test.role, Region: "eu-west-2", Policy: test.policy, Values: test.values}, request("octocat"))
+			config, err := broker.Session(awsaccess.Stage{Role: test.role, Region: "eu-west-2", Policy: test.policy, Values: test.values, Narrow: test.narrow}, request("octocat"))
 			if test.fault != "" {
 				if err == nil || !strings.Contains(err.Error(), test.fault) {
 					t.Errorf("got %v, want %q", err, test.fault)
@@ -266,7 +271,7 @@ func TestExplain(t *testing.T) {
 		{"anything else that AWS says", failed("identitystore", "ListUsers", "ValidationException", " bad ID "), []string{"AWS answered identitystore:ListUsers with ValidationException: bad ID."}},
 		{"a sentence that has its full stop", failed("identitystore", "ListUsers", "X", "Bad ID."), []string{"with X: Bad ID."}},
 		{"no answer in time", &smithy.OperationError{ServiceID: "Lambda", OperationName: "Invoke", Err: context.DeadlineExceeded}, []string{"AWS did not answer lambda:InvokeFunction in time."}},
-		{"no connection", &smithy.OperationError{ServiceID: "SFN", OperationName: "X", Err: errors.New("dial")}, []string{"AWS could not be reached for sfn:X."}},
+		{"no connection", &smithy.OperationError{ServiceID: "SFN", OperationName: "X", Err: errors.New("dial")}, []string{"AWS could not be reached for states:X."}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := awsaccess.Explain(test.err, role)
@@ -369,6 +374,42 @@ func (eager) MaxAttempts() int                             { return 6 }
 func (eager) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
 func (eager) GetAttemptToken(context.Context) (func(error) error, error) {
 	return func(error) error { return nil }, nil
+}
+
+// The bot's credentials alone make no session: the human and the request must be named.
+func TestTrustDemandsWhoAndWhat(t *testing.T) {
+	cloud, _ := newCloud(t)
+	client := sts.NewFromConfig(aws.Config{
+		Region: "eu-west-2", BaseEndpoint: aws.String(cloud.URL()), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: credentials.NewStaticCredentialsProvider(cloud.AccessKeyID, cloud.SecretAccessKey, ""),
+	})
+	tags := func(keys ...string) []types.Tag {
+		var list []types.Tag
+		for _, key := range keys {
+			list = append(list, types.Tag{Key: aws.String(key), Value: aws.String("x")})
+		}
+		return list
+	}
+	for _, test := range []struct {
+		name, source string
+		tags         []types.Tag
+		ok           bool
+	}{
+		{"the human and the request", "octocat", tags("request", "operation", "requested-by"), true},
+		{"no human", "", tags("request", "operation", "requested-by"), false},
+		{"no request", "octocat", tags("operation", "requested-by"), false},
+		{"nothing", "", nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := &sts.AssumeRoleInput{RoleArn: aws.String(role), RoleSessionName: aws.String("octocat"), Tags: test.tags}
+			if test.source != "" {
+				in.SourceIdentity = &test.source
+			}
+			if _, err := client.AssumeRole(t.Context(), in); (err == nil) != test.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 func TestTrustIsThreeStatements(t *testing.T) {

@@ -2,10 +2,10 @@ package awsaccess
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,11 +14,19 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
+// Named is a thing that a setting of the bot names and a call was about.
+type Named struct {
+	What    string // in words: "the function sync in eu-west-2"
+	Setting string // its key: "operations.scim-sync.function"
+}
+
 // Explain turns an error of an AWS call into words for people: which action
-// was refused to which role, which service is throttling or doesn't answer.
-// Errors that it doesn't know keep AWS's own code and message, which name
-// things and hold no secrets. Nil stays nil.
-func Explain(err error, role string) error {
+// was refused to which role and on what, which service is throttling or doesn't
+// answer. named are the things that the call was about and that settings name: a
+// wrong name is refused like a missing permission, so both are told. Errors that
+// Explain doesn't know keep AWS's own code and message, which name things and hold no
+// secrets. Nil stays nil.
+func Explain(err error, role string, named ...Named) error {
 	if err == nil {
 		return nil
 	}
@@ -32,51 +40,125 @@ func Explain(err error, role string) error {
 	if call == nil {
 		return err
 	}
-	action := prefix(call.Service()) + ":" + call.Operation()
-	if action == "lambda:Invoke" {
-		action = "lambda:InvokeFunction"
+	f := fault{call: call, action: actionOf(call), role: role, named: named, said: &ops.Error{Kind: ops.Unavailable, Err: err, Passing: Transient(err)}}
+	if api, answered := errors.AsType[smithy.APIError](err); answered {
+		f.code, f.message = api.ErrorCode(), sentence(api.ErrorMessage())
+		f.answered()
+	} else {
+		f.unanswered(err)
 	}
-	said := &ops.Error{Kind: ops.Unavailable, Err: err}
-	api, answered := errors.AsType[smithy.APIError](err)
-	switch {
-	case answered && slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode()) && call.Service() == "STS":
-		// The call is one, the permissions it takes are three; only the text tells which is missing.
-		if m := denied.FindStringSubmatch(api.ErrorMessage()); m != nil {
-			action = m[1]
-		}
-		said.What = fmt.Sprintf("AWS doesn't let the bot assume the role %s (%s was refused).", role, action)
-		said.Next = "The bot's own identity and the role's trust policy must both allow sts:AssumeRole, sts:SetSourceIdentity and sts:TagSession; manifests/iam has both."
-	case answered && slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode()):
-		said.What = fmt.Sprintf("AWS refused %s to the role %s.", action, role)
-		said.Next = "The role's policy must allow it; manifests/iam has the policy."
-	case answered && slices.Contains([]string{"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException"}, api.ErrorCode()):
-		said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials (%s at %s).", api.ErrorCode(), action)
-		said.Next = "Whoever runs the bot must renew them."
-	case answered && Throttled(err):
-		said.What = fmt.Sprintf("AWS is throttling %s, and went on doing so after several tries.", action)
-		said.Next, said.Passing = "Try again in a few minutes.", true
-	case answered:
-		said.Passing = api.ErrorFault() == smithy.FaultServer
-		said.What = fmt.Sprintf("AWS answered %s with %s: %s", action, api.ErrorCode(), sentence(api.ErrorMessage()))
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		said.Passing = true
-		said.What = fmt.Sprintf("AWS did not answer %s in time.", action)
-		said.Next = "Try again; if it goes on, look at the bot's network."
-	default:
-		said.Passing = true
-		said.What = fmt.Sprintf("AWS could not be reached for %s.", action)
-		said.Next = "Try again; if it goes on, look at the bot's network and credentials."
-	}
-	return said
+	return f.said
 }
 
-var denied = regexp.MustCompile(`is not authorized to perform: (sts:[A-Za-z]+)`)
+// fault is a failed call of AWS, and what is said of it.
+type fault struct {
+	call          *smithy.OperationError
+	action, role  string
+	code, message string // AWS's own
+	named         []Named
+	said          *ops.Error
+}
+
+func (f *fault) sts() bool { return f.call.Service() == "STS" }
+
+func (f *fault) has(codes ...string) bool { return slices.Contains(codes, f.code) }
+
+// answered is for an answer with AWS's own code.
+func (f *fault) answered() {
+	switch {
+	case denies(f.code) && f.sts():
+		f.notAssumed()
+	case denies(f.code):
+		f.denied()
+	case f.clock():
+		f.said.What = fmt.Sprintf("AWS refused %s, because the bot's clock differs from AWS's (%s): %s", f.action, f.code, f.message)
+		f.said.Next = "The clock of the bot's machine must be set right."
+	case f.has("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException",
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException", "InvalidAccessKeyId", "AuthFailure"):
+		f.said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials (%s at %s).", f.code, f.action)
+		f.said.Next = "The operators of the bot must renew them."
+	case f.has("PackedPolicyTooLarge", "PackedPolicyTooLargeException"):
+		f.said.What = fmt.Sprintf("AWS can't make a session of the role %s, because its session policy and tags don't fit: %s", f.role, f.message)
+		f.said.Next = podIdentity
+	case f.has("RegionDisabledException"):
+		f.said.What = fmt.Sprintf("AWS refused %s: %s", f.action, f.message)
+		f.said.Next = "The Region in the bot's settings must be enabled in the account of " + f.role + "."
+	case throttles(f.said.Err):
+		f.said.What = fmt.Sprintf("AWS is throttling %s, and went on doing so after several tries.", f.action)
+		f.said.Next = "Try again in a few minutes."
+	default:
+		f.said.What = fmt.Sprintf("AWS answered %s with %s: %s", f.action, f.code, f.message)
+		switch {
+		case f.said.Passing:
+			f.said.Next = "Try again in a few minutes."
+		case strings.Contains(f.code, "NotFound") && len(f.named) > 0:
+			f.said.Next = f.check()
+		case f.has("AWSOrganizationsNotInUseException"):
+			f.said.Next = fmt.Sprintf("The role %s must be one of the organisation's management account.", f.role)
+		}
+	}
+}
+
+// podIdentity is what helps where a session policy and tags don't fit. The session
+// tags of EKS Pod Identity are transitive: they count in each session that the bot makes.
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+const podIdentity = "On EKS Pod Identity, switch session tags off in the bot's association (disable_session_tags), or use IAM roles for service accounts (IRSA). " +
+	"Elsewhere the bot's own session must carry fewer transitive tags."
+
+// unanswered is for a call without an answer that the SDK can read.
+func (f *fault) unanswered(err error) {
+	timeout, _ := errors.AsType[net.Error](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch status := statusOf(err); {
+	case untrusted:
+		f.said.What = fmt.Sprintf("The bot doesn't trust the certificate of the server that answered %s.", f.action)
+		f.said.Next = "Look at the bot's network and its AWS_CA_BUNDLE."
+	case status >= 400:
+		f.said.What = fmt.Sprintf("AWS, or a proxy before it, answered %s with HTTP status %d and no reason that the bot can read.", f.action, status)
+		f.said.Next = "Look at the bot's network."
+		if f.said.Passing {
+			f.said.Next = "Try again in a few minutes; if it goes on, look at the bot's network."
+		}
+	case errors.Is(err, context.DeadlineExceeded) || timeout != nil && timeout.Timeout():
+		f.said.What = fmt.Sprintf("AWS did not answer %s in time.", f.action)
+		f.said.Next = "Try again; if it goes on, look at the bot's network."
+	case status > 0:
+		f.said.What = fmt.Sprintf("AWS's answer to %s couldn't be read to its end.", f.action)
+		f.said.Next = "Try again; if it goes on, look at the bot's network."
+	case !f.said.Passing:
+		f.said.Kind = ops.Internal
+	default:
+		f.said.What = fmt.Sprintf("AWS could not be reached for %s.", f.action)
+		f.said.Next = "Try again; if it goes on, look at the bot's network and credentials."
+	}
+}
+
+// clock tells whether AWS refused a signature for its time.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+func (f *fault) clock() bool {
+	return f.has("RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture") ||
+		f.has("SignatureDoesNotMatch", "InvalidSignatureException") && (strings.HasPrefix(f.message, "Signature expired") || strings.HasPrefix(f.message, "Signature not yet current"))
+}
+
+// check says which settings to look at.
+func (f *fault) check() string {
+	var parts []string
+	for _, n := range f.named {
+		parts = append(parts, fmt.Sprintf("whether there is %s (%s in the bot's settings)", n.What, n.Setting))
+	}
+	return "Check " + strings.Join(parts, ", and ") + "."
+}
 
 // Throttled tells whether AWS asked to slow down.
 // https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/CommonErrors.html
-func Throttled(err error) bool {
+func Throttled(err error) bool { return throttles(err) }
+
+func throttles(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && slices.Contains([]string{"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}, api.ErrorCode())
+	if !ok {
+		return false
+	}
+	return throttleCode(api.ErrorCode()) || statusOf(err) == 429
 }
 
 // innermost finds the call that failed: a refusal of sts:AssumeRole is wrapped
@@ -92,11 +174,38 @@ func innermost(err error) *smithy.OperationError {
 	}
 }
 
-// prefix is the IAM prefix of a service as the SDK names it.
+// actionOf is a call as IAM names it.
+func actionOf(call *smithy.OperationError) string {
+	action := prefix(call.Service()) + ":" + call.Operation()
+	if name, ok := actions[action]; ok {
+		return name
+	}
+	return action
+}
+
+// actions are the calls whose actions have another name.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var actions = map[string]string{
+	"lambda:Invoke":    "lambda:InvokeFunction",
+	"s3:ListObjectsV2": "s3:ListBucket",
+}
+
+// prefixes are the IAM prefixes of services that aren't the SDK's name for them.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+var prefixes = map[string]string{
+	"CloudWatch Logs":             "logs",
+	"Cost Explorer":               "ce",
+	"EventBridge":                 "events",
+	"Resource Groups Tagging API": "tag",
+	"SESv2":                       "ses",
+	"SFN":                         "states",
+	"SSO Admin":                   "sso",
+}
+
+// prefix is the IAM prefix of a service as the SDK names it.
 func prefix(service string) string {
-	if service == "CloudWatch Logs" {
-		return "logs"
+	if known, ok := prefixes[service]; ok {
+		return known
 	}
 	return strings.ToLower(strings.ReplaceAll(service, " ", ""))
 }
@@ -107,9 +216,4 @@ func sentence(s string) string {
 		return s
 	}
 	return s + "."
-}
-
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[net.Error](err)
-	return ok && t.Timeout()
 }

@@ -84,7 +84,7 @@ func TestEachFurtherTryOfARecordedCallIsFenced(t *testing.T) {
 					return test.fence(asked)
 				}
 			}
-			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Tags, s.Policy = !test.looks, everything }), request("octocat"))
+			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Acts, s.Policy = !test.looks, everything }), request("octocat"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -84,7 +84,7 @@ func TestEachCallIsObservedOnce(t *testing.T) {
 				}
 				return nil
 			}
-			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Tags, s.Policy = true, everything }), request("octocat"))
+			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Acts, s.Policy = true, everything }), request("octocat"))
 			if err != nil {
 				t.Fatal(err)
 			}

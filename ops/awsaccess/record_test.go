@@ -130,7 +130,7 @@ func TestCallsThatChangeSomethingAreRecordedBeforeAndAfter(t *testing.T) {
 			}
 			n := &notes{fail: test.fail}
 			broker.Record = n.record
-			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Tags, s.Policy = test.tags, everything }), request("octocat"))
+			config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Acts, s.Policy = test.tags, everything }), request("octocat"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-github/v62/github"
 
@@ -141,7 +140,7 @@ func (o *operation) reader(r ops.Request) (*organizations.Client, error) {
 // their Sid allow, to the one account.
 func (o *operation) writer(r ops.Request, statements ...string) (*organizations.Client, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
-		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Tags: true,
+		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Acts: true,
 		// The role's own policy denies changes of protected accounts; none of the statements here names them.
 		Values: map[string]string{"target": targetOf(r), "protected": ""},
 	}, r)
@@ -154,15 +153,11 @@ func (o *operation) writer(r ops.Request, statements ...string) (*organizations.
 // patient makes a client try again what Organizations asks to be tried later:
 // it throttles at a few calls a second.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-func patient(c *organizations.Options) {
-	c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = 10
-		s.MaxBackoff = 5 * time.Second
-		s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"TooManyRequestsException": {}, "ConcurrentModificationException": {}}})
-	})
-}
+func patient(c *organizations.Options) { c.Retryer = awsaccess.Retryer(10) }
 
-func (o *operation) explainLook(err error) error { return awsaccess.Explain(err, o.settings.LookRole) }
+func (o *operation) explainLook(err error, named ...awsaccess.Named) error {
+	return awsaccess.Explain(err, o.settings.LookRole, named...)
+}
 
 func (o *operation) explainAct(err error) error { return awsaccess.Explain(err, o.settings.ActRole) }
 

@@ -39,27 +39,9 @@ func delegations(ctx context.Context, client *organizations.Client, id string) (
 	return services, nil
 }
 
-// policies are the service control policies that hold for an account, each with
-// where it is attached.
-func policies(ctx context.Context, client *organizations.Client, a *Account) ([]string, error) {
-	var list []string
-	for _, target := range append(slices.Clone(a.Path), Unit{a.ID, "the account"}) {
-		pages := organizations.NewListPoliciesForTargetPaginator(client, &organizations.ListPoliciesForTargetInput{TargetId: &target.ID, Filter: types.PolicyTypeServiceControlPolicy})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("list the policies of %s: %w", target, err)
-			}
-			for _, p := range page.Policies {
-				list = append(list, fmt.Sprintf("%s (%s) at %s", aws.ToString(p.Name), aws.ToString(p.Id), target.Name))
-			}
-		}
-	}
-	return list, nil
-}
-
 // evidence is what an approver needs to know.
-func (o *operation) evidence(ctx context.Context, r ops.Request, client *organizations.Client, a *Account, progress ops.Progress) ([]ops.Fact, []string, error) {
+func (o *operation) evidence(ctx context.Context, r ops.Request, client *organizations.Client, d data, progress ops.Progress) ([]ops.Fact, []string, error) {
+	a := &d.Account
 	var facts []ops.Fact
 	var warnings []string
 	add := func(label string, values ...string) {
@@ -84,11 +66,21 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	if other := a.Tags[tagRequest]; other != "" && other != r.ID {
 		warnings = append(warnings, "An earlier request has tagged it: "+tagRequest+"="+other+".")
 	}
-	attached, err := policies(ctx, client, a)
+	attached, err := controls(ctx, client, append(slices.Clone(a.Path), Unit{a.ID, "the account"}))
 	if err != nil {
 		return nil, nil, o.explainLook(err)
 	}
-	add("Service control policies", attached...)
+	add("Service control policies", texts(attached)...)
+	if d.Disabled.ID != "" {
+		there, warning, err := o.disabling(ctx, client, d.Disabled)
+		if err != nil {
+			return nil, nil, o.explainLook(err)
+		}
+		add("Service control policies in "+d.Disabled.Name, there...)
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
 	progress("reading what it costs")
 	spent, warned := o.spending(ctx, r, a, time.Now().UTC())
 	facts, warnings = append(facts, spent...), append(warnings, warned...)

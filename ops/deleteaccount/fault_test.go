@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
@@ -98,7 +99,10 @@ func (w *world) elsewhere(id string) {
 	w.role(other, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 	config := w.base.Copy()
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(w.base), other, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = "somebody"
+		for _, key := range []string{"request", "operation", "requested-by"} { // the trust policy demands them
+			o.Tags = append(o.Tags, ststypes.Tag{Key: aws.String(key), Value: aws.String("octocat")})
+		}
+		o.RoleSessionName, o.SourceIdentity = "somebody", aws.String("somebody")
 	}))
 	if _, err := organizations.NewFromConfig(config).CloseAccount(w.Context(), &organizations.CloseAccountInput{AccountId: &id}); err != nil {
 		w.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
 
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
 
 // plan says what would be done to the account as it is now. In the middle of a
@@ -50,7 +51,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
 		return p, nil
 	}
-	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, a, progress)
+	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, d, progress)
 	return p, err
 }
 
@@ -77,15 +78,15 @@ func meant(r ops.Request, a *Account) error {
 func (o *operation) facts(ctx context.Context, r ops.Request, client *organizations.Client, a *Account) (data, error) {
 	d := data{Account: *a, Origin: a.Path, Grace: o.settings.Grace, QuotaWait: quotaDays}
 	for _, u := range []struct {
-		id string
-		to *Unit
-	}{{o.settings.DisabledOU, &d.Disabled}, {o.settings.ClosedOU, &d.Closed}} {
+		key, id string
+		to      *Unit
+	}{{"disabled_ou", o.settings.DisabledOU, &d.Disabled}, {"closed_ou", o.settings.ClosedOU, &d.Closed}} {
 		if u.id == "" {
 			continue
 		}
 		var err error
 		if *u.to, err = readUnit(ctx, client, u.id); err != nil {
-			return d, o.explainLook(err)
+			return d, o.explainLook(err, awsaccess.Named{What: "an organizational unit " + u.id, Setting: "operations." + o.settings.Name() + "." + u.key})
 		}
 	}
 	if r.Shown == nil || len(r.Shown.Data) == 0 {

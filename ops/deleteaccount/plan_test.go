@@ -55,6 +55,10 @@ func TestPlanShowsWhatAnApproverMustKnow(t *testing.T) {
 			}
 			scps := strings.Split(facts["Service control policies"], "; ")
 			delete(facts, "Service control policies")
+			if got, want := facts["Service control policies in Disabled accounts"], "FullAWSAccess (p-FullAWSAccess) at Root; FullAWSAccess (p-FullAWSAccess) at Disabled accounts; deny-all ("; !strings.HasPrefix(got, want) {
+				t.Errorf("policies of the unit for disabled accounts %q, want %q", got, want)
+			}
+			delete(facts, "Service control policies in Disabled accounts")
 			want := map[string]string{
 				"Account":                                sinkingName + ", " + sinking + ", " + sinkingEmail,
 				"Where":                                  "Root / Workloads / Ponds (" + w.ponds + ")",

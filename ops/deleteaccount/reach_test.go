@@ -21,7 +21,7 @@ func TestCostExplorerMayBeOutOfReach(t *testing.T) {
 	}{
 		{"refused", func(w *world) { w.aws.Fail("ce:GetCostAndUsage", awstest.Fault{Code: "AccessDeniedException"}) }, "What it costs is not known: AWS refused "},
 		{"not enabled", func(w *world) { w.aws.CostExplorer().SetEnabled(false) }, "What it costs is not known: "},
-		{"without data", func(w *world) { w.aws.CostExplorer().SetIngested(false) }, "What it costs is not known: AWS answered costexplorer:GetCostAndUsage with DataUnavailableException"},
+		{"without data", func(w *world) { w.aws.CostExplorer().SetIngested(false) }, "What it costs is not known: AWS answered ce:GetCostAndUsage with DataUnavailableException"},
 		{"down", func(w *world) { w.aws.Fail("ce:GetCostAndUsage", awstest.Fault{Code: "InternalServerException"}) }, "What it costs is not known: "},
 		{"cut off", func(w *world) { w.aws.Fail("ce:GetCostAndUsage", awstest.Fault{Cut: true}) }, "What it costs is not known: AWS could not be reached"},
 		{"throttling", func(w *world) { w.aws.Fail("ce:GetCostAndUsage", awstest.Fault{Code: "ThrottlingException"}) }, "What it costs is not known: AWS is throttling"},

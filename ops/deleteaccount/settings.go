@@ -74,8 +74,8 @@ func (s *Settings) Check() []ops.Fault {
 	for _, r := range []struct{ key, role string }{{"look_role", s.LookRole}, {"act_role", s.ActRole}} {
 		if r.role == "" {
 			add(r.key, "missing: the ARN of a role in the management account")
-		} else if !awsaccess.IsRole(r.role) {
-			add(r.key, "%q is not the ARN of a role", r.role)
+		} else if fault := awsaccess.RoleFault(r.role); fault != "" {
+			add(r.key, "%s", fault)
 		}
 	}
 	for _, u := range []struct{ key, unit string }{{"disabled_ou", s.DisabledOU}, {"closed_ou", s.ClosedOU}} {

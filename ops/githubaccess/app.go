@@ -68,11 +68,7 @@ func (a *App) fresh(ctx context.Context) (string, error) {
 	if time.Until(a.expires) > time.Minute {
 		return a.token, nil
 	}
-	jwt, err := a.jwt(time.Now())
-	if err != nil {
-		return "", err
-	}
-	client, err := New(a.Address, Token{Value: jwt, Next: a.Next})
+	client, err := a.signed()
 	if err != nil {
 		return "", err
 	}
@@ -82,6 +78,15 @@ func (a *App) fresh(ctx context.Context) (string, error) {
 	}
 	a.token, a.expires = token.GetToken(), token.GetExpiresAt().Time
 	return a.token, nil
+}
+
+// signed is a client that authenticates as the App itself.
+func (a *App) signed() (*github.Client, error) {
+	jwt, err := a.jwt(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return New(a.Address, Token{Value: jwt, Next: a.Next})
 }
 
 // jwt is RFC 7519 with RS256. It begins a minute ago, as GitHub advises for

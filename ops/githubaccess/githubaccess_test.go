@@ -158,13 +158,24 @@ func TestAppFails(t *testing.T) {
 }
 
 func TestAppRecoversFromAFailure(t *testing.T) {
-	gh, _, client := newApp(t)
-	gh.Fail(tokens, githubtest.Fault{Status: 502, Times: 1})
-	if err := teams(t.Context(), client); err == nil {
-		t.Error("no error without a token")
-	}
-	if err := teams(t.Context(), client); err != nil {
-		t.Errorf("the next call: %v", err)
+	for _, test := range []struct {
+		name  string
+		times int // that GitHub answers 502 to the question for a token
+		fails bool
+	}{
+		{"one 502 at the token costs nothing", 1, false},
+		{"what lasts is told, and the next call works", 3, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			gh, _, client := newApp(t)
+			gh.Fail(tokens, githubtest.Fault{Status: 502, Times: test.times})
+			if err := teams(t.Context(), client); (err != nil) != test.fails {
+				t.Errorf("got %v", err)
+			}
+			if err := teams(t.Context(), client); err != nil {
+				t.Errorf("the next call: %v", err)
+			}
+		})
 	}
 }
 
@@ -284,5 +295,49 @@ func TestExplain(t *testing.T) {
 	already := &ops.Error{Kind: ops.Refused, What: "No."}
 	if got := githubaccess.Explain(already); got != error(already) {
 		t.Errorf("words became other words: %v", got)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	t.Run("an App's", func(t *testing.T) {
+		_, _, client := newApp(t)
+		login, err := githubaccess.Login(t.Context(), client)
+		if err != nil || !strings.HasSuffix(login, "[bot]") {
+			t.Errorf("got %q, %v", login, err)
+		}
+	})
+	t.Run("a token's", func(t *testing.T) {
+		gh := githubtest.New(githubtest.Options{})
+		defer gh.Close()
+		gh.AddToken("ghp_secret", "reader")
+		client, err := githubaccess.New(gh.URL(), githubaccess.Token{Value: "ghp_secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if login, err := githubaccess.Login(t.Context(), client); err != nil || login != "reader" {
+			t.Errorf("got %q, %v", login, err)
+		}
+	})
+	for _, test := range []struct {
+		text string
+		ok   bool
+	}{
+		{"octocat", true},
+		{"a", true},
+		{"oldname-", true},
+		{"-oldname-", true},
+		{"old--name", true},
+		{"mona_moj", true},
+		{strings.Repeat("a", 39), true},
+		{strings.Repeat("a", 40), false},
+		{"--", false},
+		{"_moj", false},
+		{"../teams", false},
+		{"a b", false},
+		{"", false},
+	} {
+		if githubaccess.IsLogin(test.text) != test.ok {
+			t.Errorf("%q is a login: %v", test.text, !test.ok)
+		}
 	}
 }

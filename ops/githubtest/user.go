@@ -20,7 +20,7 @@ type user struct {
 	bot     bool // an App's
 }
 
-var loginForm = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9_]){0,38}$`)
+var loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$`)
 
 // AddUser puts a person on GitHub, outside the organisation, and returns their numeric ID. One who is there already (in
 // any case) stays as they are. A login that GitHub wouldn't have panics.

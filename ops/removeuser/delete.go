@@ -29,7 +29,7 @@ func (o *operation) delete(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete", "DeleteElsewhere")
+	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete")
 	if err != nil {
 		return err
 	}
@@ -162,6 +162,12 @@ func (o *operation) takeOff(ctx context.Context, run ops.Run, act *iam.Client, u
 			return err
 		}
 	}
+	if r.group != "" || r.serial != "" {
+		var err error
+		if act, err = o.elsewhere(run.Request(), r.group, r.serial); err != nil {
+			return err
+		}
+	}
 	err := r.do(ctx, act)
 	if r.deny && wasRefused(err) {
 		was.Bare = isGone(err)
@@ -184,6 +190,8 @@ type removal struct {
 	effect string // as a plan shows it: "Delete access key AKIA…"
 	do     func(context.Context, *iam.Client) error
 	deny   bool // it takes deny-all off
+
+	group, serial string // of what it is about beside the user; empty: nothing
 }
 
 // done is the effect as a log tells it.
@@ -195,7 +203,7 @@ func (r removal) done() string {
 func isVirtual(serial string) bool { return strings.Contains(serial, ":mfa/") }
 
 func deleteDevice(serial string) removal {
-	return removal{effect: "Delete virtual MFA device " + serial, do: func(ctx context.Context, c *iam.Client) error {
+	return removal{effect: "Delete virtual MFA device " + serial, serial: serial, do: func(ctx context.Context, c *iam.Client) error {
 		_, err := c.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: aws.String(serial)})
 		return err
 	}}
@@ -273,6 +281,7 @@ func stripRights(u *User) []removal {
 			_, err := c.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{UserName: name, GroupName: aws.String(group)})
 			return err
 		})
+		all[len(all)-1].group = group
 	}
 	detach := func(arn string) {
 		add("Detach policy "+arn, func(ctx context.Context, c *iam.Client) error {

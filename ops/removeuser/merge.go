@@ -43,7 +43,11 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return ops.Again(o.settings.Poll)
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
-	case !pull.GetMerged():
+	}
+	if err := o.asProposed(ctx, run, d.Source, p, pull); err != nil {
+		return err
+	}
+	if !pull.GetMerged() {
 		return o.awaitMerge(ctx, run, d, p, pull)
 	}
 	merged := pull.GetMergedAt().UTC()
@@ -143,7 +147,7 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	case user == nil:
 		return nil
 	}
-	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete", "DeleteElsewhere")
+	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete")
 	if err != nil {
 		return err
 	}

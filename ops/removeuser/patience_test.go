@@ -30,21 +30,28 @@ func (w *world) bubble(do func(*testing.T)) {
 // What IAM asks to be tried later is tried later.
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ code, action string }{
-		{"ConcurrentModification", "AttachUserPolicy"},
-		{"ConcurrentModification", "UpdateAccessKey"},
-		{"ConcurrentModification", "DeleteServiceSpecificCredential"},
-		{"EntityTemporarilyUnmodifiable", "DeleteLoginProfile"},
-		{"Throttling", "TagUser"},
-		{"Throttling", "ListAccessKeys"},
-		{"Throttling", "DeleteUser"},
-		{"ServiceFailure", "DetachUserPolicy"},
+	for _, test := range []struct {
+		code, action  string
+		status, times int
+	}{
+		{"ConcurrentModification", "AttachUserPolicy", 0, 4},
+		{"ConcurrentModification", "UpdateAccessKey", 0, 4},
+		{"ConcurrentModification", "DeleteServiceSpecificCredential", 0, 4},
+		{"EntityTemporarilyUnmodifiable", "DeleteLoginProfile", 0, 4},
+		{"Throttling", "TagUser", 0, 4},
+		{"Throttling", "ListAccessKeys", 0, 4},
+		{"ServiceFailure", "DetachUserPolicy", 0, 4},
+		// More often than the SDK tries: the step goes on.
+		{"ServiceUnavailable", "DetachUserPolicy", 503, 9},
+		{"InternalError", "RemoveUserFromGroup", 500, 9},
+		{"RequestTimeout", "DeactivateMFADevice", 408, 9},
+		{"EntityTemporarilyUnmodifiable", "DeleteUser", 409, 9},
 	} {
 		t.Run(test.code+" at "+test.action, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, iamMode)
 			w.settings.Grace = 0
-			w.aws.Fail("iam:"+test.action, awstest.Fault{Code: test.code, Times: 4})
+			w.aws.Fail("iam:"+test.action, awstest.Fault{Code: test.code, Status: test.status, Times: test.times})
 			w.bubble(func(t *testing.T) {
 				if err := w.walk().Run(t.Context()); err != nil {
 					t.Error(err)

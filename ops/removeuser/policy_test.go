@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -74,6 +75,9 @@ func TestPolicies(t *testing.T) {
 			for _, c := range w.aws.Calls() {
 				if !c.Allowed {
 					t.Errorf("%s was refused: %s", c.Name(), c.Params)
+				}
+				if c.RoleARN == actRole && (strings.Contains(c.SessionPolicy, ":group/*\"") || strings.Contains(c.SessionPolicy, ":mfa/*\"")) {
+					t.Errorf("the session of %s may do so to every group or device: %s", c.Name(), c.SessionPolicy)
 				}
 			}
 			w.done()
@@ -326,6 +330,9 @@ func TestConditionsAreNeeded(t *testing.T) {
 func (w *world) session(policy string) *iam.Client {
 	config := w.base.Copy()
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(w.base), actRole, func(o *stscreds.AssumeRoleOptions) {
+		for _, key := range []string{"request", "operation", "requested-by"} { // the trust policy demands them
+			o.Tags = append(o.Tags, ststypes.Tag{Key: aws.String(key), Value: aws.String("octocat")})
+		}
 		o.RoleSessionName, o.SourceIdentity, o.Policy = "octocat", aws.String("octocat"), aws.String(policy)
 	}))
 	return iam.NewFromConfig(config)

@@ -263,7 +263,7 @@ func (o *operation) confirmQuarantine(ctx context.Context, run ops.Run, look *ia
 			return err
 		}
 	}
-	text := fmt.Sprintf("%s can't do anything in account %s any more. If the user switched into another account before %s, that session may last until %s (longer if it renews itself), and only that account can end it. %s",
+	text := fmt.Sprintf("%s can't do anything in account %s any more. If the user switched into another account before %s, that session may last until %s, unless it renews itself by assuming roles in turn, and only that account can end it. %s",
 		name, d.Account, moment(was.At), moment(was.At.Add(sessionLife)), d.sessions(was.At))
 	return run.Log(ctx, ops.Line{Key: "powerless " + was.At.Format(time.RFC3339), Level: ops.Warning, Text: text})
 }

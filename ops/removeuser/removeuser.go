@@ -16,10 +16,8 @@ import (
 	_ "embed"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-github/v62/github"
 
@@ -128,8 +126,28 @@ func (o *operation) reader(r ops.Request) (*iam.Client, error) {
 // and the one given; empty: no other.
 func (o *operation) writer(r ops.Request, boundary string, statements ...string) (*iam.Client, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
-		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Tags: true,
+		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: statements, Acts: true,
 		Values: map[string]string{"user": userOf(r), "boundary": cmp.Or(boundary, denyAll)},
+	}, r)
+	if err != nil {
+		return nil, err
+	}
+	return iam.NewFromConfig(session, patient), nil
+}
+
+// elsewhere is a client that may take the one user out of one group, and delete one
+// virtual MFA device: neither is a part of the user, and the role may do so to all.
+func (o *operation) elsewhere(r ops.Request, group, serial string) (*iam.Client, error) {
+	open := map[string][]string{"group/*": nil, "mfa/*": nil}
+	if group != "" {
+		open["group/*"] = []string{"group/" + group, "group/*/" + group}
+	}
+	if _, device, ok := strings.Cut(serial, ":mfa/"); ok {
+		open["mfa/*"] = []string{"mfa/" + device}
+	}
+	session, err := o.aws.Session(awsaccess.Stage{
+		Role: o.settings.ActRole, Region: globalRegion, Policy: actPolicy, Only: []string{"DeleteElsewhere"}, Acts: true,
+		Values: map[string]string{"user": userOf(r), "boundary": denyAll}, Narrow: open,
 	}, r)
 	if err != nil {
 		return nil, err
@@ -140,12 +158,4 @@ func (o *operation) writer(r ops.Request, boundary string, statements ...string)
 // patient makes a client try again what IAM asks to be tried later: it is
 // eventually consistent and locks users while it changes them.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
-func patient(c *iam.Options) {
-	c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = 8
-		s.MaxBackoff = 5 * time.Second
-		s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
-			"ConcurrentModification": {}, "ConcurrentModificationException": {}, "EntityTemporarilyUnmodifiable": {}, "Throttling": {},
-		}})
-	})
-}
+func patient(c *iam.Options) { c.Retryer = awsaccess.Retryer(8) }

@@ -155,7 +155,7 @@ func TestQuarantineIsTold(t *testing.T) {
 		"change Attached " + awstest.AWSDenyAll + " to IAM user " + leaver + ".",
 		"change Deactivated access key AKIA",
 		"warning " + leaver + " can't do anything in account gds-users (" + account + ") any more.",
-		"that session may last until " + at.Add(12*time.Hour).Format("2 Jan 15:04") + " UTC (longer if it renews itself)",
+		"that session may last until " + at.Add(12*time.Hour).Format("2 Jan 15:04") + " UTC, unless it renews itself by assuming roles in turn, and only that account can end it.",
 		"for the 12 hours before: Admin in account 333333333333.",
 		leaver + " has been locked out since " + at.Format("2 Jan 15:04") + " UTC. Wrong person? Press Restore by " + at.Add(7*24*time.Hour).Format("2 Jan 15:04") + " UTC and everything is as before.",
 	} {

@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,38 +19,50 @@ import (
 // in memory, and says which commit that is about.
 func (o *operation) readAt(ctx context.Context, from source, user string) (edit, string, error) {
 	owner, name := from.owner()
-	explain := func(doing string, err error) error {
-		if githubaccess.NotFound(err) {
-			return &ops.Error{
-				Kind: ops.Unavailable, Err: err,
-				What: fmt.Sprintf("GitHub shows the bot no %s in %s.", doing, from.Repository),
-				Next: "Check repository, branch and files in the bot's settings, and that the GitHub App may read and write that repository's contents and pull requests.",
-			}
-		}
-		return o.explain(from, fmt.Errorf("read %s of %s: %w", doing, from.Repository, err))
-	}
 	head, _, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+from.Branch)
 	if err != nil {
-		return edit{}, "", explain("branch "+from.Branch, err)
+		return edit{}, "", o.unread(from, "branch "+from.Branch, err)
 	}
 	sha := head.GetObject().GetSHA()
-	var texts []string
-	for _, file := range []string{from.UsersFile, from.MembersFile} {
-		content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
-		if err != nil {
-			return edit{}, "", explain("file "+file, err)
-		}
-		text, err := o.textOf(ctx, owner, name, content)
-		if err != nil {
-			return edit{}, "", explain("file "+file, err)
-		}
-		texts = append(texts, text)
+	texts, err := o.textsAt(ctx, from, sha)
+	if err != nil {
+		return edit{}, "", err
 	}
 	e, err := removeFrom(texts[0], texts[1], user)
 	if err != nil {
 		return e, sha, &ops.Error{Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The files of %s don't have the shape that is known: %v.", from.Repository, err)}
 	}
 	return e, sha, nil
+}
+
+// unread says why something of the repository can't be read.
+func (o *operation) unread(from source, doing string, err error) error {
+	if githubaccess.NotFound(err) {
+		return &ops.Error{
+			Kind: ops.Unavailable, Err: err,
+			What: fmt.Sprintf("GitHub shows the bot no %s in %s.", doing, from.Repository),
+			Next: "Check repository, branch and files in the bot's settings, and that the GitHub App may read and write that repository's contents and pull requests.",
+		}
+	}
+	return o.explain(from, fmt.Errorf("read %s of %s: %w", doing, from.Repository, err))
+}
+
+// textsAt reads the two files at a commit: of the users, and of the members.
+func (o *operation) textsAt(ctx context.Context, from source, sha string) ([]string, error) {
+	owner, name := from.owner()
+	var texts []string
+	for _, file := range []string{from.UsersFile, from.MembersFile} {
+		content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
+		if err != nil {
+			return nil, o.unread(from, "file "+file, err)
+		}
+		text, err := o.textOf(ctx, owner, name, content)
+		if err != nil {
+			return nil, o.unread(from, "file "+file, err)
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
 }
 
 // textOf is a file's text. Files above 1 MB come without it and are read as blobs.
@@ -68,9 +81,7 @@ func (o *operation) textOf(ctx context.Context, owner, name string, content *git
 // explain is githubaccess.Explain with the permissions that are needed here.
 func (o *operation) explain(about source, err error) error {
 	said := githubaccess.Explain(err)
-	response, answered := errors.AsType[*github.ErrorResponse](err)
-	words, ok := errors.AsType[*ops.Error](said)
-	if answered && ok && response.Response != nil && response.Response.StatusCode == http.StatusForbidden {
+	if words, ok := errors.AsType[*ops.Error](said); ok && githubaccess.Unpermitted(err) {
 		words.Next = fmt.Sprintf("The GitHub App must be allowed to read and write contents and pull requests of %s.", about.Repository)
 	}
 	return said
@@ -81,6 +92,7 @@ type proposal struct {
 	Number    int      `json:"number"`
 	URL       string   `json:"url"`
 	Reviewers []string `json:"reviewers,omitempty"` // who was asked on GitHub to look at it
+	Author    string   `json:"author,omitempty"`    // the bot's login on GitHub; empty: not known
 
 	For time.Time `json:"for,omitzero"` // when the quarantine began that it belongs to
 }
@@ -113,13 +125,18 @@ func (o *operation) propose(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
+	if pull != nil {
+		if err := o.ours(ctx, run, d.Source, pull); err != nil {
+			return err
+		}
+	}
 	// One that people closed before they had the quarantine begin again is proposed anew.
 	if pull == nil || pull.GetState() == "closed" && pull.GetMergedAt().IsZero() && pull.GetClosedAt().Before(was.At) {
 		if pull, err = o.open(ctx, run, d.Source); err != nil {
 			return err
 		}
 	}
-	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At}
+	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At, Author: pull.GetUser().GetLogin()}
 	if pull.GetState() == "open" {
 		if p.Reviewers, err = o.askReviewers(ctx, run, d.Source, pull); err != nil {
 			return err
@@ -241,19 +258,33 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	if err != nil {
 		return explain(err)
 	}
+	if err := run.Remember(ctx, "pushed", commit.GetSHA()); err != nil {
+		return err
+	}
 	// A tree and a commit are seen by nobody; the branch is.
 	if err := run.MayAct(ctx); err != nil {
 		return err
 	}
 	ref := &github.Reference{Ref: github.String("refs/heads/" + branch(r)), Object: &github.GitObject{SHA: commit.SHA}}
 	_, _, err = o.github.Git.CreateRef(ctx, owner, name, ref)
-	if response, ok := errors.AsType[*github.ErrorResponse](err); ok && response.Response.StatusCode == http.StatusUnprocessableEntity {
-		_, _, err = o.github.Git.UpdateRef(ctx, owner, name, ref, true)
+	if githubaccess.Status(err) != http.StatusUnprocessableEntity {
+		return o.notMade(to, r, err)
 	}
-	if err != nil {
-		return explain(err)
+	// GitHub has one status for a branch that is there and for one that a ruleset forbids.
+	if _, _, none := o.github.Git.GetRef(ctx, owner, name, "heads/"+branch(r)); none != nil {
+		return o.notMade(to, r, err)
 	}
-	return nil
+	_, _, err = o.github.Git.UpdateRef(ctx, owner, name, ref, true)
+	return o.notMade(to, r, err)
+}
+
+// notMade says why GitHub didn't make or move the request's branch. Nil stays nil.
+func (o *operation) notMade(in source, r ops.Request, err error) error {
+	said := o.explain(in, err)
+	if words, ok := errors.AsType[*ops.Error](said); ok && githubaccess.Status(err) == http.StatusUnprocessableEntity {
+		words.What = fmt.Sprintf("GitHub refused to make the branch %s of %s (422): %s.", branch(r), in.Repository, cmp.Or(githubaccess.Reason(err), "it doesn't say why"))
+	}
+	return said
 }
 
 // people are the logins of who asked and who approved.

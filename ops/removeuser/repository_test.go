@@ -150,6 +150,12 @@ func TestRepositoryCannotBeWritten(t *testing.T) {
 		{"the token may only read contents", func(w *world) { w.mayGitHub(map[string]string{"contents": "read", "pull_requests": "write"}) }, []string{"403", repo, "contents"}},
 		{"the token may make no pull requests", func(w *world) { w.mayGitHub(map[string]string{"contents": "write", "pull_requests": "read"}) }, []string{"403", repo, "pull requests"}},
 		{"GitHub is in trouble with commits", func(w *world) { w.github.Fail("POST /repos/*/*/git/commits", githubtest.Fault{Status: 503}) }, []string{"GitHub answered 503 to POST"}},
+		{"a ruleset lets nobody make branches", func(w *world) {
+			w.github.Fail("POST /repos/*/*/git/refs$", githubtest.Fault{Status: 422, Message: "Repository rule violations found\n\n- Cannot create ref due to creations being restricted.\n\n"})
+		}, []string{"GitHub refused to make the branch " + branch + " of " + repo + " (422): Repository rule violations found - Cannot create ref due to creations being restricted.", "past that ruleset"}},
+		{"the repository is archived", func(w *world) {
+			w.github.Fail("POST /repos/*/*/git/trees$", githubtest.Fault{Status: 403, Message: "Repository was archived so is read-only."})
+		}, []string{"GitHub refused the bot (403): Repository was archived so is read-only.", "must unarchive it"}},
 		{"GitHub's rate limit is used up", func(w *world) { w.github.Fail("POST /repos/*/*/pulls", githubtest.Fault{Secondary: true}) }, []string{"slow down"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

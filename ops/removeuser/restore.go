@@ -2,7 +2,6 @@ package removeuser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
 // undoing is one thing that Restore has to do.
@@ -363,8 +363,11 @@ func (o *operation) withdraw(ctx context.Context, run ops.Run, p withdrawal) err
 		return err
 	}
 	_, err := o.github.Git.DeleteRef(ctx, owner, name, "heads/"+p.Branch)
-	if response, ok := errors.AsType[*github.ErrorResponse](err); ok && response.Response.StatusCode == http.StatusUnprocessableEntity {
-		err = nil // it is gone already
+	if githubaccess.Status(err) == http.StatusUnprocessableEntity {
+		// Either it is gone already, or a ruleset keeps it.
+		if _, _, none := o.github.Git.GetRef(ctx, owner, name, "heads/"+p.Branch); githubaccess.NotFound(none) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return explain(err)

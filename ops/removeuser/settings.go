@@ -58,7 +58,6 @@ func (*Settings) Name() string { return "remove-user" }
 
 var (
 	domainName = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
-	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	repository = regexp.MustCompile(`^[\w.-]+/[\w.-]+$`)
 )
 
@@ -71,8 +70,8 @@ func (s *Settings) Check() []ops.Fault {
 	for _, r := range []struct{ key, role string }{{"look_role", s.LookRole}, {"act_role", s.ActRole}} {
 		if r.role == "" {
 			add(r.key, "missing: the ARN of a role in the users' account")
-		} else if !awsaccess.IsRole(r.role) {
-			add(r.key, "%q is not the ARN of a role", r.role)
+		} else if fault := awsaccess.RoleFault(r.role); fault != "" {
+			add(r.key, "%s", fault)
 		}
 	}
 	if len(s.Domains) == 0 {
@@ -87,8 +86,8 @@ func (s *Settings) Check() []ops.Fault {
 		add("regions", "missing: where CloudTrail is asked")
 	}
 	for _, r := range s.Regions {
-		if !regionName.MatchString(r) {
-			add("regions", "%q is not the name of a region, such as eu-west-2", r)
+		if fault := awsaccess.RegionFault(r); fault != "" {
+			add("regions", "%s", fault)
 		}
 	}
 	for _, pattern := range s.Protected {

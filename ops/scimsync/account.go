@@ -17,6 +17,7 @@ type account struct {
 	faults    map[string][]string // its messages about faults, by the kind of fault
 	lines     int                 // of the run
 	strange   int                 // those in a form that nobody knows
+	json      int                 // those in JSON that aren't Lambda's own
 	failed    bool                // the run ended before its time, so that Lambda may start it again
 	pretends  bool                // the function is in dry-run mode
 	gap       string              // why the log doesn't tell what the function tried; empty: it does
@@ -95,6 +96,9 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 	for _, e := range events {
 		line, p, said := o.reading(e, g, names)
 		told.lines++
+		if strings.HasPrefix(e.text, "{") && !said.start && !said.report {
+			told.json++
+		}
 		if !said.known && p.name == "" {
 			told.strange++
 		}
@@ -146,6 +150,7 @@ func (c change) resolved(before Directory, suffix string) change {
 	if c.takes() && c.teamID == "" && c.team != "" {
 		c.teamID = before.teams()[c.team]
 	}
+	c.name, c.title = before.Users[c.userID].Name, before.Titles[c.teamID]
 	return c
 }
 
@@ -341,6 +346,8 @@ func (r result) notes() []string {
 		list = append(list, strings.TrimSpace("The function's log couldn't be read, so faults that it tells of aren't known. "+sentence(r.f.Blind)+all))
 	case r.f.Reported.IsZero() && r.f.Trouble != "":
 		list = append(list, strings.TrimSpace("The function's log couldn't be read to its end. "+sentence(r.f.Trouble)+all))
+	case r.f.Reported.IsZero() && r.told.json > 0:
+		list = append(list, strings.TrimSpace("The function's log is in JSON without Lambda's own lines (its system log level is above INFO), so it doesn't tell the end of a run."+all))
 	case r.f.Reported.IsZero() && all != "":
 		list = append(list, "Lambda's report line didn't come; Identity Center has every planned change.")
 	case r.f.Reported.IsZero() && !r.f.EndSeen.IsZero():

@@ -181,16 +181,16 @@ func (r result) taken() ops.Section {
 		o := ops.Outcome{State: ops.Beyond}
 		switch {
 		case c.what == deleteUser:
-			o.Text = fmt.Sprintf("%s deleted (%s)", c.login, c.userID)
-			if len(teams[c.login]) > 0 {
-				o.Why = "left " + and(teams[c.login])
+			o.Text = fmt.Sprintf("%s deleted (%s)", c.user(), c.userID)
+			if len(teams[c.user()]) > 0 {
+				o.Why = "left " + and(teams[c.user()])
 			}
 		case c.what == deleteGroup:
-			o.Text, o.Why = fmt.Sprintf("%s: group deleted (%s)", c.team, c.teamID), c.with()
-		case slices.Contains(r.beyond.users, c.login):
+			o.Text, o.Why = fmt.Sprintf("%s: group deleted (%s)", c.group(), c.teamID), c.with()
+		case slices.Contains(r.beyond.users, c.user()):
 			continue // it is named with the user
 		default:
-			o.Text = fmt.Sprintf("%s removed from %s (membership %s)", c.login, c.team, c.membershipID)
+			o.Text = fmt.Sprintf("%s removed from %s (membership %s)", c.user(), c.group(), c.membershipID)
 		}
 		section.Outcomes = append(section.Outcomes, o)
 	}
@@ -208,9 +208,9 @@ func (r result) added() ops.Section {
 		text := c.subject() + " created"
 		switch c.what {
 		case createGroup:
-			text = c.team + ": group created"
+			text = c.group() + ": group created"
 		case join:
-			text = c.login + " added to " + c.team
+			text = c.user() + " added to " + c.group()
 		}
 		section.Outcomes = append(section.Outcomes, ops.Outcome{Text: text})
 	}

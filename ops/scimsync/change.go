@@ -15,9 +15,16 @@ type change struct {
 	team  string // empty for createUser and deleteUser
 	login string // empty for createGroup and deleteGroup
 
+	title, name string // of the group and the user as Identity Center has them; empty: it is the team, the login
+
 	teamID, userID, membershipID string
 	members                      []string // of a group that is deleted
 }
+
+// group and user are whom and what a change is about, as people find them.
+func (c change) group() string { return cmp.Or(c.title, c.team) }
+
+func (c change) user() string { return cmp.Or(c.name, c.login) }
 
 // same tells whether two changes have the same result.
 func (c change) same(d change) bool {
@@ -37,12 +44,12 @@ func intended(teams Teams, have Directory) []change {
 	groups, users, in := have.teams(), have.logins(), have.pairs()
 	for id, name := range have.Groups {
 		if _, ok := teams[name]; !ok {
-			changes = append(changes, change{what: deleteGroup, team: name, teamID: id, members: have.membersOf(id)})
+			changes = append(changes, change{what: deleteGroup, team: name, title: have.Titles[id], teamID: id, members: have.membersOf(id)})
 		}
 	}
 	for id, user := range have.Users {
 		if !wanted[user.Login] && !user.Entra {
-			changes = append(changes, change{what: deleteUser, login: user.Login, userID: id})
+			changes = append(changes, change{what: deleteUser, login: user.Login, name: user.Name, userID: id})
 		}
 	}
 	for login := range wanted {
@@ -55,7 +62,7 @@ func intended(teams Teams, have Directory) []change {
 	for id, m := range have.Memberships {
 		team, login := have.Groups[m.Group], have.Users[m.User].Login
 		if members, kept := teams[team]; kept && !slices.Contains(members, login) {
-			changes = append(changes, change{what: leave, team: team, login: login, teamID: m.Group, userID: m.User, membershipID: id})
+			changes = append(changes, change{what: leave, team: team, login: login, title: have.Titles[m.Group], name: have.Users[m.User].Name, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
 	for team, members := range teams {
@@ -79,33 +86,33 @@ func happened(before, after Directory) []change {
 	var changes []change
 	for id, user := range after.Users {
 		if _, ok := before.Users[id]; !ok {
-			changes = append(changes, change{what: createUser, login: user.Login, userID: id})
+			changes = append(changes, change{what: createUser, login: user.Login, name: user.Name, userID: id})
 		}
 	}
 	for id, user := range before.Users {
 		if _, ok := after.Users[id]; !ok {
-			changes = append(changes, change{what: deleteUser, login: user.Login, userID: id})
+			changes = append(changes, change{what: deleteUser, login: user.Login, name: user.Name, userID: id})
 		}
 	}
 	for id, team := range after.Groups {
 		if _, ok := before.Groups[id]; !ok {
-			changes = append(changes, change{what: createGroup, team: team, teamID: id})
+			changes = append(changes, change{what: createGroup, team: team, title: after.Titles[id], teamID: id})
 		}
 	}
 	for id, team := range before.Groups {
 		if _, ok := after.Groups[id]; !ok {
-			changes = append(changes, change{what: deleteGroup, team: team, teamID: id, members: before.membersOf(id)})
+			changes = append(changes, change{what: deleteGroup, team: team, title: before.Titles[id], teamID: id, members: before.membersOf(id)})
 		}
 	}
 	was, is := before.memberships(), after.memberships()
 	for m, id := range is {
 		if was[m] == "" {
-			changes = append(changes, change{what: join, team: after.Groups[m.Group], login: after.Users[m.User].Login, teamID: m.Group, userID: m.User, membershipID: id})
+			changes = append(changes, change{what: join, team: after.Groups[m.Group], login: after.Users[m.User].Login, title: after.Titles[m.Group], name: after.Users[m.User].Name, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
 	for m, id := range was {
 		if _, kept := after.Groups[m.Group]; kept && is[m] == "" {
-			changes = append(changes, change{what: leave, team: before.Groups[m.Group], login: before.Users[m.User].Login, teamID: m.Group, userID: m.User, membershipID: id})
+			changes = append(changes, change{what: leave, team: before.Groups[m.Group], login: before.Users[m.User].Login, title: before.Titles[m.Group], name: before.Users[m.User].Name, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
 	return sorted(changes)
@@ -142,11 +149,11 @@ func (c change) effect(suffix string) string {
 	case createUser:
 		return fmt.Sprintf("Create user %s%s", c.login, suffix)
 	case join:
-		return fmt.Sprintf("Add %s to team %s", named(c.login, c.userID, "new user"), named(c.team, c.teamID, "new group"))
+		return fmt.Sprintf("Add %s to team %s", named(c.user(), c.userID, "new user"), named(c.group(), c.teamID, "new group"))
 	case leave:
-		return fmt.Sprintf("Remove %s from team %s, membership %s", named(c.login, c.userID, ""), named(c.team, c.teamID, ""), c.membershipID)
+		return fmt.Sprintf("Remove %s from team %s, membership %s", named(c.user(), c.userID, ""), named(c.group(), c.teamID, ""), c.membershipID)
 	case deleteGroup:
-		text := fmt.Sprintf("Delete group %s", named(c.team, c.teamID, ""))
+		text := fmt.Sprintf("Delete group %s", named(c.group(), c.teamID, ""))
 		switch len(c.members) {
 		case 0:
 			return text + ", which has no members"
@@ -156,7 +163,7 @@ func (c change) effect(suffix string) string {
 			return fmt.Sprintf("%s, with %d members: %s", text, len(c.members), strings.Join(c.members, ", "))
 		}
 	default:
-		return fmt.Sprintf("Delete user %s%s (%s)", c.login, suffix, c.userID)
+		return fmt.Sprintf("Delete user %s (%s)", cmp.Or(c.name, c.login+suffix), c.userID)
 	}
 }
 
@@ -207,12 +214,12 @@ func sorted(changes []change) []change {
 	return changes
 }
 
-// membersOf is the logins of a group's members, sorted.
+// membersOf is the names of a group's members, for people, sorted.
 func (d Directory) membersOf(group string) []string {
 	var logins []string
 	for _, m := range d.Memberships {
 		if m.Group == group {
-			logins = append(logins, d.Users[m.User].Login)
+			logins = append(logins, d.Users[m.User].told())
 		}
 	}
 	slices.Sort(logins)

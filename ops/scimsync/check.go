@@ -81,7 +81,7 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 	r.beyond = lost(r.unplanned(r.changed))
 	for _, c := range r.expected {
 		if c.what == leave {
-			delete(r.beyond.memberships, pair{c.team, c.login})
+			delete(r.beyond.memberships, pair{c.group(), c.user()})
 		}
 	}
 	if late := len(r.missing) + len(r.threats()); late > 0 && o.settling(run.Now(), r.f) {

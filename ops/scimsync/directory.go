@@ -1,6 +1,7 @@
 package scimsync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/identitystore"
@@ -32,14 +34,16 @@ type Teams map[string][]string
 // groups it leaves alone. It is stored with a plan, because an ID can't be
 // resolved any more once its owner is deleted.
 type Directory struct {
-	Users       map[string]User       `json:"users"`       // by UserId
-	Groups      map[string]string     `json:"groups"`      // name in lower case, by GroupId
-	Memberships map[string]Membership `json:"memberships"` // by MembershipId
+	Users       map[string]User       `json:"users"`            // by UserId
+	Groups      map[string]string     `json:"groups"`           // name in lower case, by GroupId
+	Titles      map[string]string     `json:"titles,omitempty"` // name as Identity Center has it, by GroupId, where it isn't in lower case
+	Memberships map[string]Membership `json:"memberships"`      // by MembershipId
 }
 
 // User of Identity Center.
 type User struct {
 	Login string `json:"login"`           // the user name without the suffix, in lower case
+	Name  string `json:"name,omitempty"`  // as Identity Center has it; empty: the login and the suffix
 	Entra bool   `json:"entra,omitempty"` // comes from Entra ID: never deleted by the function
 }
 
@@ -52,8 +56,45 @@ type Membership struct {
 // readTeams reads the organisation's teams and their members, child teams'
 // members included, as the function's GraphQL query does. REST is used because
 // it answers 403 where an App lacks the permission to read members; GraphQL
-// would answer with no teams, which reads like "delete everything".
+// would answer with no teams, which reads like "delete everything". A team that is
+// gone when its members are asked for was deleted or renamed, so the teams are
+// listed again.
 func (o *operation) readTeams(ctx context.Context, progress func(done, of int)) (Teams, error) {
+	ctx = githubaccess.Patiently(ctx, patienceWithGitHub)
+	teams := Teams{}
+	for range rounds {
+		slugs, err := o.listTeams(ctx)
+		if err != nil {
+			return nil, err
+		}
+		maps.DeleteFunc(teams, func(team string, _ []string) bool {
+			return !slices.ContainsFunc(slugs, func(slug string) bool { return strings.ToLower(slug) == team })
+		})
+		whole, err := o.readEach(ctx, slugs, teams, progress)
+		if err != nil {
+			return nil, err
+		}
+		if whole {
+			return teams, nil
+		}
+	}
+	return nil, &ops.Error{
+		Kind: ops.Unavailable, Passing: true,
+		What: fmt.Sprintf("The teams of %s changed again and again while they were read: GitHub lists some whose members it doesn't show.", o.organization),
+		Next: "Try again in a few minutes. If it goes on, the GitHub App may not read the members of every team.",
+	}
+}
+
+const (
+	// patienceWithGitHub is how long a read waits where GitHub asks for it: at the
+	// secondary limit it asks for a minute.
+	patienceWithGitHub = 90 * time.Second
+	// rounds is how often the teams are listed in all.
+	rounds = 3
+)
+
+// listTeams lists the slugs of the teams that the function syncs.
+func (o *operation) listTeams(ctx context.Context) ([]string, error) {
 	var slugs []string
 	page := &github.ListOptions{PerPage: 100}
 	for {
@@ -81,25 +122,36 @@ func (o *operation) readTeams(ctx context.Context, progress func(done, of int)) 
 			Next: "Most likely the GitHub App lacks the permission to read members, or GitHub is in trouble.",
 		}
 	}
-	teams := Teams{}
+	return slugs, nil
+}
+
+// readEach reads the members of the teams that aren't in teams yet. It returns whether
+// all of them were still there.
+func (o *operation) readEach(ctx context.Context, slugs []string, teams Teams, progress func(done, of int)) (whole bool, err error) {
 	var mu sync.Mutex
-	var done atomic.Int64
+	done := len(teams)
+	missing := slices.DeleteFunc(slices.Clone(slugs), func(slug string) bool { _, known := teams[strings.ToLower(slug)]; return known })
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
-	for _, slug := range slugs {
+	for _, slug := range missing {
 		group.Go(func() error {
 			members, err := o.readMembers(ctx, slug)
+			if githubaccess.NotFound(err) {
+				return nil
+			}
 			if err != nil {
-				return err
+				return githubaccess.Explain(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			teams[strings.ToLower(slug)] = members
-			progress(int(done.Add(1)), len(slugs))
+			done++
+			progress(done, len(slugs))
 			return nil
 		})
 	}
-	return teams, group.Wait()
+	err = group.Wait()
+	return done == len(slugs), err
 }
 
 func (o *operation) readMembers(ctx context.Context, slug string) ([]string, error) {
@@ -111,7 +163,7 @@ func (o *operation) readMembers(ctx context.Context, slug string) ([]string, err
 		}
 		list, response, err := o.github.Teams.ListTeamMembersBySlug(ctx, o.organization, slug, page)
 		if err != nil {
-			return nil, githubaccess.Explain(fmt.Errorf("list the members of team %s: %w", slug, err))
+			return nil, fmt.Errorf("list the members of team %s: %w", slug, err)
 		}
 		for _, member := range list {
 			members = append(members, strings.ToLower(member.GetLogin()))
@@ -132,15 +184,15 @@ func (o *operation) readDirectory(ctx context.Context, r ops.Request, progress f
 // readGroups is readDirectory with the members of those groups alone whose names
 // are wanted.
 func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(name string) bool, progress func(done, of int)) (Directory, error) {
-	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Memberships: map[string]Membership{}}
+	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}, Memberships: map[string]Membership{}}
 	client, err := o.identityCenter(r)
 	if err != nil {
 		return d, err
 	}
-	explain := func(err error) error { return awsaccess.Explain(err, o.settings.LookRole) }
+	explain := o.explainLook
 	group, listing := errgroup.WithContext(ctx)
 	group.Go(func() error { return explain(o.listUsers(listing, client, d.Users)) })
-	group.Go(func() error { return explain(o.listGroups(listing, client, d.Groups)) })
+	group.Go(func() error { return explain(o.listGroups(listing, client, d)) })
 	if err := group.Wait(); err != nil {
 		return d, err
 	}
@@ -171,15 +223,21 @@ func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(n
 
 // readNames reads who is who, without the memberships.
 func (o *operation) readNames(ctx context.Context, r ops.Request) (Directory, error) {
-	d := Directory{Users: map[string]User{}, Groups: map[string]string{}}
+	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}}
 	client, err := o.identityCenter(r)
 	if err != nil {
 		return d, err
 	}
 	if err := o.listUsers(ctx, client, d.Users); err != nil {
-		return d, awsaccess.Explain(err, o.settings.LookRole)
+		return d, o.explainLook(err)
 	}
-	return d, awsaccess.Explain(o.listGroups(ctx, client, d.Groups), o.settings.LookRole)
+	return d, o.explainLook(o.listGroups(ctx, client, d))
+}
+
+// explainLook explains a fault of a read of Identity Center.
+func (o *operation) explainLook(err error) error {
+	return awsaccess.Explain(err, o.settings.LookRole,
+		awsaccess.Named{What: fmt.Sprintf("the identity store %s in %s", o.settings.IdentityStore, o.settings.Region), Setting: "operations.scim-sync.identity_store and region"})
 }
 
 func (o *operation) listUsers(ctx context.Context, client *identitystore.Client, users map[string]User) error {
@@ -192,17 +250,22 @@ func (o *operation) listUsers(ctx context.Context, client *identitystore.Client,
 			return fmt.Errorf("list the users of Identity Center: %w", err)
 		}
 		for _, u := range page.Users {
-			users[aws.ToString(u.UserId)] = User{
+			name := aws.ToString(u.UserName)
+			user := User{
 				// The function takes out the first place where the suffix stands.
-				Login: strings.ToLower(strings.Replace(aws.ToString(u.UserName), o.settings.EmailSuffix, "", 1)),
+				Login: strings.ToLower(strings.Replace(name, o.settings.EmailSuffix, "", 1)),
 				Entra: slices.ContainsFunc(u.Emails, func(e types.Email) bool { return aws.ToString(e.Type) == "EntraId" }),
 			}
+			if name != user.Login+o.settings.EmailSuffix {
+				user.Name = name
+			}
+			users[aws.ToString(u.UserId)] = user
 		}
 	}
 	return nil
 }
 
-func (o *operation) listGroups(ctx context.Context, client *identitystore.Client, groups map[string]string) error {
+func (o *operation) listGroups(ctx context.Context, client *identitystore.Client, d Directory) error {
 	pages := identitystore.NewListGroupsPaginator(client, &identitystore.ListGroupsInput{
 		IdentityStoreId: aws.String(o.settings.IdentityStore), MaxResults: aws.Int32(100),
 	})
@@ -212,8 +275,13 @@ func (o *operation) listGroups(ctx context.Context, client *identitystore.Client
 			return fmt.Errorf("list the groups of Identity Center: %w", err)
 		}
 		for _, g := range page.Groups {
-			if name := strings.ToLower(aws.ToString(g.DisplayName)); !o.ignored(name) {
-				groups[aws.ToString(g.GroupId)] = name
+			id, title := aws.ToString(g.GroupId), aws.ToString(g.DisplayName)
+			name := strings.ToLower(title)
+			if o.ignored(name) {
+				continue
+			}
+			if d.Groups[id] = name; title != name {
+				d.Titles[id] = title
 			}
 		}
 	}
@@ -254,18 +322,25 @@ func (o *operation) ignored(group string) bool {
 // user names a user for people: "octocat (9067…)".
 func (d Directory) user(id string) string {
 	if u, ok := d.Users[id]; ok {
-		return u.Login + " (" + id + ")"
+		return u.told() + " (" + id + ")"
 	}
 	return id
 }
 
 // group names a group for people: "platform (a1b2…)".
 func (d Directory) group(id string) string {
-	if name, ok := d.Groups[id]; ok {
-		return name + " (" + id + ")"
+	if _, ok := d.Groups[id]; ok {
+		return d.title(id) + " (" + id + ")"
 	}
 	return id
 }
+
+// told is the user's name for people: the login, for users whom the function made, and
+// otherwise the name as Identity Center has it.
+func (u User) told() string { return cmp.Or(u.Name, u.Login) }
+
+// title is the name of a group as Identity Center has it.
+func (d Directory) title(id string) string { return cmp.Or(d.Titles[id], d.Groups[id]) }
 
 // teamsOf is the names of the groups that have each login among their members.
 func (d Directory) teamsOf() map[string][]string {
@@ -282,7 +357,10 @@ func (d Directory) teamsOf() map[string][]string {
 
 // with is d and what more holds besides; where both know an ID, d is right.
 func (d Directory) with(more Directory) Directory {
-	all := Directory{Users: maps.Clone(more.Users), Groups: maps.Clone(more.Groups), Memberships: maps.Clone(more.Memberships)}
+	all := Directory{Users: maps.Clone(more.Users), Groups: maps.Clone(more.Groups), Titles: maps.Clone(more.Titles), Memberships: maps.Clone(more.Memberships)}
+	if all.Titles == nil {
+		all.Titles = map[string]string{}
+	}
 	if all.Users == nil {
 		all.Users = map[string]User{}
 	}
@@ -294,13 +372,14 @@ func (d Directory) with(more Directory) Directory {
 	}
 	maps.Copy(all.Users, d.Users)
 	maps.Copy(all.Groups, d.Groups)
+	maps.Copy(all.Titles, d.Titles)
 	maps.Copy(all.Memberships, d.Memberships)
 	return all
 }
 
 // without is what d has and known hasn't.
 func (d Directory) without(known Directory) Directory {
-	fresh := Directory{Users: map[string]User{}, Groups: map[string]string{}}
+	fresh := Directory{Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}}
 	for id, u := range d.Users {
 		if _, ok := known.Users[id]; !ok {
 			fresh.Users[id] = u
@@ -309,6 +388,9 @@ func (d Directory) without(known Directory) Directory {
 	for id, g := range d.Groups {
 		if _, ok := known.Groups[id]; !ok {
 			fresh.Groups[id] = g
+			if title := d.Titles[id]; title != "" {
+				fresh.Titles[id] = title
+			}
 		}
 	}
 	return fresh

@@ -133,14 +133,19 @@ func (o *operation) listen(ctx context.Context, run ops.Run, inv invocation, kep
 	case ok && strings.HasPrefix(denied.ErrorCode(), "AccessDenied"):
 		// Trying again won't help, and the function runs on: Identity Center alone
 		// tells what came of it.
-		f.Blind = ops.Words(awsaccess.Explain(err, o.settings.ActRole), run.Request().ID)
+		f.Blind = ops.Words(o.explainLog(err), run.Request().ID)
 		return false, run.Log(ctx, ops.Line{Key: "blind", Level: ops.Warning, Text: "The function's log can't be read. " + f.Blind})
 	case isNoLog(err):
 		f.Trouble = fmt.Sprintf("The log group %s doesn't exist.", o.settings.logGroup())
 	default:
-		f.Trouble = ops.Words(awsaccess.Explain(err, o.settings.ActRole), run.Request().ID)
+		f.Trouble = ops.Words(o.explainLog(err), run.Request().ID)
 	}
 	return err == nil, o.tell(ctx, run, inv, kept, f, events)
+}
+
+// explainLog explains why the function's log can't be read.
+func (o *operation) explainLog(err error) error {
+	return awsaccess.Explain(err, o.settings.ActRole, awsaccess.Named{What: "the log group " + o.settings.logGroup(), Setting: "operations.scim-sync.log_group"})
 }
 
 // ask asks Identity Center whether it has every planned change, where the log says

@@ -39,7 +39,7 @@ func TestEndOfTheRun(t *testing.T) {
 		},
 		{
 			"a log in JSON without Lambda's own lines", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) }, time.Minute,
-			"Lambda's report line didn't come; " + all,
+			"The function's log is in JSON without Lambda's own lines (its system log level is above INFO), so it doesn't tell the end of a run. " + all,
 		},
 		{
 			"a log that can't be read", func(w *world) {
@@ -95,10 +95,6 @@ func TestEndOfARunWithNothingToDo(t *testing.T) {
 			"The function: whether it came to its end (not known), Lambda's report line, which says so, didn't come",
 		},
 		{
-			"a log in JSON without Lambda's own lines", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) },
-			"The function: whether it came to its end (not known), Lambda's report line, which says so, didn't come",
-		},
-		{
 			"a log that can't be read", func(w *world) {
 				w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "AccessDeniedException"})
 			},
@@ -120,6 +116,21 @@ func TestEndOfARunWithNothingToDo(t *testing.T) {
 			w.done(2)
 		})
 	}
+}
+
+// A log that never shows an end is a remark, once the function's time limit is over.
+func TestEndOfARunWithNothingToDoWithoutLambdasLines(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.Timeout = 30 * time.Second
+	w.bringInSync()
+	w.speaksJSON("WARN", awstest.SyncFaults{})
+	report := w.run(w.walk())
+	const note = "The function's log is in JSON without Lambda's own lines (its system log level is above INFO), so it doesn't tell the end of a run."
+	if !report.OK() || report.Summary != "Nothing changed in Identity Center." || !slices.Contains(report.Notes, note) {
+		t.Errorf("report %+v", report)
+	}
+	w.done(2)
 }
 
 // A plan of which nothing is due any more shows as little of the function's end as an

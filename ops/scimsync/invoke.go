@@ -149,7 +149,8 @@ func (o *operation) explainInvoke(err error) error {
 			Next: "Check operations.scim-sync.function and region in the bot's settings.",
 		}
 	}
-	return awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole)
+	return awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole,
+		awsaccess.Named{What: fmt.Sprintf("a function %s in %s", o.settings.Function, o.settings.Region), Setting: "operations.scim-sync.function and region"})
 }
 
 // refused tells whether an error proves that Lambda didn't take a call that left:

@@ -54,6 +54,8 @@ var forms = []form{
 	{name: "a time, then a level", pattern: regexp.MustCompile(`(?s)^(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?[\s|-]+(?:\[[^\]\n]*\]\s+|[\w.$-]+\s+-\s+|[0-9a-f-]{36}\s+|\d+\s+|[\w$-]+\.[\w.$-]+\s+){0,2}?\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE|PANIC)\]?[\s:|-]+(?P<message>.*)$`)},
 	{name: "glog, klog", pattern: regexp.MustCompile(`(?s)^(?P<level>[IWEF])\d{4} [\d:.]+\s+\d+ [^\s:]+:\d+\] (?P<message>.*)$`)},
 	{name: "Ruby's Logger", pattern: regexp.MustCompile(`(?s)^[DIWEFA], \[[^\]]+\]\s+(?P<level>[A-Z]+) -- [^:]*: (?P<message>.*)$`)},
+	{name: "zerolog's console", pattern: regexp.MustCompile(`(?s)^\d{1,2}:\d\d[AP]M (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) (?P<message>.*)$`)},
+	{name: "Serilog's console", pattern: regexp.MustCompile(`(?s)^\[\d\d:\d\d:\d\d (?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] (?P<message>.*)$`)},
 	{name: ".NET's console", pattern: regexp.MustCompile(`(?s)^(?P<level>trce|dbug|info|warn|fail|crit): (?P<message>.*)$`)},
 	{name: "logfmt, slog, logrus", read: logfmtEntry},
 	{name: "a level and a colon", pattern: regexp.MustCompile(`(?s)^(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE):\s+(?P<message>.*)$`)},
@@ -68,20 +70,24 @@ var forms = []form{
 	{name: "the rest of a stack", pattern: regexp.MustCompile(`^(\s|$|\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d|Node\.js v\d|[\w./*()]+\.[\w.*()]+\(.*\)$)`)},
 }
 
+// colours are what loggers write for terminals.
+// https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // levelWord is the name of a level in any logger's spelling.
 const levelWord = `(?P<level>(?i:trace|debug|info|information|notice|warn|warning|error|err|fatal|critical|crit|severe|alert|emerg|panic))`
 
 // levels are what loggers call their levels, in small letters.
 var levels = map[string][]string{
-	"DEBUG": {"trace", "debug", "verbose", "silly", "fine", "finer", "finest", "config", "trce", "dbug", "vrb", "dbg", "d"},
+	"DEBUG": {"trace", "debug", "verbose", "silly", "fine", "finer", "finest", "config", "trce", "dbug", "vrb", "dbg", "trc", "d"},
 	"INFO":  {"info", "information", "informational", "notice", "inf", "http", "log", "default", "i"},
 	"WARN":  {"warn", "warning", "wrn", "w"},
-	"ERROR": {"error", "err", "eror", "fail", "failure", "fatal", "ftl", "critical", "crit", "severe", "alert", "emerg", "emergency", "panic", "dpanic", "e", "f", "a"},
+	"ERROR": {"error", "err", "eror", "fail", "failure", "fatal", "ftl", "critical", "crit", "severe", "alert", "emerg", "emergency", "panic", "dpanic", "pnc", "e", "f", "a"},
 }
 
 // levelOf is a level by a logger's word or number for it; empty: none is known.
 func levelOf(word string) string {
-	word = strings.ToLower(strings.TrimSpace(word))
+	word = strings.ToLower(strings.TrimSpace(colours.ReplaceAllString(word, "")))
 	for _, level := range slices.Sorted(maps.Keys(levels)) {
 		if slices.Contains(levels[level], word) {
 			return level
@@ -104,6 +110,7 @@ func levelOf(word string) string {
 // parseEntry reads a line. A logger may have written into the envelope of the
 // runtime's own; then the graver level of the two holds.
 func parseEntry(text string) entry {
+	text = colours.ReplaceAllString(text, "")
 	said := parseForm(text, false)
 	if said.start || said.report || said.message == text || said.message == "" {
 		return said
@@ -193,7 +200,7 @@ var (
 	levelKeys   = []string{"level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl", "@l", "severitytext", "severity_text"}
 	messageKeys = []string{"message", "msg", "short_message", "@m", "@mt", "event", "body", "text", "errormessage"}
 	ownerKeys   = []string{"requestid", "awsrequestid", "aws_request_id", "function_request_id"}
-	errorKeys   = []string{"errortype", "stacktrace", "stack", "exception"}
+	errorKeys   = []string{"errortype", "stacktrace", "stack", "exception", "@x"}
 )
 
 // object is a JSON object whose keys are compared without case.
@@ -248,6 +255,8 @@ func jsonEntry(text string) (entry, bool) {
 				said.level = []string{"ERROR", "ERROR", "ERROR", "ERROR", "WARN", "INFO", "INFO", "DEBUG"}[min(max(n, 0), 7)]
 			}
 		}
+	} else if level, ok := numbered(line); ok {
+		said.level = level
 	} else if nested, ok := parseObject(line["log"]); ok {
 		level, _ := nested.text("level")
 		said.level = levelOf(level)
@@ -258,6 +267,28 @@ func jsonEntry(text string) (entry, bool) {
 	}
 	_, metric := line["_aws"] // CloudWatch's embedded metrics
 	return said, said.level != "" || said.message != text || metric
+}
+
+// numbered is the level of a line that has nothing but a number for it, in a key of
+// Python's or of OpenTelemetry's.
+// https://docs.python.org/3/library/logging.html#logging-levels
+// https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
+func numbered(line object) (string, bool) {
+	for key, least := range map[string][3]int{"levelno": {20, 30, 40}, "severitynumber": {9, 13, 17}} {
+		text, ok := line.text(key)
+		n, err := strconv.Atoi(text)
+		if !ok || err != nil {
+			continue
+		}
+		level := "DEBUG"
+		for i, name := range []string{"INFO", "WARN", "ERROR"} {
+			if n >= least[i] {
+				level = name
+			}
+		}
+		return level, true
+	}
+	return "", false
 }
 
 // platformEntry reads what Lambda writes in its JSON format.

@@ -9,7 +9,7 @@ import (
 )
 
 // loss is what changes take away: each user, each group, and each membership,
-// also those that go with a user or a group.
+// also those that go with a user or a group, by their names for people.
 type loss struct {
 	users, groups []string
 	memberships   map[pair]bool
@@ -20,14 +20,14 @@ func lost(changes []change) loss {
 	for _, c := range changes {
 		switch c.what {
 		case deleteUser:
-			l.users = append(l.users, c.login)
+			l.users = append(l.users, c.user())
 		case deleteGroup:
-			l.groups = append(l.groups, c.team)
-			for _, login := range c.members {
-				l.memberships[pair{c.team, login}] = true
+			l.groups = append(l.groups, c.group())
+			for _, name := range c.members {
+				l.memberships[pair{c.group(), name}] = true
 			}
 		case leave:
-			l.memberships[pair{c.team, c.login}] = true
+			l.memberships[pair{c.group(), c.user()}] = true
 		}
 	}
 	return l

@@ -25,7 +25,7 @@ func (r result) outcomes() []ops.Section {
 		case c.what == createGroup:
 			groups.Outcomes = append(groups.Outcomes, ops.Outcome{Text: c.team + ": group created", State: ops.Confirmed})
 		default:
-			groups.Outcomes = append(groups.Outcomes, ops.Outcome{Text: c.team + ": group deleted", State: ops.Confirmed, Why: c.with()})
+			groups.Outcomes = append(groups.Outcomes, ops.Outcome{Text: c.group() + ": group deleted", State: ops.Confirmed, Why: c.with()})
 		}
 	}
 	sections := []ops.Section{people, groups}
@@ -40,8 +40,17 @@ func (r result) outcomes() []ops.Section {
 }
 
 // unended tells whether nothing shows that the function came to its end: neither
-// Lambda's report nor one planned change.
-func (r result) unended() bool { return r.f.Reported.IsZero() && len(r.missing) == len(r.expected) }
+// Lambda's report nor one planned change. A log that Lambda writes no lines of its own
+// into never shows an end; where nothing was planned, the function's time limit is one.
+func (r result) unended() bool {
+	switch {
+	case !r.f.Reported.IsZero() || len(r.missing) < len(r.expected):
+		return false
+	case len(r.expected) == 0 && r.told.json > 0:
+		return r.f.Over.Before(r.inv.At.Add(r.timeout))
+	}
+	return true
+}
 
 // people are the logins of the planned changes, sorted.
 func (r result) people() []string {
@@ -59,7 +68,11 @@ func (r result) people() []string {
 func (r result) person(login string) []ops.Outcome {
 	teams := map[string][]string{} // by the kind of change
 	var missing []ops.Outcome
+	name := login
 	for _, c := range r.expected {
+		if c.login == login {
+			name = c.user()
+		}
 		switch {
 		case c.login != login:
 		case slices.ContainsFunc(r.missing, c.same):
@@ -70,7 +83,7 @@ func (r result) person(login string) []ops.Outcome {
 	}
 	var done []ops.Outcome
 	say := func(text, before string, list []string) {
-		o := ops.Outcome{Text: login + " " + text, State: ops.Confirmed}
+		o := ops.Outcome{Text: name + " " + text, State: ops.Confirmed}
 		if len(list) > 0 {
 			o.Why = before + " " + and(list)
 		}
@@ -121,11 +134,11 @@ func (c change) without() string {
 	case join:
 		return c.login + " is not in " + c.team
 	case leave:
-		return c.login + " is still in " + c.team
+		return c.user() + " is still in " + c.group()
 	case deleteGroup:
-		return "group " + c.team + " was not deleted"
+		return "group " + c.group() + " was not deleted"
 	default:
-		return c.login + " was not deleted"
+		return c.user() + " was not deleted"
 	}
 }
 
@@ -274,9 +287,9 @@ func (r result) undone() []change {
 // subject is whom or what a change is about.
 func (c change) subject() string {
 	if c.login != "" {
-		return c.login
+		return c.user()
 	}
-	return "group " + c.team
+	return "group " + c.group()
 }
 
 // why is the one reason that a summary has room for; empty: none is known.

@@ -87,10 +87,6 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 	}
 }
 
-// GitHub's rule for logins; "_" stands before the short code of a managed user.
-// https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication
-var login = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,37}[A-Za-z0-9])?(_[A-Za-z0-9]{1,8})?$`)
-
 // slackName is how Slack writes that somebody is meant: "<@U123|badger>", or "@badger"
 // where it leaves the word as it was typed.
 var slackName = regexp.MustCompile(`^(?:<@[A-Z0-9]+\|([^>]*)>|@(.*))$`)
@@ -100,18 +96,18 @@ func checkLogin(word string) error {
 		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
 	}
 	if m := slackName.FindStringSubmatch(word); m != nil {
-		if name := m[1] + m[2]; login.MatchString(name) {
+		if name := m[1] + m[2]; githubaccess.IsLogin(name) {
 			return invalid("@%s is a Slack name. Did you mean: /scim-sync %s", name, name)
 		}
 		return invalid("%.40s is a Slack name. A GitHub login is needed, such as octocat.", word)
 	}
-	if bare := strings.Trim(word, "\"'`“”‘’,;"); bare != word && login.MatchString(bare) {
+	if bare := strings.Trim(word, "\"'`“”‘’,;"); bare != word && githubaccess.IsLogin(bare) {
 		return invalid("%s can't be a GitHub login. Did you mean: /scim-sync %s", word, bare)
 	}
 	if len(word) > 39 {
 		return invalid("%.39q… can't be a GitHub login.", word)
 	}
-	if !login.MatchString(word) {
+	if !githubaccess.IsLogin(word) {
 		return invalid("%q can't be a GitHub login.", word)
 	}
 	return nil
@@ -277,7 +273,7 @@ func (o *operation) identityCenter(r ops.Request) (*identitystore.Client, error)
 // acting is the configuration to run the function and read its log with.
 func (o *operation) acting(r ops.Request) (aws.Config, error) {
 	return o.aws.Session(awsaccess.Stage{
-		Role: o.settings.ActRole, Region: o.settings.Region, Policy: actPolicy, Tags: true,
+		Role: o.settings.ActRole, Region: o.settings.Region, Policy: actPolicy, Acts: true,
 		Values: map[string]string{"function": o.settings.Function, "log_group": o.settings.logGroup()},
 	}, r)
 }

@@ -53,7 +53,6 @@ func (*Settings) Name() string { return "scim-sync" }
 var (
 	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	storeID      = regexp.MustCompile(`^(d-[0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-	regionName   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	logGroupName = regexp.MustCompile(`^[\w./#-]{1,512}$`)
 )
 
@@ -66,12 +65,12 @@ func (s *Settings) Check() []ops.Fault {
 	for _, r := range []struct{ key, role string }{{"look_role", s.LookRole}, {"act_role", s.ActRole}} {
 		if r.role == "" {
 			add(r.key, "missing: the ARN of a role, such as arn:aws:iam::111111111111:role/rootbot-scim-sync-look")
-		} else if !awsaccess.IsRole(r.role) {
-			add(r.key, "%q is not the ARN of a role", r.role)
+		} else if fault := awsaccess.RoleFault(r.role); fault != "" {
+			add(r.key, "%s", fault)
 		}
 	}
-	if !regionName.MatchString(s.Region) {
-		add("region", "%q is not the name of a region, such as eu-west-2", s.Region)
+	if fault := awsaccess.RegionFault(s.Region); fault != "" {
+		add("region", "%s", fault)
 	}
 	if !functionName.MatchString(s.Function) {
 		add("function", "%q can't be the name of a Lambda function", s.Function)

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
 var (
 	slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
-	login     = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})$`)
 	domain    = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
 	clientID  = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	bucket    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -28,7 +28,7 @@ func (config *Config) whoFaults(at func(...string) int, add func(line int, forma
 			add(line, "identities: %q is not a Slack user ID, such as U0123ABCD", identity.Slack)
 		case identity.GitHub == "":
 			add(line, "identities: %s has no GitHub login", identity.Slack)
-		case !login.MatchString(identity.GitHub):
+		case !githubaccess.IsLogin(identity.GitHub):
 			add(line, "identities: %q is not a GitHub login", identity.GitHub)
 		case seen[identity.Slack]:
 			add(line, "identities: %s stands here twice", identity.Slack)
@@ -48,7 +48,7 @@ func (config *Config) whoFaults(at func(...string) int, add func(line int, forma
 	for i, l := range config.BreakGlass {
 		line := at("break_glass", strconv.Itoa(i))
 		switch {
-		case !login.MatchString(l):
+		case !githubaccess.IsLogin(l):
 			add(line, "break_glass: %q is not a GitHub login", l)
 		case slices.ContainsFunc(config.BreakGlass[:i], func(other string) bool { return strings.EqualFold(l, other) }):
 			add(line, "break_glass: %s stands here twice", l)
@@ -68,7 +68,7 @@ func (config *Config) whoFaults(at func(...string) int, add func(line int, forma
 		{"bucket", fmt.Sprintf(": %q is not a bucket's name", a.Bucket), !bucket.MatchString(a.Bucket)},
 		{"prefix", fmt.Sprintf(": %q is not the beginning of a key, such as rootbot/", a.Prefix), strings.ContainsAny(a.Prefix, "*?${}\"") || strings.HasPrefix(a.Prefix, "/")},
 		{"region", " is missing", a.Region == ""},
-		{"role", fmt.Sprintf(": %q is not the ARN of a role", a.Role), !awsaccess.IsRole(a.Role)},
+		{"role", ": " + awsaccess.RoleFault(a.Role), awsaccess.RoleFault(a.Role) != ""},
 		{"retain", fmt.Sprintf(": %v is not a time to keep an anchor, such as 8760h", a.Retain), a.Retain <= 0},
 	} {
 		if f.wrong {

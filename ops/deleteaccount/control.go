@@ -1,0 +1,136 @@
+package deleteaccount
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// control is a service control policy and where it is attached.
+type control struct {
+	id, name string
+	at       Unit
+}
+
+func (c control) String() string { return fmt.Sprintf("%s (%s) at %s", c.name, c.id, c.at.Name) }
+
+func texts(controls []control) []string {
+	var list []string
+	for _, c := range controls {
+		list = append(list, c.String())
+	}
+	return list
+}
+
+// controls are the service control policies at each place of a path. AWS lists for a
+// place what is attached to itself; what it inherits is attached further up.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListPoliciesForTarget.html
+func controls(ctx context.Context, client *organizations.Client, path []Unit) ([]control, error) {
+	var list []control
+	for _, target := range path {
+		pages := organizations.NewListPoliciesForTargetPaginator(client, &organizations.ListPoliciesForTargetInput{TargetId: &target.ID, Filter: types.PolicyTypeServiceControlPolicy})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("list the policies of %s: %w", target, err)
+			}
+			for _, p := range page.Policies {
+				list = append(list, control{id: aws.ToString(p.Id), name: aws.ToString(p.Name), at: target})
+			}
+		}
+	}
+	return list, nil
+}
+
+// fullAccess is AWS's own policy that allows everything.
+const fullAccess = "p-FullAWSAccess"
+
+// disabling lists the service control policies in the unit for disabled accounts, the
+// inherited ones too, and warns where they don't take an account's access away: that the
+// unit is called so denies nothing.
+func (o *operation) disabling(ctx context.Context, client *organizations.Client, unit Unit) (there []string, warning string, err error) {
+	path, err := readPath(ctx, client, unit.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	list, err := controls(ctx, client, append(path, unit))
+	if err != nil {
+		return nil, "", err
+	}
+	own := slices.DeleteFunc(slices.Clone(list), func(c control) bool { return c.id == fullAccess })
+	goesOn := " It would stay usable until it is closed, and nothing would show whether it is still needed. Approve only if that is meant."
+	if len(own) == 0 {
+		return texts(list), fmt.Sprintf("Moving the account to %s takes no access away: nothing but FullAWSAccess applies there.%s", unit, goesOn), nil
+	}
+	allowed := map[string]bool{} // the places where a policy allows everything
+	for _, c := range list {
+		allowed[c.at.ID] = allowed[c.at.ID] || c.id == fullAccess
+	}
+	for _, c := range own {
+		out, err := client.DescribePolicy(ctx, &organizations.DescribePolicyInput{PolicyId: &c.id})
+		if err != nil {
+			return texts(list), fmt.Sprintf("Whether the policies in %s take the account's access away isn't known: %s", unit, ops.Words(o.explainLook(err), "")), nil
+		}
+		denies, allows := meaning(aws.ToString(out.Policy.Content))
+		if denies {
+			return texts(list), "", nil
+		}
+		allowed[c.at.ID] = allowed[c.at.ID] || allows
+	}
+	for _, at := range append(path, unit) {
+		if !allowed[at.ID] {
+			return texts(list), "", nil // what no policy allows at one of the places is denied
+		}
+	}
+	return texts(list), fmt.Sprintf("No policy in %s denies everything, so moving the account there may take little access away.%s", unit, goesOn), nil
+}
+
+// meaning tells of a service control policy whether a statement denies all actions, or
+// all but some, and whether one allows everything.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_evaluation.html
+func meaning(content string) (denies, allows bool) {
+	var document struct{ Statement json.RawMessage }
+	type statement struct {
+		Effect                      string
+		Action, NotAction, Resource json.RawMessage
+		Condition                   map[string]any
+	}
+	var statements []statement
+	if json.Unmarshal([]byte(content), &document) != nil || json.Unmarshal(document.Statement, &statements) != nil {
+		var one statement // a single statement may stand without its list
+		if json.Unmarshal(document.Statement, &one) != nil {
+			return false, false
+		}
+		statements = []statement{one}
+	}
+	for _, s := range statements {
+		all := every(s.Action)
+		switch {
+		case s.Effect == "Deny" && (all || len(s.NotAction) > 0):
+			denies = true
+		case s.Effect == "Allow" && all && len(s.Condition) == 0:
+			allows = true
+		}
+	}
+	return denies, allows
+}
+
+// every tells whether a policy's word or list of words has the one for everything.
+func every(words json.RawMessage) bool {
+	var one string
+	var many []string
+	if json.Unmarshal(words, &one) == nil {
+		many = []string{one}
+	} else if json.Unmarshal(words, &many) != nil {
+		return false
+	}
+	return slices.ContainsFunc(many, func(w string) bool { return strings.Trim(w, "*") == "" || w == "*:*" })
+}

@@ -1,0 +1,63 @@
+package deleteaccount_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// That accounts are disabled in a unit is a matter of its policies, not of its name.
+func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
+	t.Parallel()
+	const (
+		deny     = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalARN":"arn:aws:iam::*:role/aws-reserved/*"}}}]}`
+		denyBut  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sso:*"],"Resource":"*"}}`
+		denySome = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["ec2:*"],"Resource":"*"}]}`
+		allowFew = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sso:*"],"Resource":"*"}]}`
+	)
+	for _, test := range []struct {
+		name   string
+		change func(w *world, unit string)
+		warns  string // empty: no warning
+	}{
+		{"a policy that denies everything, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", deny), unit) }, ""},
+		{"a policy that denies everything else", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyBut), unit) }, ""},
+		{"only a few things are allowed", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), unit)
+			w.o.DetachPolicy("p-FullAWSAccess", unit)
+		}, ""},
+		{"no policy of its own", func(*world, string) {}, "takes no access away: nothing but FullAWSAccess applies there."},
+		{"a policy that denies little", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denySome), unit) }, "No policy in Shelf ("},
+		{"a few things are allowed besides everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), unit) }, "No policy in Shelf ("},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			unit := w.o.AddOU("Shelf", "")
+			test.change(w, unit)
+			w.settings.DisabledOU = unit
+			plan := w.look(w.walk())
+			i := slices.IndexFunc(plan.Warnings, func(s string) bool { return strings.Contains(s, "Shelf ("+unit+")") })
+			switch {
+			case test.warns == "" && i >= 0:
+				t.Errorf("warns: %s", plan.Warnings[i])
+			case test.warns != "" && (i < 0 || !strings.Contains(plan.Warnings[i], test.warns)):
+				t.Errorf("warnings %q, want %q", plan.Warnings, test.warns)
+			}
+			w.done()
+		})
+	}
+}
+
+// A unit that isn't there is told with the setting that names it.
+func TestAUnitThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gone := w.disabled[:len(w.disabled)-4] + "zzzz"
+	w.settings.DisabledOU = gone
+	_, err := w.walk().Look(t.Context())
+	w.refused(err, ops.Unavailable, "OrganizationalUnitNotFoundException", "Check whether there is an organizational unit "+gone+" (operations.delete-account.disabled_ou in the bot's settings).")
+	w.untouched()
+}
