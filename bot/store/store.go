@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -113,7 +114,11 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 	case scheme == "postgres" || scheme == "postgresql":
 		s.db, s.backend, err = openPostgreSQL(ctx, address)
 	default:
-		return nil, fmt.Errorf("DATABASE_URL: %q is not served; use sqlite:<path> or postgres://<user>@<host>/<database>", scheme)
+		// In an address of another form a password may stand before the first colon.
+		if !plainScheme.MatchString(scheme) {
+			scheme = "what it begins with"
+		}
+		return nil, fmt.Errorf("DATABASE_URL: %s is not served; use sqlite:<path> or postgres://<user>@<host>/<database>", scheme)
 	}
 	if err != nil {
 		return nil, err
@@ -128,6 +133,9 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 	}
 	return s, nil
 }
+
+// plainScheme is what an address of a database may begin with.
+var plainScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,20}$`)
 
 // gooseUp runs our own migrations.
 func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string, log *slog.Logger, options ...goose.ProviderOption) error {

@@ -147,6 +147,10 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(15)
 	}
+	if err := service.TrimAWS(); err != nil {
+		fmt.Fprintln(os.Stderr, "rootbot:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := start(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
@@ -155,6 +159,7 @@ func main() {
 
 // start runs one command line and returns the exit status.
 func start(ctx context.Context, args []string, get func(string) string, stdout, stderr io.Writer) int {
+	get = service.Trimmed(get)
 	if len(args) == 0 {
 		usage(stderr)
 		return 2

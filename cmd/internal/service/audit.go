@@ -131,7 +131,7 @@ func counted(n int64, one, many string) string {
 
 // posted are the anchors in the log channel.
 func (v Verification) posted(ctx context.Context, db *store.Store) ([]store.Head, error) {
-	if err := v.Env.slackFaults(); err != nil {
+	if err := errors.Join(v.Env.slackFaults()...); err != nil {
 		return nil, fmt.Errorf("the anchors in Slack can't be read: %w\nWithout Slack, use --offline and --anchor", err)
 	}
 	quiet := slog.New(slog.DiscardHandler)

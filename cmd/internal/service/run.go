@@ -29,6 +29,9 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	if env.GitHubToken == "" {
 		return errors.New("GITHUB_TOKEN is not set: its owner is who asks")
 	}
+	if err := errors.Join(append(env.githubFaults(), env.awsFaults()...)...); err != nil {
+		return err
+	}
 	s, err := New(ctx, config, env, log)
 	if err != nil {
 		return err

@@ -150,8 +150,11 @@ const (
 // Serve is the bot in Slack. It returns nil when ctx ends and all is put away,
 // and an error that says what to do when it can't start or go on.
 func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logger) error {
-	if err := env.slackFaults(); err != nil {
+	if err := env.faults(); err != nil {
 		return err
+	}
+	if both := env.twice(); both != "" {
+		log.Warn(both)
 	}
 	if len(config.Operations) == 0 {
 		return errors.New("no operation has settings, so there is nothing to offer: see operations in the README's example")
