@@ -70,6 +70,8 @@ type backend interface {
 	check(ctx context.Context) error
 	// ahead is how far the database's clock is ahead of ours.
 	ahead(ctx context.Context) (time.Duration, error)
+	// failed is told of every error, to mend what it shows.
+	failed(err error)
 	// shared tells whether other processes may be at work in the database.
 	shared() bool
 	close() error
