@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -33,6 +34,7 @@ type postgres struct {
 	pool  *pgxpool.Pool
 	db    *sql.DB // of the pool
 	river *river.Client[pgx.Tx]
+	audit string        // the table of the events; empty: as a session's search path has it
 	turn  chan struct{} // one of this process's transactions waits for the others', so that the rest need no connections to wait on
 }
 
@@ -212,8 +214,26 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger) error {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("bring River's tables up to date: %w", err)
 	}
+	return p.findEvents(ctx)
+}
+
+// keptEvents is where manifests/postgresql/events.sql puts the audit: a schema in
+// which the bot's role can make nothing. It is named in full, so that no table that
+// the role makes elsewhere passes for it.
+const keptEvents = "rootbot_audit.events"
+
+func (p *postgres) findEvents(ctx context.Context) error {
+	var kept bool
+	if err := p.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, keptEvents).Scan(&kept); err != nil {
+		return fmt.Errorf("look where the audit is: %w", err)
+	}
+	if kept {
+		p.audit = keptEvents
+	}
 	return nil
 }
+
+func (p *postgres) events() string { return cmp.Or(p.audit, "events") }
 
 // failed drops the connections to a server that can only be read any more: after a
 // failover, new ones lead to the one that can be written.

@@ -158,7 +158,8 @@ func (f *sqliteFile) check(context.Context) error {
 	return nil
 }
 
-func (f *sqliteFile) failed(error) {}
+func (f *sqliteFile) failed(error)   {}
+func (f *sqliteFile) events() string { return "events" }
 
 func (f *sqliteFile) ahead(context.Context) (time.Duration, error) { return 0, nil }
 func (f *sqliteFile) run() statements                              { return f.ready }

@@ -72,6 +72,8 @@ type backend interface {
 	ahead(ctx context.Context) (time.Duration, error)
 	// failed is told of every error, to mend what it shows.
 	failed(err error)
+	// events is the name of the table of the audit, as SQL has it.
+	events() string
 	// shared tells whether other processes may be at work in the database.
 	shared() bool
 	close() error
@@ -89,6 +91,7 @@ type transaction struct {
 	statements
 	insert func(context.Context, river.JobArgs, *river.InsertOpts) error
 	queue  string // of the jobs that are inserted
+	events string // the table of the audit
 }
 
 // job inserts a job that is done once the transaction is committed. Before Start
@@ -186,7 +189,7 @@ func (s *Store) clock(t time.Time) int64 { return t.UnixMicro() + s.ahead.Load()
 // write runs fn in a transaction.
 func (s *Store) write(ctx context.Context, fn func(transaction) error) error {
 	return s.noted(s.backend.write(ctx, func(tx transaction) error {
-		tx.queue = s.queue
+		tx.queue, tx.events = s.queue, s.backend.events()
 		return fn(tx)
 	}))
 }
