@@ -245,6 +245,8 @@ func (e *entry) words() string {
 		return e.happens("the process started%s%s%s", e.with(", version %s", "version"), e.with(", settings %s", "settings"), e.with(", operations %s", "operations"))
 	case "process-stopped":
 		return e.happens("the process stopped")
+	case "restored":
+		return e.does("announced that the record was restored from a backup%s%s", e.with(", because: %s", "reason"), e.with(" (what was anchored and is gone: %s)", "void"))
 	case "anchored", "anchored-daily", "anchored-vault":
 		return e.happens("the audit was anchored up to event %s%s%s", e.text("seq"), e.with(" with hash %s", "hash"), e.with(" at %s", "where"))
 	}

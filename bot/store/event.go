@@ -172,6 +172,11 @@ func (s *Store) EventsSince(ctx context.Context, since time.Time) iter.Seq2[Even
 	return s.events(ctx, `WHERE at >= $1`, since.UnixMicro())
 }
 
+// EventsOf reads the events of a kind, in order, one by one, as EventsSince does.
+func (s *Store) EventsOf(ctx context.Context, kind string) iter.Seq2[Event, error] {
+	return s.events(ctx, `WHERE kind = $1`, kind)
+}
+
 // LastEvent reads the newest event of a kind; ErrNotFound if there is none.
 func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
 	for e, err := range s.events(ctx, `WHERE seq = (SELECT MAX(seq) FROM `+s.backend.events()+` WHERE kind = $1)`, kind) {
