@@ -54,4 +54,3 @@ func AuditExport(ctx context.Context, env Environment, since time.Time, format s
 	defer db.Close()
 	return audit.Export(out, format, db.EventsSince(ctx, since))
 }
-

@@ -44,6 +44,10 @@ func (v Verification) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
+	// What the record says of its anchors counts only if it is as it was written.
+	if _, err := db.Verify(ctx, nil); err != nil {
+		return changed(err)
+	}
 	found, err := v.gather(ctx, db)
 	if err != nil {
 		return err
@@ -54,11 +58,8 @@ func (v Verification) Run(ctx context.Context, out io.Writer) error {
 	}
 	standing := audit.Standing(found.believed, breaks)
 	head, err := db.Verify(ctx, standing)
-	if broken, ok := errors.AsType[*store.BrokenError](err); ok {
-		return errors.Join(fmt.Errorf("the audit was changed. The first event that shows it is %w", broken), found.fault())
-	}
 	if err != nil {
-		return err
+		return errors.Join(changed(err), found.fault())
 	}
 	unapproved := audit.Approved(db.EventsSince(ctx, time.Time{}))
 	if without, ok := errors.AsType[*audit.UnapprovedError](unapproved); ok {
@@ -82,6 +83,14 @@ func (v Verification) Run(ctx context.Context, out io.Writer) error {
 	}
 	t.line("%s: %s.", counted(int64(len(standing)), "anchor agrees", "anchors agree"), strings.Join(found.from, ", "))
 	return nil
+}
+
+// changed says that the audit was changed, if an error shows that.
+func changed(err error) error {
+	if broken, ok := errors.AsType[*store.BrokenError](err); ok {
+		return fmt.Errorf("the audit was changed. The first event that shows it is %w", broken)
+	}
+	return err
 }
 
 // fault names the anchors that are missing or were changed; nil: none is.
