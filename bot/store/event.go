@@ -186,10 +186,17 @@ func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
 }
 
 // Calls are the times since when actions of AWS were called and went well, by
-// their names.
+// their names. The newest are read first, and none but those: times are those of the
+// processes that recorded them, whose clocks may differ by a little.
 func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (map[string][]time.Time, error) {
 	calls := map[string][]time.Time{}
-	for e, err := range s.events(ctx, `WHERE kind = 'called' AND at >= $1`, since.UnixMicro()) {
+	var first int64
+	err := s.row(ctx, `SELECT COALESCE(MAX(seq), 0) FROM (SELECT seq FROM `+s.backend.events()+` WHERE kind = 'called' AND at < $1 ORDER BY seq DESC LIMIT 1) AS before`,
+		since.Add(-clocksDiffer).UnixMicro()).Scan(&first)
+	if err != nil {
+		return nil, fmt.Errorf("read calls of AWS: %w", s.noted(err))
+	}
+	for e, err := range s.events(ctx, `WHERE kind = 'called' AND seq > $1 AND at >= $2`, first, since.UnixMicro()) {
 		if err != nil {
 			return nil, err
 		}
@@ -199,6 +206,9 @@ func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (m
 	}
 	return calls, nil
 }
+
+// clocksDiffer is how far the clocks of processes may be apart.
+const clocksDiffer = time.Hour
 
 // FirstEvent reads the oldest event; ErrNotFound if there is none.
 func (s *Store) FirstEvent(ctx context.Context) (Event, error) {

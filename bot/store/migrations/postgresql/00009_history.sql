@@ -1,0 +1,3 @@
+-- +goose Up
+-- So that what was done lately is found without reading all that ever was.
+CREATE INDEX IF NOT EXISTS requests_operation ON requests (operation, created_at);
