@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
@@ -71,10 +72,10 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	counts.Watch(func(ctx context.Context) (meter.Backlog, error) {
+	counts.Watch(seldom(func(ctx context.Context) (meter.Backlog, error) {
 		b, err := db.Backlog(ctx)
 		return meter.Backlog(b), err
-	})
+	}))
 	desk.Store, desk.Operations, desk.Terms = db, operations, terms
 	desk.SettingsOf = func(operation string) string { return digests[operation] }
 	desk.Team = &team.Team{
@@ -89,6 +90,25 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		}
 	}
 	return &Service{Store: db, Desk: desk, Meter: counts, roles: assumed, config: config, env: env, log: log}, nil
+}
+
+// seldom reads what a scrape asks the database for once a second at most.
+func seldom(read func(context.Context) (meter.Backlog, error)) func(context.Context) (meter.Backlog, error) {
+	var mu sync.Mutex
+	var at time.Time
+	var last meter.Backlog
+	return func(ctx context.Context) (meter.Backlog, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(at) < keepAnswer {
+			return last, nil
+		}
+		b, err := read(ctx)
+		if err == nil {
+			last, at = b, time.Now()
+		}
+		return b, err
+	}
 }
 
 // vault is where the settings have the audit anchored; the zero value: nowhere.
@@ -177,9 +197,13 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	go web.Serve(listener)
 	defer web.Close()
 
+	if err := s.missingScopes(ctx); err != nil {
+		return err
+	}
 	if err := face.Open(ctx); err != nil {
 		return err
 	}
+	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}
