@@ -72,12 +72,19 @@ func (s *Service) explainApp(refused *github.ErrorResponse) error {
 	return errors.New(ops.Words(githubaccess.Explain(refused), ""))
 }
 
-const providerQuery = `query($organization: String!) { organization(login: $organization) { samlIdentityProvider { id } } }`
+// providerQuery asks for what team.SAML asks for, of nobody.
+const providerQuery = `query($organization: String!, $name: String!) {
+  organization(login: $organization) {
+    samlIdentityProvider { externalIdentities(first: 1, userName: $name, membersOnly: true) { nodes { user { login } } } }
+  }
+}`
 
 // visibleIdentities tells whether GitHub shows the bot who signs in as whom.
 func (s *Service) visibleIdentities(ctx context.Context) error {
 	team := s.Desk.Team
-	body, err := json.Marshal(map[string]any{"query": providerQuery, "variables": map[string]string{"organization": team.Organization}})
+	body, err := json.Marshal(map[string]any{"query": providerQuery, "variables": map[string]string{
+		"organization": team.Organization, "name": "nobody@" + team.SAML.Domains[0],
+	}})
 	if err != nil {
 		return fmt.Errorf("encode a query: %w", err)
 	}
