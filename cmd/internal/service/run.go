@@ -24,7 +24,8 @@ import (
 var ErrNotDone = errors.New("not done")
 
 // Run carries out one operation for the owner of GITHUB_TOKEN, without Slack:
-// same check, same plan, same record. It prints to out what Slack would show.
+// same check, same plan, same record. A token that a bot runs with beside it proves
+// nobody. It prints to out what Slack would show.
 func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger, operation string, preview bool, words []string, out io.Writer) error {
 	if env.GitHubToken == "" {
 		return errors.New("GITHUB_TOKEN is not set: its owner is who asks")
@@ -47,6 +48,13 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	inputs, err := o.Words(words)
 	if err != nil {
 		return errors.New(ops.Words(err, ""))
+	}
+	owned, err := s.Store.Owned(ctx, env.GitHubToken)
+	if err != nil {
+		return err
+	}
+	if owned {
+		return errors.New("this GITHUB_TOKEN is the one that rootbot serve runs with, so it tells who the bot is, and not who you are: set GITHUB_TOKEN to a token of your own here; and let the bot be a GitHub App, so that nobody's token stands in its environment")
 	}
 	client, err := githubaccess.New(env.GitHubAPIURL, githubaccess.Token{Value: env.GitHubToken})
 	if err != nil {

@@ -185,6 +185,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	}
 	defer s.Close()
 	s.Desk.Front = "slack"
+	s.Store.Own(env.GitHubToken)
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
