@@ -156,6 +156,26 @@ func TestADangerousPlanIsApprovedByTypingItsTarget(t *testing.T) {
 	}
 }
 
+// What is typed is compared as it was typed, whatever it looks like.
+func TestANameThatLooksLikeASecretCanBeTyped(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Basic Analytics Platform", "bearer certificates no longer used", "token=Platform", "api-key: rotation2026"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &shelf{plan: *planOf(1)}
+			s.plan.Target = name
+			operation := s.operation()
+			operation.Dangerous = true
+			h := hall(t, 1, operation)
+			r := h.waiting()
+			h.press("U2", bot.Approve, r, name)
+			if got := h.ended(r.ID); got.State != store.Succeeded {
+				t.Errorf("it ended as %s: %s", got.State, got.Reason)
+			}
+		})
+	}
+}
+
 func TestAMemberRejectsWithAReason(t *testing.T) {
 	t.Parallel()
 	h, s := shelved(t, 1, 1)

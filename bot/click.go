@@ -30,7 +30,13 @@ const (
 // an error, the click will be answered.
 func (d *Desk) Click(ctx context.Context, c *store.Click) error {
 	c.At = d.now()
-	c.Text, c.Name = ops.Redact(c.Text), ops.Redact(c.Name)
+	c.Text = ops.Redact(c.Text)
+	if clean := ops.Redact(c.Name); clean != c.Name {
+		// It is compared with a name that may look like a secret; only then it is kept.
+		if r, err := d.Store.Request(ctx, c.Request); err != nil || r.Plan == nil || r.Plan.Target != c.Name {
+			c.Name = clean
+		}
+	}
 	return d.Store.InsertClick(ctx, c)
 }
 

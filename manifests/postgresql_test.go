@@ -100,6 +100,12 @@ func TestOnPostgreSQLTheBotCanAddEventsAndNeitherChangeNorDeleteAny(t *testing.T
 		"CREATE OR REPLACE FUNCTION events_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$", "DROP FUNCTION events_are_kept() CASCADE",
 		"GRANT ALL ON events TO " + as, "GRANT " + as + "_keeper TO " + as, "SET ROLE " + as + "_keeper", "SET session_replication_role = replica",
 		"CREATE RULE hide AS ON INSERT TO events DO INSTEAD NOTHING", "CREATE TRIGGER mine BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_are_kept()",
+		"CREATE OR REPLACE FUNCTION events_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$", "DROP FUNCTION events_only_grow() CASCADE",
+		"CREATE OR REPLACE FUNCTION rootbot_audit.events_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+		"DROP FUNCTION rootbot_audit.events_only_grow() CASCADE", "DROP TRIGGER events_insert ON events", "DROP SCHEMA rootbot_audit CASCADE",
+		"ALTER FUNCTION rootbot_audit.events_only_grow() SET search_path = public", "CREATE TABLE rootbot_audit.others (id BIGINT)",
+		"CREATE FUNCTION rootbot_audit.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$", "ALTER TABLE events SET SCHEMA public",
+		"CREATE TABLE child () INHERITS (events)", "CREATE INDEX mine ON events (by)", "ALTER TABLE events ENABLE ROW LEVEL SECURITY", "CREATE POLICY none ON events USING (false)",
 		"INSERT INTO events VALUES (1, 1, '', 'asked', 'x', '{}', '') ON CONFLICT (seq) DO UPDATE SET by = 'x'", "ALTER DATABASE " + as + " RENAME TO " + as + "_gone",
 	} {
 		// A statement that does nothing but warn has changed nothing either: what counts is below.
@@ -107,13 +113,22 @@ func TestOnPostgreSQLTheBotCanAddEventsAndNeitherChangeNorDeleteAny(t *testing.T
 			t.Errorf("the bot could %s", statement)
 		}
 	}
+	// A table that passes for the events is not taken for them.
+	must(t, db, "CREATE TABLE public.events (seq BIGINT PRIMARY KEY, at BIGINT, request TEXT, kind TEXT, by TEXT, data TEXT, hash TEXT)")
+	record(t, bot)
+	must(t, db, "DROP TABLE public.events")
 	var n int
 	var by string
-	if err := db.QueryRow("SELECT count(*), min(by) FROM events").Scan(&n, &by); err != nil || n != 2 || by != "octocat" {
+	if err := db.QueryRow("SELECT count(*), min(by) FROM events").Scan(&n, &by); err != nil || n != 3 || by != "octocat" {
 		t.Errorf("there are %d events, by %q: %v", n, by, err)
 	}
 	owner := connect(t, admin)
 	defer owner.Close()
+	var others int
+	if err := owner.QueryRow(`SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE t.tgrelid = 'events'::regclass AND (pg_get_userbyid(p.proowner) <> $1 OR p.prosecdef)`, as+"_keeper").Scan(&others); err != nil || others != 0 {
+		t.Errorf("%d functions of triggers aren't the keeper's: %v", others, err)
+	}
 	if _, err := owner.Exec("DELETE FROM events"); err == nil {
 		t.Error("a superuser deletes events without a word")
 	}

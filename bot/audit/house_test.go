@@ -140,6 +140,7 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "anchored", "", data{"seq": 41, "hash": hash, "where": "C1/1772452803.000300"}),
 		event(t, "anchored-daily", "", data{"seq": 41, "hash": hash, "where": "the log channel"}),
 		event(t, "anchored-vault", "", data{"seq": 41, "hash": hash, "where": "s3://anchors/41"}),
+		event(t, "restored", "terminal:marten", data{"reason": "The disk broke.", "void": []string{"42:" + hash}}),
 		event(t, "process-stopped", "", nil),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": ops.Inputs{"rooms": {"hall", "loft"}, "soap": nil}}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": "all", "plan": data{"loft": 1}, "report": data{"loft": 2}}),
@@ -149,7 +150,7 @@ func everyKind(t *testing.T) []store.Event {
 	for i := range list {
 		list[i].Seq, list[i].At = int64(i+1), noon.Add(time.Duration(i)*time.Second)
 		switch list[i].Kind {
-		case "process-started", "process-stopped", "linked", "unlinked", "claimed", "settings", "anchored", "anchored-daily", "anchored-vault":
+		case "process-started", "process-stopped", "linked", "unlinked", "claimed", "settings", "restored", "anchored", "anchored-daily", "anchored-vault":
 			list[i].Request = ""
 		}
 	}

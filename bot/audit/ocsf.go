@@ -106,6 +106,7 @@ var deeds = map[string]deed{
 	"unlinked":        {deletes, succeeded, informational},
 	"claimed":         {creates, failed, medium},
 	"settings":        {updates, succeeded, low},
+	"restored":        {updates, succeeded, high},
 	"anchored":        {creates, succeeded, informational},
 	"anchored-daily":  {creates, succeeded, informational},
 	"anchored-vault":  {creates, succeeded, informational},

@@ -135,7 +135,7 @@ func (e *entry) sentence() string {
 	if len(e.left) > 0 {
 		what += " " + text(e.left)
 	}
-	return visible(what)
+	return ops.Visible(what)
 }
 
 // does begins a sentence about what somebody did themselves.
@@ -245,6 +245,8 @@ func (e *entry) words() string {
 		return e.happens("the process started%s%s%s", e.with(", version %s", "version"), e.with(", settings %s", "settings"), e.with(", operations %s", "operations"))
 	case "process-stopped":
 		return e.happens("the process stopped")
+	case "restored":
+		return e.does("announced that the record was restored from a backup%s%s", e.with(", because: %s", "reason"), e.with(" (what was anchored and is gone: %s)", "void"))
 	case "anchored", "anchored-daily", "anchored-vault":
 		return e.happens("the audit was anchored up to event %s%s%s", e.text("seq"), e.with(" with hash %s", "hash"), e.with(" at %s", "where"))
 	}
@@ -296,24 +298,4 @@ func inputs(v any) string {
 		list = append(list, strings.TrimSpace(name+" "+strings.Join(given[name], ", ")))
 	}
 	return ": " + strings.Join(list, "; ")
-}
-
-// visible is a text that a terminal only shows: what isn't graphic, such as the
-// beginning of a command to the terminal, a line's end or an override of the
-// direction of writing, is written out.
-func visible(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case hidden(r):
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		default:
-			b.WriteString(s[:size])
-		}
-		s = s[size:]
-	}
-	return b.String()
 }

@@ -17,7 +17,11 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 	var err error
 	switch m.Kind {
 	case store.Announce:
-		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, drawNotice("<@"+m.Body.For.User+"> "+escape(m.Body.Text)))
+		text := escape(m.Body.Text)
+		if m.Body.For != nil {
+			text = "<@" + m.Body.For.User + "> " + text
+		}
+		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, drawNotice(text))
 	case store.Anchor:
 		d := drawNotice("Audit")
 		d.blocks, d.anchor = []slack.Block{small("Audit `" + m.Body.Text + "`, the end of the record, to check it by")}, m.Body.Text
@@ -38,6 +42,9 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 	if err != nil {
 		return err
 	}
+	if head, err := store.ParseHead(m.Body.Text); m.Kind == store.Anchor && err == nil {
+		return sent("", p.Post, anchored(head, p.Post))
+	}
 	return sent("", p.Post)
 }
 
@@ -45,10 +52,27 @@ func drawNotice(text string) drawing {
 	return drawing{text: text, blocks: []slack.Block{section(cutEscaped(text, sectionLimit))}}
 }
 
+// Anchor is a head of the audit as it stands in Slack, and where: the channel's ID, a
+// slash and the message's timestamp, as events have it.
+type Anchor struct {
+	store.Head
+	Where string
+}
+
 // Anchors reads the heads of the audit that the bot has posted in the log
 // channel, the newest first. Open must have returned.
 func (c *Chat) Anchors(ctx context.Context) ([]store.Head, error) {
+	standing, err := c.Standing(ctx)
 	var heads []store.Head
+	for _, a := range standing {
+		heads = append(heads, a.Head)
+	}
+	return heads, err
+}
+
+// Standing is Anchors with where each of them stands.
+func (c *Chat) Standing(ctx context.Context) ([]Anchor, error) {
+	var anchors []Anchor
 	params := &slack.GetConversationHistoryParameters{ChannelID: c.channel, Limit: 200, IncludeAllMetadata: true}
 	for {
 		page, err := patiently(ctx, func() (*slack.GetConversationHistoryResponse, error) {
@@ -64,14 +88,20 @@ func (c *Chat) Anchors(ctx context.Context) ([]store.Head, error) {
 				continue
 			}
 			if head, err := store.ParseHead(text); err == nil {
-				heads = append(heads, head)
+				anchors = append(anchors, Anchor{head, place(store.Post{Channel: c.channel, TS: m.Timestamp})})
 			}
 		}
 		if params.Cursor = page.ResponseMetaData.NextCursor; params.Cursor == "" {
-			return heads, nil
+			return anchors, nil
 		}
 	}
 }
+
+// LogChannel is the ID of the log channel. Open must have returned.
+func (c *Chat) LogChannel() string { return c.channel }
+
+// place is where a message stands, as events have it.
+func place(at store.Post) string { return at.Channel + "/" + at.TS }
 
 // anchor is the head of the audit for a card whose run has ended; empty while
 // none has.
@@ -84,5 +114,5 @@ func (c *Chat) anchor(ctx context.Context, shown []store.Request) (store.Head, e
 
 // anchored is what is recorded when a head stands in the log channel.
 func anchored(head store.Head, at store.Post) store.Event {
-	return store.Event{At: time.Now().UTC(), Kind: "anchored", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": at.Channel + "/" + at.TS}}
+	return store.Event{At: time.Now().UTC(), Kind: "anchored", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": place(at)}}
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,5 +211,47 @@ func TestRecentRequests(t *testing.T) {
 			got = append(got, r.ID)
 		}
 		same(t, "of "+test.word, test.want, got)
+	}
+}
+
+// What is asked for costs what its answer is long, and not what ever was.
+func TestNoQuestionAboutWhatWasDoneReadsAllRequests(t *testing.T) {
+	storetest.OnlyOn(t, storetest.SQLite)
+	t.Parallel()
+	s := open(t, storetest.Address(t))
+	for name, query := range store.Questions {
+		rows, err := s.DB().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, "a", "b", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var does string
+			if err := rows.Scan(&id, &parent, &unused, &does); err != nil {
+				t.Fatal(err)
+			}
+			for _, table := range []string{"requests", "events"} {
+				if strings.HasPrefix(does, "SCAN "+table) && !strings.Contains(does, "INDEX") || strings.Contains(does, "TEMP B-TREE FOR ORDER BY") && !strings.Contains(query, "UNION") {
+					t.Errorf("%s: %s", name, does)
+				}
+			}
+		}
+	}
+}
+
+func TestARequestIsFoundByItsEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t, storetest.Address(t))
+	r := insert(t, s, store.Change{})
+	for _, end := range []string{r.ID, r.ID[len(r.ID)-8:], r.ID[len(r.ID)-20:]} {
+		if found, err := s.Find(t.Context(), end); err != nil || found.ID != r.ID {
+			t.Errorf("by %s: %v, %v", end, found.ID, err)
+		}
+	}
+	for _, end := range []string{"", "-", "%", "01970000-0000-7000-8000-00000000cafe"} {
+		if _, err := s.Find(t.Context(), end); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("by %q: %v", end, err)
+		}
 	}
 }

@@ -74,9 +74,9 @@ func (e stored) chain(before string, micros int64) string {
 // errUnreadable is of an event that isn't what an event is.
 var errUnreadable = errors.New("an event can't be read")
 
-func head(ctx context.Context, q statements) (Head, error) {
+func head(ctx context.Context, q statements, table string) (Head, error) {
 	var h Head
-	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Hash)
+	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM `+table+` ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Head{}, nil
 	}
@@ -87,7 +87,9 @@ func head(ctx context.Context, q statements) (Head, error) {
 }
 
 // Head reads the newest event.
-func (s *Store) Head(ctx context.Context) (Head, error) { return head(ctx, s.backend.run()) }
+func (s *Store) Head(ctx context.Context) (Head, error) {
+	return head(ctx, s.backend.run(), s.backend.events())
+}
 
 // insertEvents adds events to the end of the chain. Transactions that write
 // follow one another, so nobody else adds one meanwhile.
@@ -95,7 +97,7 @@ func insertEvents(ctx context.Context, tx transaction, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	last, err := head(ctx, tx)
+	last, err := head(ctx, tx, tx.events)
 	if err != nil {
 		return err
 	}
@@ -113,11 +115,32 @@ func insertEvents(ctx context.Context, tx transaction, events ...Event) error {
 		e.Request, e.By = plain(e.Request), plain(ops.Redact(e.By))
 		micros := e.At.UnixMicro()
 		e.Hash = e.chain(last.Hash, micros)
-		if _, err := tx.ExecContext(ctx, `INSERT INTO events (seq, at, request, kind, by, data, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			e.Seq, micros, e.Request, e.Kind, e.By, e.data, e.Hash); err != nil {
+		if err := insertEvent(ctx, tx, e, micros); err != nil {
 			return fmt.Errorf("insert event %s: %w", e.Kind, err)
 		}
 		last = Head{e.Seq, e.Hash}
+	}
+	return nil
+}
+
+// errNotKept is of an event that the database took and doesn't have as it was.
+var errNotKept = errors.New("the database doesn't keep the event as it was written: look at the rules and triggers of its table events")
+
+// insertEvent adds one event and looks at the row that came of it: a rule or a
+// trigger could drop it, or change it, without an error.
+func insertEvent(ctx context.Context, tx transaction, e stored, micros int64) error {
+	var kept stored
+	var at int64
+	err := tx.QueryRowContext(ctx, `INSERT INTO `+tx.events+` (seq, at, request, kind, by, data, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		RETURNING seq, at, request, kind, by, data, hash`, e.Seq, micros, e.Request, e.Kind, e.By, e.data, e.Hash).
+		Scan(&kept.Seq, &at, &kept.Request, &kept.Kind, &kept.By, &kept.data, &kept.Hash)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return errNotKept
+	case err != nil:
+		return err
+	case at != micros || kept.Seq != e.Seq || kept.Hash != e.Hash || kept.Request != e.Request || kept.Kind != e.Kind || kept.By != e.By || kept.data != e.data:
+		return errNotKept
 	}
 	return nil
 }
@@ -130,7 +153,11 @@ func (s *Store) Record(ctx context.Context, events ...Event) error {
 // Events reads the events of one request, or of all with an empty ID, in order.
 func (s *Store) Events(ctx context.Context, request string) ([]Event, error) {
 	var events []Event
-	for e, err := range s.events(ctx, `WHERE $1 = '' OR request = $1`, request) {
+	where, args := "", []any{}
+	if request != "" { // in one condition, no index would be used
+		where, args = `WHERE request = $1`, []any{request}
+	}
+	for e, err := range s.events(ctx, where, args...) {
 		if err != nil {
 			return nil, err
 		}
@@ -145,19 +172,31 @@ func (s *Store) EventsSince(ctx context.Context, since time.Time) iter.Seq2[Even
 	return s.events(ctx, `WHERE at >= $1`, since.UnixMicro())
 }
 
+// EventsOf reads the events of a kind, in order, one by one, as EventsSince does.
+func (s *Store) EventsOf(ctx context.Context, kind string) iter.Seq2[Event, error] {
+	return s.events(ctx, `WHERE kind = $1`, kind)
+}
+
 // LastEvent reads the newest event of a kind; ErrNotFound if there is none.
 func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
-	for e, err := range s.events(ctx, `WHERE seq = (SELECT MAX(seq) FROM events WHERE kind = $1)`, kind) {
+	for e, err := range s.events(ctx, `WHERE seq = (SELECT MAX(seq) FROM `+s.backend.events()+` WHERE kind = $1)`, kind) {
 		return e, err
 	}
 	return Event{}, ErrNotFound
 }
 
 // Calls are the times since when actions of AWS were called and went well, by
-// their names.
+// their names. The newest are read first, and none but those: times are those of the
+// processes that recorded them, whose clocks may differ by a little.
 func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (map[string][]time.Time, error) {
 	calls := map[string][]time.Time{}
-	for e, err := range s.events(ctx, `WHERE kind = 'called' AND at >= $1`, since.UnixMicro()) {
+	var first int64
+	err := s.row(ctx, `SELECT COALESCE(MAX(seq), 0) FROM (SELECT seq FROM `+s.backend.events()+` WHERE kind = 'called' AND at < $1 ORDER BY seq DESC LIMIT 1) AS before`,
+		since.Add(-clocksDiffer).UnixMicro()).Scan(&first)
+	if err != nil {
+		return nil, fmt.Errorf("read calls of AWS: %w", s.noted(err))
+	}
+	for e, err := range s.events(ctx, `WHERE kind = 'called' AND seq > $1 AND at >= $2`, first, since.UnixMicro()) {
 		if err != nil {
 			return nil, err
 		}
@@ -168,9 +207,12 @@ func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (m
 	return calls, nil
 }
 
+// clocksDiffer is how far the clocks of processes may be apart.
+const clocksDiffer = time.Hour
+
 // FirstEvent reads the oldest event; ErrNotFound if there is none.
 func (s *Store) FirstEvent(ctx context.Context) (Event, error) {
-	for e, err := range s.events(ctx, `WHERE seq = (SELECT MIN(seq) FROM events)`) {
+	for e, err := range s.events(ctx, `WHERE seq = (SELECT MIN(seq) FROM `+s.backend.events()+`)`) {
 		return e, err
 	}
 	return Event{}, ErrNotFound
@@ -194,7 +236,7 @@ func (s *Store) events(ctx context.Context, where string, args ...any) iter.Seq2
 // rawEvents reads events without decoding their data.
 func (s *Store) rawEvents(ctx context.Context, where string, args ...any) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
-		rows, err := s.query(ctx, `SELECT seq, at, request, kind, by, data, hash FROM events `+where+` ORDER BY seq`, args...)
+		rows, err := s.query(ctx, `SELECT seq, at, request, kind, by, data, hash FROM `+s.backend.events()+` `+where+` ORDER BY seq`, args...)
 		if err != nil {
 			yield(stored{}, fmt.Errorf("read events: %w", err))
 			return

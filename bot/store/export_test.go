@@ -21,3 +21,9 @@ func (s *Store) StoodStill(d time.Duration) {
 	defer s.processes.mu.Unlock()
 	s.processes.last = time.Now().Add(-d)
 }
+
+// Questions are the queries that look at what was done, by what they are about.
+var Questions = map[string]string{
+	"recent of an operation or a person": selectRequest + recentOf, "recent of all": selectRequest + newest + "$1", "the end of an ID": endsWith,
+	"events of a request": "SELECT seq FROM events WHERE request = $1 ORDER BY seq", "events of a kind": "SELECT seq FROM events WHERE kind = $1 ORDER BY seq",
+}

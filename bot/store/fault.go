@@ -101,6 +101,7 @@ const remembered = 5 * time.Second
 
 // noted explains an error, and remembers a fault for whoever asks how it goes.
 func (s *Store) noted(err error) error {
+	s.backend.failed(err)
 	err = explain(err)
 	if fault, ok := errors.AsType[*Fault](err); ok {
 		s.trouble.Store(&trouble{fault, time.Now()})
@@ -108,12 +109,12 @@ func (s *Store) noted(err error) error {
 	return err
 }
 
-// Ping tells what is wrong with the database: it writes, reads, and recalls what
-// went wrong in the last seconds. A *Fault says why in words for people.
+// Ping tells what is wrong with the database: it stores a request and an event and
+// takes both back, commits what else it writes, reads, and recalls what went wrong
+// in the last seconds. A *Fault says why in words for people.
 func (s *Store) Ping(ctx context.Context) error {
 	before := s.trouble.Load()
-	_, err := s.exec(ctx, `INSERT INTO duties (name, holder, till) VALUES ('ping', $1, 0) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder`, s.id)
-	if err != nil {
+	if err := s.write(ctx, func(tx transaction) error { return s.tryToStore(ctx, tx) }); err != nil {
 		return fmt.Errorf("write to the database: %w", err)
 	}
 	var n int
@@ -124,4 +125,23 @@ func (s *Store) Ping(ctx context.Context) error {
 		return before.fault
 	}
 	return nil
+}
+
+// tryToStore does with the database what a command does, and leaves nothing of it
+// but the row that is committed to see that it can be.
+func (s *Store) tryToStore(ctx context.Context, tx transaction) error {
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT trial`); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, created_at) VALUES ($1, '', 'asked', 1, $1, '', '{}', 0)`, "trial "+s.id); err != nil {
+		return fmt.Errorf("store a request: %w", err)
+	}
+	if err := insertEvents(ctx, tx, Event{At: time.Now(), Kind: "trial"}); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT trial`); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO duties (name, holder, till) VALUES ('ping', $1, 0) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder`, s.id)
+	return err
 }

@@ -154,6 +154,44 @@ func TestAPostgreSQLThatGoesAwayAndComesBack(t *testing.T) {
 	well(t, s, "before")
 }
 
+// After a failover, connections may still lead to the server that was demoted.
+func TestAPostgreSQLThatCanOnlyBeReadForAWhileIsUsedAgain(t *testing.T) {
+	storetest.OnlyOn(t, storetest.PostgreSQL)
+	t.Parallel()
+	address := storetest.Address(t)
+	s := open(t, address)
+	admin, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	do := func(statement string) {
+		t.Helper()
+		if _, err := admin.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(at.Path, "/")
+	do("ALTER DATABASE " + name + " SET default_transaction_read_only = on")
+	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "' AND pid <> pg_backend_pid()")
+	for range 3 { // the first may meet a connection that was cut
+		err = s.Insert(t.Context(), asked(), store.Change{})
+	}
+	if fault, ok := errors.AsType[*store.Fault](err); !ok || !strings.Contains(fault.Why, "only be read") {
+		t.Errorf("storing a request: %v", err)
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("it is ready")
+	}
+	do("SET default_transaction_read_only = off")
+	do("ALTER DATABASE " + name + " RESET default_transaction_read_only")
+	well(t, s)
+}
+
 // Somebody who waits for 2 s must not wait for longer than that.
 func TestALockedPostgreSQLIsGivenUpInTime(t *testing.T) {
 	storetest.OnlyOn(t, storetest.PostgreSQL)

@@ -34,6 +34,7 @@ const (
 // processes is what this process does to be known to the others.
 type processes struct {
 	self   Process
+	token  string // a digest of the GitHub token in its environment; empty: none
 	joined bool
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -104,8 +105,8 @@ func (s *Store) beat(ctx context.Context) error {
 		return fmt.Errorf("encode what this process offers: %w", err)
 	}
 	now := time.Now()
-	if _, err := s.exec(ctx, `INSERT INTO processes (id, front, operations, carries, beat_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, p.ID, p.Front, string(offers), p.Only, s.clock(now)); err != nil {
+	if _, err := s.exec(ctx, `INSERT INTO processes (id, front, operations, carries, beat_at, token) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, p.ID, p.Front, string(offers), p.Only, s.clock(now), s.processes.token); err != nil {
 		return fmt.Errorf("say that this process lives: %w", err)
 	}
 	s.processes.mu.Lock()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -382,20 +384,26 @@ func (s *Store) Request(ctx context.Context, id string) (Request, error) {
 	return r, s.noted(err)
 }
 
+const endsWith = `SELECT id FROM requests WHERE id LIKE '%' || $1 LIMIT 2`
+
 // Find reads the request that an ID, or the end of one, names; ErrNotFound if
 // none or several do.
 func (s *Store) Find(ctx context.Context, end string) (Request, error) {
 	if strings.Trim(end, "0123456789abcdef-") != "" || end == "" {
 		return Request{}, ErrNotFound
 	}
-	found, err := s.list(ctx, ` WHERE id LIKE '%' || $1 LIMIT 2`, end)
+	if len(end) == len(uuid.Nil.String()) {
+		return s.Request(ctx, end)
+	}
+	// The IDs alone are in their index: no request is read to look at its ID.
+	found, err := column[string](ctx, s.backend.run(), endsWith, end)
 	if err != nil {
-		return Request{}, err
+		return Request{}, fmt.Errorf("look for request %s: %w", end, s.noted(err))
 	}
 	if len(found) != 1 {
 		return Request{}, ErrNotFound
 	}
-	return found[0], nil
+	return s.Request(ctx, found[0])
 }
 
 // Unfinished reads the requests that haven't ended, the oldest first.
@@ -416,11 +424,22 @@ func (s *Store) OnCard(ctx context.Context, card string) ([]Request, error) {
 	return s.list(ctx, " WHERE card = $1 ORDER BY id", card)
 }
 
+const newest = ` ORDER BY created_at DESC, id DESC LIMIT `
+
+// recentOf is of the operation $1 or of the person $2: each half has an index, and a
+// condition with OR has none.
+const recentOf = ` WHERE id IN (
+	SELECT id FROM (SELECT id FROM requests WHERE operation = $1` + newest + `$3) AS these
+	UNION SELECT id FROM (SELECT id FROM requests WHERE asked_by = $2` + newest + `$3) AS those)` + newest + `$3`
+
 // Recent reads the newest requests that the person asked for or that are of
-// the operation; an empty word matches all. At most limit are returned.
+// the operation; an empty word matches all. At most limit are returned, and no more
+// than that are read.
 func (s *Store) Recent(ctx context.Context, word string, limit int) ([]Request, error) {
-	// A login has no case.
-	return s.list(ctx, ` WHERE $1 = '' OR operation = $1 OR asked_by = $2 ORDER BY created_at DESC, id DESC LIMIT $3`, plain(word), strings.ToLower(plain(word)), limit)
+	if word == "" {
+		return s.list(ctx, newest+`$1`, limit)
+	}
+	return s.list(ctx, recentOf, plain(word), strings.ToLower(plain(word)), limit) // a login has no case
 }
 
 func (s *Store) list(ctx context.Context, where string, args ...any) ([]Request, error) {

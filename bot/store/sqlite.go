@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -34,6 +35,9 @@ type sqliteFile struct {
 // openSQLite opens a file. It is this process's alone until it is closed:
 // SQLite's exclusive locking mode ends with the process, however it ends.
 func openSQLite(_ context.Context, path string) (*sql.DB, backend, error) {
+	if err := makeFile(path); err != nil {
+		return nil, nil, err
+	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(1000)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
@@ -46,7 +50,45 @@ func openSQLite(_ context.Context, path string) (*sql.DB, backend, error) {
 	return db, &sqliteFile{db: db, ready: newPrepared(db), path: path}, nil
 }
 
+// mine is what the owner of a file may do to it: plans, reasons and links stand in
+// the database, which are nobody else's.
+const mine fs.FileMode = 0o600
+
+// inMemory is the path of a database that is no file.
+const inMemory = ":memory:"
+
+// makeFile makes a database's file, if there is none, for its owner alone: SQLite
+// would leave that to the umask. Those beside it get the same rights from SQLite.
+func makeFile(path string) error {
+	if path == inMemory {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mine)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if folder := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) {
+		return &Fault{Why: fmt.Sprintf("the database %s can't be made: the folder %s doesn't exist", path, folder), Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		return &Fault{Why: fmt.Sprintf("the database %s can't be made", path), Err: err}
+	}
+	return file.Close()
+}
+
+// tellWide tells of the database's files that others than their owner may read.
+func (f *sqliteFile) tellWide(log *slog.Logger) {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		file, err := os.Stat(f.path + suffix)
+		if err == nil && file.Mode().IsRegular() && file.Mode().Perm()&^mine != 0 {
+			log.Warn("others than its owner may read or write a file of the database; plans, reasons and links stand in it",
+				"file", f.path+suffix, "mode", fmt.Sprintf("%04o", file.Mode().Perm()), "next", "chmod 600 "+f.path+suffix)
+		}
+	}
+}
+
 func (f *sqliteFile) migrate(ctx context.Context, log *slog.Logger) error {
+	f.tellWide(log)
 	err := f.tables(ctx, log)
 	if err == nil {
 		err = f.take(ctx)
@@ -57,7 +99,7 @@ func (f *sqliteFile) migrate(ctx context.Context, log *slog.Logger) error {
 	case err != nil:
 		return fmt.Errorf("open %s: %w", f.path, err)
 	}
-	if f.path == ":memory:" {
+	if f.path == inMemory {
 		return nil
 	}
 	if f.file, err = os.Stat(f.path); err != nil {
@@ -157,6 +199,9 @@ func (f *sqliteFile) check(context.Context) error {
 	}
 	return nil
 }
+
+func (f *sqliteFile) failed(error)   {}
+func (f *sqliteFile) events() string { return "events" }
 
 func (f *sqliteFile) ahead(context.Context) (time.Duration, error) { return 0, nil }
 func (f *sqliteFile) run() statements                              { return f.ready }

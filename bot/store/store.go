@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,10 @@ type backend interface {
 	check(ctx context.Context) error
 	// ahead is how far the database's clock is ahead of ours.
 	ahead(ctx context.Context) (time.Duration, error)
+	// failed is told of every error, to mend what it shows.
+	failed(err error)
+	// events is the name of the table of the audit, as SQL has it.
+	events() string
 	// shared tells whether other processes may be at work in the database.
 	shared() bool
 	close() error
@@ -86,6 +91,7 @@ type transaction struct {
 	statements
 	insert func(context.Context, river.JobArgs, *river.InsertOpts) error
 	queue  string // of the jobs that are inserted
+	events string // the table of the audit
 }
 
 // job inserts a job that is done once the transaction is committed. Before Start
@@ -113,7 +119,11 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 	case scheme == "postgres" || scheme == "postgresql":
 		s.db, s.backend, err = openPostgreSQL(ctx, address)
 	default:
-		return nil, fmt.Errorf("DATABASE_URL: %q is not served; use sqlite:<path> or postgres://<user>@<host>/<database>", scheme)
+		// In an address of another form a password may stand before the first colon.
+		if !plainScheme.MatchString(scheme) {
+			scheme = "what it begins with"
+		}
+		return nil, fmt.Errorf("DATABASE_URL: %s is not served; use sqlite:<path> or postgres://<user>@<host>/<database>", scheme)
 	}
 	if err != nil {
 		return nil, err
@@ -128,6 +138,9 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 	}
 	return s, nil
 }
+
+// plainScheme is what an address of a database may begin with.
+var plainScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,20}$`)
 
 // gooseUp runs our own migrations.
 func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string, log *slog.Logger, options ...goose.ProviderOption) error {
@@ -176,7 +189,7 @@ func (s *Store) clock(t time.Time) int64 { return t.UnixMicro() + s.ahead.Load()
 // write runs fn in a transaction.
 func (s *Store) write(ctx context.Context, fn func(transaction) error) error {
 	return s.noted(s.backend.write(ctx, func(tx transaction) error {
-		tx.queue = s.queue
+		tx.queue, tx.events = s.queue, s.backend.events()
 		return fn(tx)
 	}))
 }

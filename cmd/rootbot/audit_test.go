@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot/processtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
@@ -141,6 +144,34 @@ func TestTheAuditOfARunIsToldVerifiedAndExported(t *testing.T) {
 			t.Errorf("offline: status %d: %s%s", code, out, said)
 		}
 	})
+	t.Run("verify names an anchor that was changed, and one that is gone", func(t *testing.T) {
+		if len(s.cards()) == 0 {
+			t.Fatal("there is no card")
+		}
+		api := slack.New(s.env["SLACK_BOT_TOKEN"], slack.OptionAPIURL(s.env["SLACK_API_URL"]))
+		card := s.cards()[0]
+		edit := func(head string) {
+			t.Helper()
+			if _, _, _, err := api.UpdateMessage(s.Log.ID, card.TS, slack.MsgOptionText("edited", false),
+				slack.MsgOptionMetadata(slack.SlackMetadata{EventType: "rootbot_message", EventPayload: map[string]any{"anchor": head}})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		recorded := events[slices.IndexFunc(events, func(e event) bool { return e.Kind == "anchored" })]
+		head := fmt.Sprintf("%v:%v", recorded.Data["seq"], recorded.Data["hash"])
+		defer edit(head)
+		edit("3:" + strings.Repeat("a", 64))
+		if out, said, code := s.audits("verify"); code != 1 || !strings.Contains(said, s.Log.ID+"/"+card.TS+" was changed: "+head) {
+			t.Errorf("status %d: %s%s", code, out, said)
+		}
+		edit("none")
+		if out, said, code := s.audits("verify"); code != 1 || !strings.Contains(said, s.Log.ID+"/"+card.TS+" is missing: event ") {
+			t.Errorf("status %d: %s%s", code, out, said)
+		}
+		if out, said, code := s.audits("verify", "--since", "2999-01-01"); code != 0 {
+			t.Errorf("of the future: status %d: %s%s", code, out, said)
+		}
+	})
 	t.Run("verify says what it can't read", func(t *testing.T) {
 		s.Slack.Fail("conversations.history", slackDown)
 		if _, said, code := s.audits("verify"); code != 1 || !strings.Contains(said, "anchors in the log channel") {
@@ -163,6 +194,22 @@ func TestTheAuditOfARunIsToldVerifiedAndExported(t *testing.T) {
 		}
 		if _, said, code := s.audits("verify", "--offline", "--anchor", head); code != 1 || !strings.Contains(said, "event "+itoa(last+1)) {
 			t.Errorf("with an anchor by hand: status %d: %s", code, said)
+		}
+	})
+	t.Run("a restore from a backup is announced", func(t *testing.T) {
+		if _, said, code := s.audits("restored"); code != 2 || !strings.Contains(said, "--reason") {
+			t.Errorf("without a reason: status %d: %s", code, said)
+		}
+		out, said, code := s.audits("restored", "--reason", "The disk broke; the copy is of noon.")
+		if code != 0 || !strings.Contains(out, "The disk broke") {
+			t.Errorf("status %d: %s%s", code, out, said)
+		}
+		out, said, code = s.audits("verify")
+		if code != 0 || !strings.Contains(out, "An announced break: event "+itoa(slices.IndexFunc(events, func(e event) bool { return e.Kind == "started" })+2)) {
+			t.Errorf("verify: status %d: %s%s", code, out, said)
+		}
+		if _, said, code := s.audits("restored", "--reason", "Once more."); code != 1 || !strings.Contains(said, "no restore to announce") {
+			t.Errorf("once more: status %d: %s", code, said)
 		}
 	})
 	t.Run("a changed event is found", func(t *testing.T) {

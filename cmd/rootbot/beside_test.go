@@ -14,6 +14,15 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
+// person is the environment with a token of the bot's own not in it, but another of its
+// owner's: the bot's tells who the bot is.
+func (s *scene) person() map[string]string {
+	env := maps.Clone(s.env)
+	env["GITHUB_TOKEN"] = "ghp_" + "laptop"
+	s.GitHub.AddToken(env["GITHUB_TOKEN"], "otter", "read:org")
+	return env
+}
+
 // laptop starts rootbot run as somebody would elsewhere, with settings of their own.
 func (s *scene) laptop(words ...string) *processtest.Process {
 	s.Helper()
@@ -21,7 +30,7 @@ func (s *scene) laptop(words ...string) *processtest.Process {
 	if err := os.WriteFile(other, []byte(hasty(s.Config())+"    expiry: 1h\n"), 0o600); err != nil {
 		s.Fatal(err)
 	}
-	env := maps.Clone(s.env)
+	env := s.person()
 	env["ROOTBOT_CONFIG"] = other
 	return processtest.Launch(s.T, processtest.Binary(s.T), s.dir, env, append([]string{"run"}, words...)...)
 }
@@ -93,11 +102,13 @@ func TestATerminalBesideTheBotEndsWithItsRequest(t *testing.T) {
 		run := s.laptop
 		if i%2 == 1 { // with the bot's own settings, so that either may carry it
 			run = func(words ...string) *processtest.Process {
-				return processtest.Launch(t, processtest.Binary(t), s.dir, s.env, append([]string{"run"}, words...)...)
+				return processtest.Launch(t, processtest.Binary(t), s.dir, s.person(), append([]string{"run"}, words...)...)
 			}
 		}
 		exits(t, run("scim-sync", "--plan"), "Plan: The sync will delete 1 user", "preview")
 	}
+	// Who can enter the bot's container has the bot's token, and isn't its owner for that.
+	clear(t, processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "run", "scim-sync"), 1, "GITHUB_TOKEN is the one that rootbot serve runs with")
 	if n := len(s.cards()); n > 0 {
 		t.Errorf("%d cards tell of what was asked for in a terminal", n)
 	}
@@ -111,7 +122,7 @@ func TestARunThatTheBotCarriesEndsInTheTerminalToo(t *testing.T) {
 	s.env["DATABASE_URL"] = storetest.Empty(t)
 	s.serve()
 	g := s.hold(6)
-	run := processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "run", "scim-sync", s.Joiner)
+	run := processtest.Launch(t, processtest.Binary(t), s.dir, s.person(), "run", "scim-sync", s.Joiner)
 	run.Printed(&run.Out, "START RequestId", 1)
 	run.Freeze()
 	// Once its lease is over, the bot takes its request and reads on.

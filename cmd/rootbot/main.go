@@ -24,6 +24,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/audit"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // command is one thing that rootbot can be told to do.
@@ -35,7 +36,7 @@ type command struct {
 var commands = []command{
 	{"serve", "", "answer commands in Slack until SIGTERM", (*call).serve},
 	{"run", "<operation> [words…]", "run an operation from this terminal; who asks is the owner of GITHUB_TOKEN", (*call).operation},
-	{"audit", "verify | show <request> | export", "look at the record of what was done; not while the bot runs on a SQLite file", (*call).audit},
+	{"audit", "verify | show <request> | export | restored", "look at the record of what was done; not while the bot runs on a SQLite file", (*call).audit},
 	{"version", "", "print the version", (*call).version},
 }
 
@@ -54,6 +55,7 @@ type call struct {
 	offline bool
 	since   string
 	format  string
+	reason  string
 }
 
 func (c *call) serve() error {
@@ -81,7 +83,7 @@ func (c *call) operation() error {
 
 func (c *call) audit() error {
 	if len(c.words) == 0 {
-		return usageError{"audit needs to be told what: verify, show or export"}
+		return usageError{"audit needs to be told what: verify, show, export or restored"}
 	}
 	what, words := c.words[0], c.words[1:]
 	env := service.ReadEnvironment(c.get)
@@ -90,18 +92,21 @@ func (c *call) audit() error {
 		return service.AuditShow(c.ctx, env, words[0], c.stdout)
 	case what == "show":
 		return usageError{"audit show needs the ID of one request, as the bot's cards show it"}
-	case what != "verify" && what != "export":
-		return usageError{fmt.Sprintf("there is no audit %s: there are verify, show and export", what)}
+	case what != "verify" && what != "export" && what != "restored":
+		return usageError{fmt.Sprintf("there is no audit %s: there are verify, show, export and restored", what)}
 	case len(words) > 0:
 		return usageError{fmt.Sprintf("audit %s takes no %q", what, words[0])}
-	case what == "export":
-		since, err := day(c.since)
-		if err != nil {
-			return usageError{err.Error()}
-		}
+	case what == "restored" && strings.TrimSpace(c.reason) == "":
+		return usageError{"audit restored needs --reason: what was restored, from when, and why"}
+	}
+	since, err := day(c.since)
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	if what == "export" {
 		return service.AuditExport(c.ctx, env, since, c.format, c.stdout)
 	}
-	v := service.Verification{Env: env, Offline: c.offline}
+	v := service.Verification{Env: env, Offline: c.offline, Since: since}
 	for _, text := range c.anchors {
 		head, err := store.ParseHead(text)
 		if err != nil {
@@ -115,6 +120,9 @@ func (c *call) audit() error {
 			return fmt.Errorf("%w\nWithout settings, use --offline and --anchor", err)
 		}
 		v.Config = config
+	}
+	if what == "restored" {
+		return v.Restored(c.ctx, c.reason, c.stdout)
 	}
 	return v.Run(c.ctx, c.stdout)
 }
@@ -147,6 +155,10 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(15)
 	}
+	if err := service.TrimAWS(); err != nil {
+		fmt.Fprintln(os.Stderr, "rootbot:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := start(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
@@ -155,6 +167,7 @@ func main() {
 
 // start runs one command line and returns the exit status.
 func start(ctx context.Context, args []string, get func(string) string, stdout, stderr io.Writer) int {
+	get = service.Trimmed(get)
 	if len(args) == 0 {
 		usage(stderr)
 		return 2
@@ -200,7 +213,8 @@ func (c *call) parse(known command, args []string) error {
 			return nil
 		})
 		c.flags.BoolVar(&c.offline, "offline", false, "verify: don't read the anchors in Slack and S3")
-		c.flags.StringVar(&c.since, "since", "", "export: from this `time` on, 2026-01-31 or 2026-01-31T12:00:00Z")
+		c.flags.StringVar(&c.since, "since", "", "export: from this `time` on, 2026-01-31 or 2026-01-31T12:00:00Z; verify: the anchors that were left since")
+		c.flags.StringVar(&c.reason, "reason", "", "restored: what was restored from a backup, and why")
 		c.flags.StringVar(&c.format, "format", "jsonl", "export: "+strings.Join(audit.Formats, ", "))
 	}
 	for {
@@ -237,7 +251,7 @@ func (c *call) status(known command, err error) int {
 	case errors.Is(err, service.ErrNotDone): // what happened has been printed
 		return 1
 	}
-	fmt.Fprintln(c.stderr, "rootbot:", err)
+	fmt.Fprintln(c.stderr, "rootbot:", ops.VisibleLines(ops.Redact(err.Error())))
 	return 1
 }
 
@@ -245,7 +259,7 @@ func usage(to io.Writer) {
 	fmt.Fprintln(to, "rootbot looks after an organisation's AWS root accounts, from Slack.")
 	fmt.Fprintln(to)
 	for _, known := range commands {
-		fmt.Fprintf(to, "  rootbot %-28s %s\n", known.name+" "+known.words, known.doc)
+		fmt.Fprintf(to, "  rootbot %-48s %s\n", known.name+" "+known.words, known.doc)
 	}
 	fmt.Fprintln(to, "\nrootbot <command> --help lists a command's flags.")
 }

@@ -7,11 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -34,23 +31,6 @@ type App struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
-}
-
-// ParseKey reads an RSA key as GitHub hands it out (PKCS #1) or as openssl
-// converts it (PKCS #8). The error never holds key material.
-func ParseKey(text []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("no PEM block in the GitHub App's private key")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if key, ok := parsed.(*rsa.PrivateKey); err == nil && ok {
-		return key, nil
-	}
-	return nil, errors.New("the GitHub App's private key is no RSA key in PKCS #1 or PKCS #8 form")
 }
 
 // RoundTrip sends the request with an installation token.

@@ -5,9 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -174,43 +172,6 @@ func TestAppRecoversFromAFailure(t *testing.T) {
 			}
 			if err := teams(t.Context(), client); err != nil {
 				t.Errorf("the next call: %v", err)
-			}
-		})
-	}
-}
-
-func TestParseKey(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public := x509.MarshalPKCS1PublicKey(&key.PublicKey)
-	block := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	for _, test := range []struct {
-		name, text string
-		ok         bool
-	}{
-		{"as GitHub hands it out", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), true},
-		{"as openssl converts it", block("PRIVATE KEY", pkcs8), true},
-		{"with text around it", "a key:\n" + block("PRIVATE KEY", pkcs8) + "\nthat was it", true},
-		{"a public key", block("RSA PUBLIC KEY", public), false},
-		{"half a key", block("RSA PRIVATE KEY", pkcs8[:100]), false},
-		{"no PEM", "secret material", false},
-		{"nothing", "", false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			got, err := githubaccess.ParseKey([]byte(test.text))
-			if test.ok && (err != nil || !got.Equal(key)) {
-				t.Errorf("got %v", err)
-			}
-			if !test.ok && (err == nil || strings.Contains(err.Error(), "secret")) {
-				t.Errorf("got %v", err)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -24,7 +25,7 @@ import (
 )
 
 // Environment is what comes from the environment: secrets and addresses. The
-// AWS SDK reads its own variables besides.
+// AWS SDK reads its own variables besides. No value has white space around it.
 type Environment struct {
 	SlackAppToken string // SLACK_APP_TOKEN
 	SlackBotToken string // SLACK_BOT_TOKEN
@@ -33,25 +34,37 @@ type Environment struct {
 	GitHubToken        string // GITHUB_TOKEN
 	GitHubAppID        string // GITHUB_APP_ID
 	GitHubInstallation string // GITHUB_APP_INSTALLATION_ID
-	GitHubKey          string // GITHUB_APP_PRIVATE_KEY: PEM or a file's path
+	GitHubKey          string // GITHUB_APP_PRIVATE_KEY: PEM in any form that githubaccess.ParseKey reads, or a file's path
 	GitHubAPIURL       string // GITHUB_API_URL
 	GitHubGraphQLURL   string // GITHUB_GRAPHQL_URL
 	GitHubURL          string // GITHUB_URL: where people sign in
 
 	DatabaseURL string // DATABASE_URL
 	Listen      string // ROOTBOT_LISTEN
+
+	aws map[string]string // what of the SDK's variables is checked
+}
+
+// awsVariables are those of the AWS SDK that a wrong value makes it misunderstand
+// in silence. https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+var awsVariables = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE",
+	"AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
 }
 
 // ReadEnvironment reads variables with get, os.Getenv for one, and fills in
-// the addresses that hold where nothing is set.
+// the addresses that hold where nothing is set. White space around a value is
+// cut: a secret that was piped through echo has a line end behind it.
 func ReadEnvironment(get func(string) string) Environment {
+	get = Trimmed(get)
 	or := func(name, otherwise string) string {
 		if v := get(name); v != "" {
 			return v
 		}
 		return otherwise
 	}
-	return Environment{
+	env := Environment{
 		SlackAppToken:      get("SLACK_APP_TOKEN"),
 		SlackBotToken:      get("SLACK_BOT_TOKEN"),
 		SlackAPIURL:        strings.TrimSuffix(or("SLACK_API_URL", "https://slack.com/api/"), "/") + "/",
@@ -59,30 +72,41 @@ func ReadEnvironment(get func(string) string) Environment {
 		GitHubAppID:        get("GITHUB_APP_ID"),
 		GitHubInstallation: get("GITHUB_APP_INSTALLATION_ID"),
 		GitHubKey:          get("GITHUB_APP_PRIVATE_KEY"),
-		GitHubAPIURL:       or("GITHUB_API_URL", githubaccess.DefaultURL),
+		GitHubAPIURL:       strings.TrimSuffix(or("GITHUB_API_URL", githubaccess.DefaultURL), "/") + "/",
 		GitHubGraphQLURL:   or("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
 		GitHubURL:          strings.TrimSuffix(or("GITHUB_URL", "https://github.com/"), "/") + "/",
 		DatabaseURL:        or("DATABASE_URL", "sqlite:rootbot.db"),
 		Listen:             or("ROOTBOT_LISTEN", "127.0.0.1:9090"),
+		aws:                map[string]string{},
+	}
+	for _, name := range awsVariables {
+		env.aws[name] = get(name)
+	}
+	return env
+}
+
+// Trimmed reads variables with get and cuts the white space around them, and the
+// byte order mark that some editors put before a file.
+func Trimmed(get func(string) string) func(string) string {
+	return func(name string) string {
+		return strings.TrimFunc(get(name), func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	}
 }
 
-// slackFaults finds what is wrong with Slack's tokens before Slack is asked.
-// It never shows a token.
-func (e Environment) slackFaults() error {
-	var faults []error
-	for _, t := range []struct{ name, value, prefix, kind string }{
-		{"SLACK_APP_TOKEN", e.SlackAppToken, "xapp-", "an app-level token"},
-		{"SLACK_BOT_TOKEN", e.SlackBotToken, "xoxb-", "a bot token"},
-	} {
-		switch {
-		case t.value == "":
-			faults = append(faults, fmt.Errorf("%s is not set: it takes %s, which begins with %s", t.name, t.kind, t.prefix))
-		case !strings.HasPrefix(t.value, t.prefix):
-			faults = append(faults, fmt.Errorf("%s is not %s: that begins with %s", t.name, t.kind, t.prefix))
+// TrimAWS cuts the white space around the variables of this process that the AWS
+// SDK reads by itself. It must be called before anything else runs.
+func TrimAWS() error {
+	for _, name := range awsVariables {
+		value := os.Getenv(name)
+		trimmed := Trimmed(func(string) string { return value })(name)
+		if trimmed == value {
+			continue
+		}
+		if err := os.Setenv(name, trimmed); err != nil {
+			return fmt.Errorf("cut the white space around %s: %w", name, err)
 		}
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // github makes the client that the environment has credentials for. Its calls
@@ -91,28 +115,19 @@ func (e Environment) github(m *meter.Meter) (*github.Client, error) {
 	own := http.DefaultTransport.(*http.Transport).Clone()
 	own.MaxIdleConnsPerHost = 16
 	transport := meter.Transport(m, "github", meter.GitHubRoute, own)
-	if e.GitHubAppID == "" && e.GitHubInstallation == "" && e.GitHubKey == "" {
-		if e.GitHubToken == "" {
-			return nil, errors.New("GitHub's credentials are not set: GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY, or GITHUB_TOKEN")
-		}
+	if faults := e.githubFaults(); len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if !e.isApp() {
 		return githubaccess.New(e.GitHubAPIURL, githubaccess.Token{Value: e.GitHubToken, Next: transport})
 	}
-	if e.GitHubAppID == "" || e.GitHubInstallation == "" || e.GitHubKey == "" {
-		return nil, errors.New("a GitHub App needs all three: GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY")
+	key, err := e.privateKey()
+	if err != nil {
+		return nil, err
 	}
 	installation, err := strconv.ParseInt(e.GitHubInstallation, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("GITHUB_APP_INSTALLATION_ID: %q is not a number", e.GitHubInstallation)
-	}
-	text := []byte(e.GitHubKey)
-	if !strings.Contains(e.GitHubKey, "-----BEGIN") {
-		if text, err = os.ReadFile(e.GitHubKey); err != nil {
-			return nil, errors.New("GITHUB_APP_PRIVATE_KEY is neither a key in PEM form nor the path of a file that can be read")
-		}
-	}
-	key, err := githubaccess.ParseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("GITHUB_APP_PRIVATE_KEY: %w", err)
+		return nil, fmt.Errorf("GITHUB_APP_INSTALLATION_ID: %w", err)
 	}
 	return githubaccess.New(e.GitHubAPIURL, &githubaccess.App{
 		ID: e.GitHubAppID, Installation: installation, Key: key, Address: e.GitHubAPIURL, Next: transport,

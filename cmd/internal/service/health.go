@@ -24,14 +24,29 @@ type health struct {
 	face     *chat.Chat
 	stopping func() bool
 
-	mu    sync.Mutex
+	mu   sync.Mutex
+	last answer // to /readyz
+
 	asked time.Time // when GitHub was asked last
 	said  error     // what came of it
+}
+
+// answer is one to /readyz.
+type answer struct {
+	status      int
+	text        string
+	at          time.Time
+	stopping    bool
+	connections int // to Slack
 }
 
 const (
 	lookWithin = 2 * time.Second  // for each answer to whoever watches
 	askGitHub  = 15 * time.Second // how often GitHub is asked at most
+	askAgain   = 5 * time.Second  // the same, while something is wrong there
+
+	// An answer writes to the database, and anybody who reaches the port may ask.
+	keepAnswer = time.Second
 )
 
 // serve answers /healthz (the process runs), /readyz (it can do its work; else
@@ -46,17 +61,36 @@ func (h *health) serve() http.Handler {
 
 // ready writes a line for each thing that the bot needs, and what is wrong with it.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), lookWithin)
-	defer cancel()
+	a := h.answer(r.Context())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(a.status)
+	fmt.Fprint(w, a.text)
+}
+
+// answer looks how it goes, once a second at most.
+func (h *health) answer(ctx context.Context) answer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.last.at) >= keepAnswer || h.stopping() != h.last.stopping || h.face.Connections() != h.last.connections {
+		// Others get the same answer, so who asked first may not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookWithin)
+		defer cancel()
+		h.last = h.look(ctx)
+		h.last.at = time.Now()
+	}
+	return h.last
+}
+
+func (h *health) look(ctx context.Context) answer {
 	var b strings.Builder
-	status := http.StatusOK
+	status, stopping := http.StatusOK, h.stopping()
 	line := func(what string, wrong error, fine string) {
 		if wrong != nil {
 			status, fine = http.StatusServiceUnavailable, "not ready: "+wrong.Error()
 		}
-		fmt.Fprintf(&b, "%s: %s\n", what, fine)
+		fmt.Fprintf(&b, "%s: %s\n", what, ops.Visible(fine))
 	}
-	if h.stopping() {
+	if stopping {
 		line("process", errors.New("it is stopping"), "")
 	}
 	line("database", h.database(ctx), "ready")
@@ -75,9 +109,7 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if status == http.StatusOK {
 		fmt.Fprintln(&b, "ready")
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	fmt.Fprint(w, b.String())
+	return answer{status: status, text: b.String(), stopping: stopping, connections: n}
 }
 
 func (h *health) database(ctx context.Context) error {
@@ -92,17 +124,18 @@ func (h *health) database(ctx context.Context) error {
 	return nil
 }
 
-// github tells whether GitHub answers, as of a moment ago.
+// github tells whether GitHub shows the bot what it needs, as of a moment ago.
 func (h *health) github(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if time.Since(h.asked) < askGitHub {
+	every := askGitHub
+	if h.said != nil {
+		every = askAgain
+	}
+	if time.Since(h.asked) < every {
 		return h.said
 	}
-	err := h.service.Desk.Team.Ping(ctx)
-	if err != nil {
-		h.service.log.Warn("GitHub doesn't answer as it should", "error", err)
-		err = errors.New(ops.Words(err, ""))
+	err := h.service.visibleTeam(ctx)
+	if err != nil && (h.said == nil || h.said.Error() != err.Error()) {
+		h.service.log.Warn("GitHub doesn't show the bot what it needs", "error", err)
 	}
 	h.asked, h.said = time.Now(), err
 	return err

@@ -24,10 +24,14 @@ import (
 var ErrNotDone = errors.New("not done")
 
 // Run carries out one operation for the owner of GITHUB_TOKEN, without Slack:
-// same check, same plan, same record. It prints to out what Slack would show.
+// same check, same plan, same record. A token that a bot runs with beside it proves
+// nobody. It prints to out what Slack would show.
 func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger, operation string, preview bool, words []string, out io.Writer) error {
 	if env.GitHubToken == "" {
 		return errors.New("GITHUB_TOKEN is not set: its owner is who asks")
+	}
+	if err := errors.Join(append(env.githubFaults(), env.awsFaults()...)...); err != nil {
+		return err
 	}
 	s, err := New(ctx, config, env, log)
 	if err != nil {
@@ -44,6 +48,13 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	inputs, err := o.Words(words)
 	if err != nil {
 		return errors.New(ops.Words(err, ""))
+	}
+	owned, err := s.Store.Owned(ctx, env.GitHubToken)
+	if err != nil {
+		return err
+	}
+	if owned {
+		return errors.New("this GITHUB_TOKEN is the one that rootbot serve runs with, so it tells who the bot is, and not who you are: set GITHUB_TOKEN to a token of your own here; and let the bot be a GitHub App, so that nobody's token stands in its environment")
 	}
 	client, err := githubaccess.New(env.GitHubAPIURL, githubaccess.Token{Value: env.GitHubToken})
 	if err != nil {
@@ -80,7 +91,7 @@ func (s *Service) ask(ctx context.Context, a bot.Asking, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, asked for by %s, request %s\n", a.Operation, a.Asker.Login, ops.Short(r.ID))
+	terminal{out}.line("%s, asked for by %s, request %s", a.Operation, a.Asker.Login, ops.Short(r.ID))
 	return s.watch(ctx, r.ID, out)
 }
 
@@ -163,7 +174,7 @@ func (s *Service) tell(ctx context.Context, id string, out io.Writer, printed ma
 			return told, err
 		}
 		if !printed[m.ID] {
-			if err := s.print(ctx, out, r, m); err != nil {
+			if err := s.print(ctx, terminal{out}, r, m); err != nil {
 				return told, err
 			}
 			printed[m.ID] = true
@@ -173,84 +184,4 @@ func (s *Service) tell(ctx context.Context, id string, out io.Writer, printed ma
 		}
 	}
 	return told, nil
-}
-
-func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m store.Message) error {
-	switch m.Kind {
-	case store.Card:
-		switch {
-		case r.State == store.Planning && r.Progress != "":
-			fmt.Fprintln(out, "… "+r.Progress)
-		case r.State == store.Succeeded && r.Preview:
-			fmt.Fprintln(out, r.Reason)
-		}
-	case store.Private, store.Note:
-		fmt.Fprintln(out, m.Body.Text)
-	case store.Pointer:
-		if m.Body.Text != "" {
-			fmt.Fprintln(out, m.Body.Text)
-		}
-	case store.Plan:
-		printPlan(out, *r.Plan)
-	case store.Log:
-		lines, err := s.Store.Lines(ctx, r.ID, m.Body.From, m.Body.To)
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			fmt.Fprintf(out, "%s %-7s %s\n", l.At.Format("15:04:05"), l.Level, l.Text)
-		}
-	case store.Result:
-		printResult(out, r)
-	}
-	return nil
-}
-
-func printPlan(out io.Writer, p ops.Plan) {
-	fmt.Fprintln(out, "\nPlan: "+p.Summary)
-	for _, w := range p.Warnings {
-		fmt.Fprintln(out, "  Warning: "+w)
-	}
-	for _, f := range p.Facts {
-		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
-	}
-	for _, f := range p.Terms {
-		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
-	}
-	for i, step := range p.Steps {
-		fmt.Fprintf(out, "  %d. %s\n", i+1, step.Title)
-		for _, e := range step.Effects {
-			fmt.Fprintln(out, "     - "+e)
-		}
-	}
-	fmt.Fprintln(out)
-}
-
-func printResult(out io.Writer, r store.Request) {
-	fmt.Fprintf(out, "\nResult: %s. %s\n", r.State, r.Reason)
-	if r.Report == nil {
-		return
-	}
-	if r.Report.Summary != r.Reason {
-		fmt.Fprintln(out, r.Report.Summary)
-	}
-	for _, p := range r.Report.Problems {
-		fmt.Fprintln(out, "  ! "+p)
-	}
-	for _, n := range r.Report.Notes {
-		fmt.Fprintln(out, "  "+n)
-	}
-	for _, section := range r.Report.Sections {
-		fmt.Fprintln(out, "  "+section.Title)
-		for _, o := range section.Outcomes {
-			text := o.Text
-			if o.State != "" {
-				text += " — " + string(o.State)
-			}
-			if o.Why != "" {
-				text += ": " + o.Why
-			}
-			fmt.Fprintln(out, "    - "+text)
-		}
-	}
 }

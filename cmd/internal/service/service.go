@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
@@ -71,10 +72,10 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	counts.Watch(func(ctx context.Context) (meter.Backlog, error) {
+	counts.Watch(seldom(func(ctx context.Context) (meter.Backlog, error) {
 		b, err := db.Backlog(ctx)
 		return meter.Backlog(b), err
-	})
+	}))
 	desk.Store, desk.Operations, desk.Terms = db, operations, terms
 	desk.SettingsOf = func(operation string) string { return digests[operation] }
 	desk.Team = &team.Team{
@@ -89,6 +90,25 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 		}
 	}
 	return &Service{Store: db, Desk: desk, Meter: counts, roles: assumed, config: config, env: env, log: log}, nil
+}
+
+// seldom reads what a scrape asks the database for once a second at most.
+func seldom(read func(context.Context) (meter.Backlog, error)) func(context.Context) (meter.Backlog, error) {
+	var mu sync.Mutex
+	var at time.Time
+	var last meter.Backlog
+	return func(ctx context.Context) (meter.Backlog, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(at) < keepAnswer {
+			return last, nil
+		}
+		b, err := read(ctx)
+		if err == nil {
+			last, at = b, time.Now()
+		}
+		return b, err
+	}
 }
 
 // vault is where the settings have the audit anchored; the zero value: nowhere.
@@ -117,7 +137,7 @@ func Version() string {
 }
 
 // Log is the operator's log, to a writer, as JSON. No secret that can be told by
-// its shape gets through it.
+// its shape gets through it, and nothing that commands the terminal where it is read.
 func Log(to io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: redact}))
 }
@@ -125,9 +145,9 @@ func Log(to io.Writer) *slog.Logger {
 func redact(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Any().(type) {
 	case string:
-		a.Value = slog.StringValue(ops.Redact(v))
+		a.Value = slog.StringValue(ops.Logged(ops.Redact(v)))
 	case error:
-		a.Value = slog.StringValue(ops.Redact(v.Error()))
+		a.Value = slog.StringValue(ops.Logged(ops.Redact(v.Error())))
 	case time.Time, time.Duration, bool, int64, uint64, float64, slog.Level, *slog.Source:
 	default:
 		if clean, err := ops.RedactJSON(v); err == nil {
@@ -150,8 +170,11 @@ const (
 // Serve is the bot in Slack. It returns nil when ctx ends and all is put away,
 // and an error that says what to do when it can't start or go on.
 func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logger) error {
-	if err := env.slackFaults(); err != nil {
+	if err := env.faults(); err != nil {
 		return err
+	}
+	if both := env.twice(); both != "" {
+		log.Warn(both)
 	}
 	if len(config.Operations) == 0 {
 		return errors.New("no operation has settings, so there is nothing to offer: see operations in the README's example")
@@ -162,6 +185,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	}
 	defer s.Close()
 	s.Desk.Front = "slack"
+	s.Store.Own(env.GitHubToken)
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
@@ -174,9 +198,13 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	go web.Serve(listener)
 	defer web.Close()
 
+	if err := s.missingScopes(ctx); err != nil {
+		return err
+	}
 	if err := face.Open(ctx); err != nil {
 		return err
 	}
+	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}
