@@ -40,7 +40,7 @@ func removeFrom(users, members, name string) (edit, error) {
 			return e, fmt.Errorf("the file of users: %w", err)
 		}
 		for resource, user := range block.User {
-			if user.Name != name {
+			if !strings.EqualFold(user.Name, name) {
 				continue
 			}
 			if len(block.User) != 1 || len(kinds) != 1 {

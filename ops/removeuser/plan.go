@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
@@ -17,6 +19,7 @@ import (
 // of the day, and for people who make a like user.
 type data struct {
 	User    *User         `json:"user,omitempty"`    // as it was when it was first shown; nil: not in IAM
+	Name    string        `json:"name,omitempty"`    // the user's, as IAM has it; where IAM has no such user, as Terraform has it
 	Account string        `json:"account,omitempty"` // the user's, by name and ID
 	Roles   []Role        `json:"roles,omitempty"`
 	Read    time.Time     `json:"read,omitzero"`    // when CloudTrail was asked for the roles
@@ -61,17 +64,22 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		if shown, err = decode(*r.Shown); err != nil {
 			return ops.Plan{}, err
 		}
+		r = shown.spell(r)
 	}
 	user, defined, err := o.find(ctx, r)
 	if err != nil {
 		return ops.Plan{}, err
 	}
 	if user != nil {
+		r = spelled(r, user.Name)
+	}
+	name = userOf(r)
+	if user != nil {
 		if err := o.mayTake(user, shown); err != nil {
 			return ops.Plan{}, err
 		}
 	}
-	d := data{User: user, Grace: o.settings.Grace}
+	d := data{User: user, Name: name, Grace: o.settings.Grace}
 	// What Terraform defined when this was shown is removed from there, also once the
 	// pull request that does it has been merged.
 	if defined || shown.Source != (source{}) {
@@ -99,34 +107,26 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 // neither is refused at the first look: that a name isn't found says nothing of
 // the person.
 func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error) {
-	name := userOf(r)
-	client, err := o.reader(r)
-	if err != nil {
-		return nil, false, err
-	}
-	user, err := readUser(ctx, client, name)
+	user, names, err := o.search(ctx, r)
 	if err == nil && user != nil && r.Shown == nil {
-		err = readUses(ctx, client, user)
+		var client *iam.Client
+		if client, err = o.reader(spelled(r, user.Name)); err == nil {
+			err = readUses(ctx, client, user)
+		}
 	}
 	if err != nil {
-		if r.Shown == nil && user == nil && isDenied(err) {
-			// The session is for the very spelling of the name; IAM finds others as well.
-			if other := o.inAnotherCase(ctx, r, name); other != nil {
-				return nil, false, other
-			}
-		}
 		return nil, false, awsaccess.Explain(err, o.settings.LookRole)
 	}
 	defined := false
 	if o.settings.Users == byTerraform {
-		edit, _, err := o.readAt(ctx, o.settings.source(), name)
+		edit, _, err := o.readAt(ctx, o.settings.source(), userOf(r))
 		if err != nil {
 			return nil, false, err
 		}
 		defined = edit.found()
 	}
 	if user == nil && !defined && r.Shown == nil {
-		return nil, false, o.notFound(ctx, r, name)
+		return nil, false, o.notFound(userOf(r), names)
 	}
 	return user, defined, nil
 }
@@ -134,8 +134,11 @@ func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error
 // mayTake refuses users who may not be touched, or can't be taken.
 func (o *operation) mayTake(u *User, shown data) error {
 	for _, key := range slices.Sorted(maps.Keys(o.settings.ProtectedTags)) {
-		if got, ok := u.Tags[key]; ok && got == o.settings.ProtectedTags[key] {
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s.", u.Name, key, got)}
+		for had, value := range u.Tags {
+			// IAM doesn't tell the keys of tags apart by case.
+			if strings.EqualFold(had, key) && value == o.settings.ProtectedTags[key] {
+				return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s.", u.Name, had, value)}
+			}
 		}
 	}
 	if shown.User != nil {
