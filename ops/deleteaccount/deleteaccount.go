@@ -47,6 +47,7 @@ type operation struct {
 	aws      *awsaccess.Broker
 	github   *github.Client
 	found    accounts
+	blobs    blobs
 }
 
 // Operation returns the card. The settings must have passed Check. The broker
