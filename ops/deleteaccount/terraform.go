@@ -7,10 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-
-	"github.com/google/go-github/v62/github"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -78,71 +74,25 @@ func (o *operation) defines(file string) bool {
 	return false
 }
 
-// blobs are texts of files by the SHA that GitHub has them by: what has a SHA never
-// changes, and a run makes its plan many times.
-type blobs struct {
-	mu    sync.Mutex
-	texts map[string][]byte
-}
-
-// fewAtATime is how many files are read from GitHub at a time.
-// https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
-const fewAtATime = 4
-
 // terraformFiles reads the files in which accounts are defined and, for their locals
 // and variables, the others that Terraform reads with them.
 func (o *operation) terraformFiles(ctx context.Context, branch string) ([]terraform.File, error) {
-	owner, name, _ := strings.Cut(o.settings.Repository, "/")
-	tree, _, err := o.github.Git.GetTree(ctx, owner, name, branch, true)
-	if err != nil {
-		return nil, fmt.Errorf("list the files of %s: %w", o.settings.Repository, err)
-	}
-	if tree.GetTruncated() {
-		return nil, &ops.Error{Kind: ops.Unavailable, What: "It has so many files that GitHub doesn't list them all."}
-	}
-	folders := map[string]bool{}
-	for _, entry := range tree.Entries {
-		if entry.GetType() == "blob" && o.defines(entry.GetPath()) {
-			folders[path.Dir(entry.GetPath())] = true
-		}
-	}
-	wanted := slices.DeleteFunc(slices.Clone(tree.Entries), func(entry *github.TreeEntry) bool {
-		file := entry.GetPath()
-		with := folders[path.Dir(file)] && (terraform.IsConfig(file) || terraform.IsValues(file))
-		return entry.GetType() != "blob" || !with && !o.defines(file)
-	})
-	o.blobs.mu.Lock()
-	had := o.blobs.texts
-	o.blobs.mu.Unlock()
-	texts := make([][]byte, len(wanted))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(fewAtATime)
-	for i, entry := range wanted {
-		if text, ok := had[entry.GetSHA()]; ok {
-			texts[i] = text
-			continue
-		}
-		group.Go(func() error {
-			text, _, err := o.github.Git.GetBlobRaw(ctx, owner, name, entry.GetSHA())
-			if err != nil {
-				return fmt.Errorf("read %s: %w", entry.GetPath(), err)
+	read, err := o.files.Read(ctx, o.github, o.settings.Repository, branch, func(paths []string) func(string) bool {
+		folders := map[string]bool{}
+		for _, file := range paths {
+			if o.defines(file) {
+				folders[path.Dir(file)] = true
 			}
-			texts[i] = text
-			return nil
-		})
+		}
+		return func(file string) bool {
+			return o.defines(file) || folders[path.Dir(file)] && (terraform.IsConfig(file) || terraform.IsValues(file))
+		}
+	})
+	var files []terraform.File
+	for _, f := range read {
+		files = append(files, terraform.File{Path: f.Path, Text: f.Text})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	files, have := make([]terraform.File, len(wanted)), map[string][]byte{}
-	for i, entry := range wanted {
-		files[i] = terraform.File{Path: entry.GetPath(), Text: texts[i]}
-		have[entry.GetSHA()] = texts[i]
-	}
-	o.blobs.mu.Lock()
-	o.blobs.texts = have
-	o.blobs.mu.Unlock()
-	return files, nil
+	return files, err
 }
 
 // search looks for one account in Terraform's files.
@@ -322,7 +272,7 @@ func (s *search) inText(text string) int {
 	return 0
 }
 
-func files(n int) string {
+func countFiles(n int) string {
 	if n == 1 {
 		return "1 file"
 	}
@@ -337,7 +287,7 @@ func (f inTerraform) tell() (facts []ops.Fact, warnings []string) {
 	if f.repository == "" {
 		return []ops.Fact{{Label: "Terraform", Value: "not looked at: the bot's settings name no repository"}}, nil
 	}
-	facts = []ops.Fact{{Label: "Terraform", Value: fmt.Sprintf("nothing found by name, ID or address in %s of %s (%s)", files(f.files), f.repository, f.branch)}}
+	facts = []ops.Fact{{Label: "Terraform", Value: fmt.Sprintf("nothing found by name, ID or address in %s of %s (%s)", countFiles(f.files), f.repository, f.branch)}}
 	if len(f.unseen) == 0 {
 		return facts, nil
 	}

@@ -26,6 +26,7 @@ type data struct {
 	Unread  bool          `json:"unread,omitempty"` // CloudTrail didn't tell all of them
 	Grace   time.Duration `json:"grace,omitempty"`
 	Source  source        `json:"source,omitzero"` // where Terraform defines the user; zero: nowhere
+	Files   []string      `json:"files,omitempty"` // that the pull request changes
 }
 
 func kept(run ops.Run) (data, error) { return decode(run.Plan()) }
@@ -66,7 +67,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		}
 		r = shown.spell(r)
 	}
-	user, defined, err := o.find(ctx, r)
+	user, found, err := o.find(ctx, r)
 	if err != nil {
 		return ops.Plan{}, err
 	}
@@ -79,11 +80,13 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 			return ops.Plan{}, err
 		}
 	}
+	defined := found.found()
 	d := data{User: user, Name: name, Grace: o.settings.Grace}
 	// What Terraform defined when this was shown is removed from there, also once the
 	// pull request that does it has been merged.
 	if defined || shown.Source != (source{}) {
 		d.Source = o.settings.source()
+		d.Files = together(shown.files(), found.files(d.Source))
 	}
 	p := ops.Plan{Target: name, Summary: o.summary(name, user, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
 	if r.Shown != nil {
@@ -96,6 +99,10 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 	} else if user != nil {
 		p.Facts, p.Warnings = o.weigh(ctx, r, &d, progress)
 	}
+	if r.Shown == nil && o.settings.Users == byTerraform {
+		facts, warnings := found.tell(o.settings.source(), name, user != nil)
+		p.Facts, p.Warnings = append(p.Facts, facts...), append(p.Warnings, warnings...)
+	}
 	p.Data, err = json.Marshal(d)
 	if err != nil {
 		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
@@ -106,7 +113,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 // find reads the user from IAM, and whether Terraform defines it. A user who is in
 // neither is refused at the first look: that a name isn't found says nothing of
 // the person.
-func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error) {
+func (o *operation) find(ctx context.Context, r ops.Request) (*User, edit, error) {
 	user, names, err := o.search(ctx, r)
 	if err == nil && user != nil && r.Shown == nil {
 		var client *iam.Client
@@ -115,20 +122,24 @@ func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error
 		}
 	}
 	if err != nil {
-		return nil, false, awsaccess.Explain(err, o.settings.LookRole)
+		return nil, edit{}, awsaccess.Explain(err, o.settings.LookRole)
 	}
-	defined := false
+	if user != nil {
+		r = spelled(r, user.Name)
+	}
+	var found edit
 	if o.settings.Users == byTerraform {
-		edit, _, err := o.readAt(ctx, o.settings.source(), userOf(r))
-		if err != nil {
-			return nil, false, err
+		if found, _, err = o.readAt(ctx, o.settings.source(), userOf(r)); err != nil {
+			return nil, found, err
 		}
-		defined = edit.found()
 	}
-	if user == nil && !defined && r.Shown == nil {
-		return nil, false, o.notFound(userOf(r), names)
+	if r.Shown != nil {
+		return user, found, nil
 	}
-	return user, defined, nil
+	if user == nil && !found.found() {
+		return nil, found, o.notFound(userOf(r), names)
+	}
+	return user, found, found.mayBeMade(o.settings.source(), userOf(r))
 }
 
 // mayTake refuses users who may not be touched, or can't be taken.
@@ -163,13 +174,30 @@ func (o *operation) weigh(ctx context.Context, r ops.Request, d *data, progress 
 	if was, ok := earlier(u); ok {
 		warnings = append(warnings, fmt.Sprintf("%s is in quarantine since %s, by request %s; the time of grace counts from then.", u.Name, moment(was.At), u.Tags[tagRequest]))
 	}
-	if o.settings.Users == byTerraform && d.Source == (source{}) {
-		warnings = append(warnings, fmt.Sprintf("%s is in IAM but not in %s: it isn't Terraform's, so no pull request can remove it. It will only be quarantined.", u.Name, o.settings.Repository))
-	}
 	if d.Source != (source{}) && u.full() && !u.denied() {
 		warnings = append(warnings, fmt.Sprintf("Terraform takes a permissions boundary off again that its files don't name. If that happens before the pull request is merged, %s has access again, and the run stops and says so.", u.Name))
 	}
 	return facts, warnings
+}
+
+// files are those that a plan names; plans made before they were kept named two.
+func (d data) files() []string {
+	if len(d.Files) == 0 && d.Source != (source{}) {
+		return []string{d.Source.UsersFile, d.Source.MembersFile}
+	}
+	return d.Files
+}
+
+// together are the files that a plan names: those that were shown, and those that the
+// pull request would change now.
+func together(shown, now []string) []string {
+	all := slices.Clone(shown)
+	for _, file := range now {
+		if !slices.Contains(all, file) {
+			all = append(all, file)
+		}
+	}
+	return all
 }
 
 func (o *operation) summary(name string, user *User, defined bool) string {
@@ -202,7 +230,7 @@ func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
 	case terraform:
 		steps = append(steps,
 			ops.Step{Do: "propose", Title: "Open a pull request", Effects: []string{
-				fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s and %s", d.Source.Repository, d.Source.Branch, name, d.Source.UsersFile, d.Source.MembersFile),
+				fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s", d.Source.Repository, d.Source.Branch, name, and(d.Files)),
 			}},
 			ops.Step{Do: "merge", Title: "Wait until people have merged it"})
 		if u != nil {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 	"github.com/aws-root-account/rootbot/ops/step"
 )
 
@@ -41,6 +42,7 @@ type operation struct {
 	settings Settings
 	aws      *awsaccess.Broker
 	github   *github.Client
+	files    githubaccess.Files          // of the users' repository
 	trail    map[string]*awsaccess.Limit // by Region
 }
 

@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,11 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
+	"github.com/aws-root-account/rootbot/ops/terraform"
 )
 
-// readAt reads the two files at the head of the branch, takes the user out of them
-// in memory, and says which commit that is about.
+// readAt reads the files at the head of the branch, takes the user out of them in
+// memory, and says which commit that is about.
 func (o *operation) readAt(ctx context.Context, from source, user string) (edit, string, error) {
 	owner, name := from.owner()
 	explain := func(doing string, err error) error {
@@ -33,7 +35,7 @@ func (o *operation) readAt(ctx context.Context, from source, user string) (edit,
 		return edit{}, "", explain("branch "+from.Branch, err)
 	}
 	sha := head.GetObject().GetSHA()
-	var texts []string
+	var files []terraform.File
 	for _, file := range []string{from.UsersFile, from.MembersFile} {
 		content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
 		if err != nil {
@@ -43,11 +45,25 @@ func (o *operation) readAt(ctx context.Context, from source, user string) (edit,
 		if err != nil {
 			return edit{}, "", explain("file "+file, err)
 		}
-		texts = append(texts, text)
+		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e, err := removeFrom(texts[0], texts[1], user)
+	e := edit{modes: map[string]string{}}
+	others, err := o.besides(ctx, from, sha, e.modes)
 	if err != nil {
-		return e, sha, &ops.Error{Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The files of %s don't have the shape that is known: %v.", from.Repository, err)}
+		err = explain("list of files", err)
+		if ops.IsPassing(err) {
+			return edit{}, "", err
+		}
+		e.unseen = ops.Words(err, "") // it is no reason to leave the user's access as it is
+	}
+	files = append(files, others...)
+	e.looked = len(files)
+	e.Removal, err = terraform.RemoveUser(files, user, from.UsersFile, from.MembersFile)
+	if err != nil {
+		return e, sha, &ops.Error{
+			Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The bot can't edit the files of %s. %s.", from.Repository, err),
+			Next: "Mend that file, then ask again.",
+		}
 	}
 	return e, sha, nil
 }
@@ -213,6 +229,9 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	if !e.found() {
 		return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("%s isn't defined in %s any more, so there is nothing to propose.", userOf(r), to.Repository), Next: "Run it again to look anew."}
 	}
+	if err := e.mayBeMade(to, userOf(r)); err != nil {
+		return err
+	}
 	explain := func(err error) error {
 		return o.explain(to, fmt.Errorf("make a commit in %s: %w", to.Repository, err))
 	}
@@ -221,13 +240,11 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 		return explain(err)
 	}
 	var entries []*github.TreeEntry
-	add := func(changed bool, file, text string) {
-		if changed {
-			entries = append(entries, &github.TreeEntry{Path: github.String(file), Mode: github.String("100644"), Type: github.String("blob"), Content: github.String(text)})
-		}
+	for _, file := range e.files(to) {
+		entries = append(entries, &github.TreeEntry{
+			Path: github.String(file), Mode: github.String(cmp.Or(e.modes[file], "100644")), Type: github.String("blob"), Content: github.String(e.Changed[file]),
+		})
 	}
-	add(e.inUsers, to.UsersFile, e.users)
-	add(e.inMembers, to.MembersFile, e.members)
 	if err := run.MayAct(ctx); err != nil {
 		return err
 	}
@@ -277,7 +294,7 @@ func (o *operation) message(run ops.Run) string {
 func (o *operation) body(run ops.Run) string {
 	r := run.Request()
 	var b strings.Builder
-	fmt.Fprintf(&b, "Removes the IAM user `%s`, and nothing else.\n\n", userOf(r))
+	fmt.Fprintf(&b, "Removes the IAM user `%s` and what is the user's alone, and nothing else.\n\n", userOf(r))
 	fmt.Fprintf(&b, "- Request: %s\n- Asked for by: %s\n- Approved by: %s\n", r.ID, mention(r.By), mention(run.Approvers()...))
 	for _, field := range []string{"reason", "ticket"} {
 		for _, text := range r.Inputs[field] {
