@@ -30,7 +30,7 @@ func (o *operation) stillDefined(ctx context.Context, r ops.Request, a *Account)
 	found := inTerraform{repository: o.settings.Repository, branch: o.settings.Branch}
 	unsure := func(err error, why string) error {
 		return &ops.Error{
-			Kind: ops.Unavailable, Err: err,
+			Kind: ops.Unavailable, Err: err, Passing: ops.IsPassing(githubaccess.Explain(err)),
 			What: fmt.Sprintf("It can't be told whether %s still defines account %s.", found.repository, a), Next: why,
 		}
 	}

@@ -3,18 +3,25 @@ package removeuser
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+// less and greater are the angle brackets as Slack sends them from a command; the
+// semicolon is where texts come apart.
+// https://docs.slack.dev/messaging/formatting-message-text#escaping
+var less, greater = regexp.MustCompile(`&lt;?\s*`), regexp.MustCompile(`\s*&gt;?`)
+
 // readAddresses takes the addresses out of what people paste: "Jo Doe <jo.doe@…>",
 // a mailto link of Slack's, "jo.doe@… and ann.other@…". It leaves what isn't clear
 // as it is, for checkAddress to say what is wrong.
 func readAddresses(typed []string) []string {
+	text := greater.ReplaceAllString(less.ReplaceAllString(strings.Join(typed, "\n"), "<"), ">")
 	var words []string
-	for _, word := range strings.FieldsFunc(strings.Join(typed, "\n"), unicode.IsSpace) {
+	for _, word := range strings.Fields(text) {
 		words = append(words, apart(word)...)
 	}
 	var found, before []string // before: the words since the last address

@@ -285,11 +285,11 @@ func (c *Config) Imports() []Import {
 		for _, one := range m.instances(found) {
 			i := Import{Place: placeOf(id.Range), ID: m.text(id.Expr, one.with)}
 			if to := found.Attributes["to"]; to != nil {
-				var steps []string
-				for _, t := range to.Expr.Variables() {
-					steps = append(steps, traversal(t))
+				if t, problems := hcl.AbsTraversalForExpr(to.Expr); !problems.HasErrors() {
+					i.To = traversal(t)
+				} else if names := to.Expr.Variables(); len(names) > 0 { // with each.key as an index
+					i.To = traversal(names[0])
 				}
-				i.To = strings.Join(steps, " ")
 			}
 			all = append(all, i)
 		}
