@@ -129,8 +129,8 @@ type Field struct {
 	Read func([]string) []string
 }
 
-// read is Read, where the field has one.
-func (f Field) read(typed []string) []string {
+// Values are the values in what was typed in the field: Read, where the field has one.
+func (f Field) Values(typed []string) []string {
 	if f.Read == nil {
 		return typed
 	}
@@ -267,7 +267,7 @@ func (o Operation) Words(words []string) (Inputs, error) {
 		return nil, &Error{Kind: Invalid, What: fmt.Sprintf("%s takes no %q.", o.Command, words[0])}
 	}
 	field := o.Form[i]
-	for _, word := range field.read(words) {
+	for _, word := range field.Values(words) {
 		if err := CheckText(word); err != nil {
 			return nil, err
 		}
@@ -300,7 +300,7 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 			continue
 		}
 		var kept []string
-		for _, value := range f.read(values[f.Name]) {
+		for _, value := range f.Values(values[f.Name]) {
 			value = strings.TrimSpace(value)
 			if Blank(value) {
 				continue
