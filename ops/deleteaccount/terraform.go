@@ -13,8 +13,7 @@ import (
 	"github.com/aws-root-account/rootbot/ops/terraform"
 )
 
-// inTerraform is what was found out about an account in Terraform's files where they
-// don't define it. The zero value: no repository is looked at.
+// inTerraform tells how far Terraform's files show that they don't define an account. The zero value: no repository is looked at.
 type inTerraform struct {
 	repository, branch string
 	files              int      // that were read

@@ -15,18 +15,16 @@ func pond(name, email, more string) string {
 
 const ignoring = "  lifecycle {\n    ignore_changes = [\n      email,\n      iam_user_access_to_billing,\n      name,\n      role_name,\n    ]\n  }\n"
 
+const (
+	folder = "management-account/terraform/"
+	theirs = `"someone+else@example.gov.uk"` // an address of another account
+)
+
 // What Terraform defines is read as Terraform reads it.
 func TestTerraformIsReadAsHCL(t *testing.T) {
 	t.Parallel()
-	const folder = "management-account/terraform/"
-	const theirs = `"someone+else@example.gov.uk"`
 	// The account's address is aws-root+pond-monitoring-dev@example.gov.uk.
-	for _, test := range []struct {
-		name    string
-		files   map[string]string // within the folder
-		refused string            // file and line, as in a link; empty: it isn't
-		unseen  string            // a part of the warning; empty: there is none
-	}{
+	for _, test := range []defining{
 		{"a comment", map[string]string{"organizations-accounts-a.tf": "# removed 2026: name = \"" + sinkingName + "\"\n// \"" + sinking + "\"\n/* email = \"" + sinkingEmail + "\" */\n"}, "", ""},
 		{"another account's tag", map[string]string{"organizations-accounts-a.tf": pond(`"other"`, theirs, "  tags = { application = \""+sinkingName+"\", id = \""+sinking+"\" }\n")}, "", ""},
 		{"another resource", map[string]string{"organizations-accounts-a.tf": "resource \"aws_budgets_budget\" \"b\" {\n  name = \"" + sinkingName + "\"\n}\n"}, "", ""},
@@ -51,6 +49,15 @@ func TestTerraformIsReadAsHCL(t *testing.T) {
 		{"a module that gets it as a tag", map[string]string{"organizations-accounts-a.tf": "module \"pond\" {\n  source = \"../account\"\n  tags = { name = \"" + sinkingName + "\" }\n}\n"}, "", ""},
 		{"a module with an expression", map[string]string{"organizations-accounts-a.tf": "module \"pond\" {\n  source = \"../account\"\n  name = var.unknown\n}\n"}, "", folder + "organizations-accounts-a.tf:1 (module pond gets values that are expressions)"},
 		{"a count of 0", map[string]string{"organizations-accounts-a.tf": strings.Replace(pond(`"`+sinkingName+`"`, theirs, ""), "{\n", "{\n  count = 0\n", 1)}, "", ""},
+	} {
+		t.Run(test.name, test.look)
+	}
+}
+
+// What the files don't tell is named, with file and line, for the approvers to look at.
+func TestWhatTerraformsFilesDontTell(t *testing.T) {
+	t.Parallel()
+	for _, test := range []defining{
 		{"a name and an address that may have changed", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch Training"`, `replace(local.t, "{email}", "pond-watch")`, ignoring)}, "", folder + `organizations-accounts-a.tf:1 (called "Pond Watch Training" there; name and address may have changed since, and Terraform ignores that)`},
 		{"… in JSON, of which every change is ignored", map[string]string{"a.tf.json": `{"resource":{"aws_organizations_account":{"p":{"name":"Pond Watch","email":"x@y","lifecycle":{"ignore_changes":"all"}}}}}`}, "", folder + `a.tf.json:1 (called "Pond Watch" there`},
 		{"another account's, by its name", map[string]string{"organizations-accounts-a.tf": pond(`"pond-monitoring-prod"`, `replace(local.t, "{email}", "pond-watch")`, ignoring)}, "", ""},
@@ -64,40 +71,50 @@ func TestTerraformIsReadAsHCL(t *testing.T) {
 		{"what isn't HCL", map[string]string{"organizations-accounts-a.tf": "locals {\n  a = \n}\n"}, "", folder + "organizations-accounts-a.tf:2 (not valid Terraform)"},
 		{"what isn't HCL and has the name", map[string]string{"organizations-accounts-a.tf": "locals {\n  a = \n}\n# \"" + sinkingName + "\"\nname = \"" + sinkingName + "\"\n"}, "organizations-accounts-a.tf#L5", ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			files := map[string]string{}
-			for name, text := range test.files {
-				files[folder+name] = text
-			}
-			w.github.Commit(repo, "main", files, "Accounts")
-			plan, err := w.walk().Look(t.Context())
-			if test.refused != "" {
-				w.refused(err, ops.Refused, "is still defined in "+repo, "/blob/main/"+folder+test.refused+" ")
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			i := slices.IndexFunc(plan.Warnings, func(s string) bool { return strings.Contains(s, "can't be seen here") })
-			switch {
-			case (i >= 0) != (test.unseen != ""):
-				t.Errorf("warnings %q", plan.Warnings)
-			case i >= 0 && !strings.Contains(plan.Warnings[i], test.unseen):
-				t.Errorf("warning %q, want %q in it", plan.Warnings[i], test.unseen)
-			}
-			if got := fact(plan, "Terraform"); !strings.HasPrefix(got, "nothing found by name, ID or address in ") {
-				t.Errorf("fact %q", got)
-			}
-			for _, raw := range []string{"Invalid expression", "Expected", "Argument or block"} {
-				if strings.Contains(strings.Join(plan.Warnings, " "), raw) {
-					t.Errorf("a parser's words: %q", plan.Warnings)
-				}
-			}
-			w.untouched()
-		})
+		t.Run(test.name, test.look)
 	}
+}
+
+// defining is a case of files that may define the account.
+type defining struct {
+	name    string
+	files   map[string]string // within the folder
+	refused string            // file and line, as in a link; empty: it isn't
+	unseen  string            // a part of the warning; empty: there is none
+}
+
+func (d defining) look(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	files := map[string]string{}
+	for name, text := range d.files {
+		files[folder+name] = text
+	}
+	w.github.Commit(repo, "main", files, "Accounts")
+	plan, err := w.walk().Look(t.Context())
+	if d.refused != "" {
+		w.refused(err, ops.Refused, "is still defined in "+repo, "/blob/main/"+folder+d.refused+" ")
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(plan.Warnings, func(s string) bool { return strings.Contains(s, "can't be seen here") })
+	switch {
+	case (i >= 0) != (d.unseen != ""):
+		t.Errorf("warnings %q", plan.Warnings)
+	case i >= 0 && !strings.Contains(plan.Warnings[i], d.unseen):
+		t.Errorf("warning %q, want %q in it", plan.Warnings[i], d.unseen)
+	}
+	if got := fact(plan, "Terraform"); !strings.HasPrefix(got, "nothing found by name, ID or address in ") {
+		t.Errorf("fact %q", got)
+	}
+	for _, raw := range []string{"Invalid expression", "Expected", "Argument or block"} {
+		if strings.Contains(strings.Join(plan.Warnings, " "), raw) {
+			t.Errorf("a parser's words: %q", plan.Warnings)
+		}
+	}
+	w.untouched()
 }
 
 // What GitHub has shown once under its SHA isn't read again: a run makes its plan

@@ -63,8 +63,8 @@ func apart(word string) []string {
 	return all
 }
 
-// wrappings are what an address is put in, by people and by the programs they copy
-// it from.
+// wrappings are the pairs of signs that people, and the programs they copy from, put
+// around an address.
 var wrappings = []struct{ open, end string }{{"<", ">"}, {"(", ")"}, {"[", "]"}, {`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}}
 
 // unwrap takes an address out of what it stands in, and tells whether that was a pair

@@ -55,11 +55,13 @@ func TestNamesakeIsNeverTouched(t *testing.T) {
 	}
 }
 
+// capitals is the leaver's name as IAM may have it.
+const capitals = "Jo.Doe@Digital.cabinet-office.gov.uk"
+
 // IAM finds users whatever the case of their names, and compares the resources of
 // policies with it: everything goes by the name as IAM has it.
 func TestNameInAnotherCase(t *testing.T) {
 	t.Parallel()
-	const capitals = "Jo.Doe@Digital.cabinet-office.gov.uk"
 	for _, mode := range modes {
 		for _, test := range []struct {
 			name, inIAM, typed, inFile string
@@ -112,7 +114,11 @@ func TestNameInAnotherCase(t *testing.T) {
 			})
 		}
 	}
-	t.Run("is one lock, whatever the case", func(t *testing.T) {
+}
+
+func TestRulesAboutNamesGoWithoutCase(t *testing.T) {
+	t.Parallel()
+	t.Run("two spellings are one lock", func(t *testing.T) {
 		t.Parallel()
 		card := settings(iamMode).Operation(nil, nil, "")
 		lock := func(name string) string { return card.Lock(ops.Request{Inputs: ops.Inputs{"emails": {name}}}) }
@@ -120,7 +126,7 @@ func TestNameInAnotherCase(t *testing.T) {
 			t.Errorf("locks %q and %q", lock(leaver), lock(capitals))
 		}
 	})
-	t.Run("is protected, whatever the case", func(t *testing.T) {
+	t.Run("what is protected is so in every spelling", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, iamMode)
 		w.settings.Protected = []string{"Jo.*@digital*"}
@@ -130,7 +136,7 @@ func TestNameInAnotherCase(t *testing.T) {
 		_, err = w.walk().Look(t.Context())
 		w.refused(err, ops.Refused, leaver+" is protected by its tag Owner=ann.other@softwire.com.")
 	})
-	t.Run("can't be told without the list of users", func(t *testing.T) {
+	t.Run("without the list of users a spelling can't be told", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, iamMode)
 		w.iam.DeleteUser(leaver)

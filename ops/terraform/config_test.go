@@ -35,7 +35,7 @@ func TestValues(t *testing.T) {
 		{"a part that is known beside one that isn't", `local.a.known`, "locals {\n a = { known = \"k\", other = data.x.y.z }\n}", "k", nil},
 		{"replace by a regular expression", `replace("a1b", "/[0-9]/", "-")`, "", "a-b", nil},
 		{"replace with one that is none", `replace("a1b", "/[/", "-")`, "", "", []string{"a1b", "/[/", "-"}},
-		{"what is called sensitive", `nonsensitive(sensitive("s"))`, "", "s", nil},
+		{"a value that is called sensitive", `nonsensitive(sensitive("s"))`, "", "s", nil},
 		{"try and a condition", `try(local.none.x, true ? "yes" : "no")`, "locals {\n none = {}\n}", "yes", nil},
 		{"a function that isn't known here", `templatefile("a.tpl", { x = "y" })`, "", "", []string{"a.tpl"}},
 		{"a function that gets what it can't take", `element([], 0)`, "", "", []string{"0"}},
@@ -122,7 +122,7 @@ func TestMayBe(t *testing.T) {
 		{"the middle doesn't", `"a-${var.x}-bcd-${var.y}"`, "a-x-bc-y", false},
 		{"the middle fits", `"a-${var.x}-bcd-${var.y}"`, "a-x-bcd-y", true},
 		{"beginning and end would overlap", `"abc${var.x}bcd"`, "abcd", false},
-		{"what is known is too little to say anything", `"${var.x}-a"`, "x-a", false},
+		{"too little is known to say anything", `"${var.x}-a"`, "x-a", false},
 		{"nothing is known", `var.x`, "x", false},
 		{"all is known", `"abc"`, "abc", false},
 	} {

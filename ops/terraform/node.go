@@ -141,8 +141,8 @@ func (n *node) up(keys int) *node {
 	return n
 }
 
-// whole is what is to be cut so that n goes: n, or what would be empty without it. The
-// value of a key at the root stays. A comment goes with the one block that stands
+// whole returns the node to cut so that n goes: n, or the one around it that would be
+// empty without n. The value of a key at the root stays. A comment goes with the one block that stands
 // beside it in a list.
 func (n *node) whole() *node {
 	for p := n.parent; p != nil && len(p.path()) > 0; p = n.parent {
@@ -177,8 +177,8 @@ func (n *node) inList() bool {
 // extent is a piece of a text.
 type extent struct{ start, end int }
 
-// extent is what is to be cut out of a text so that a node goes, with the comma that
-// then is too many. All else stays as it is, byte by byte.
+// extent returns the piece of a text to cut so that a node goes, with the comma that
+// then is too many. All else stays, byte by byte.
 func (n *node) extent(text string) extent {
 	all := n.parent.children
 	e := extent{n.from, n.end}

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Mention is a place that names what is to be removed.
+// Mention is a place that names the user to be removed.
 type Mention struct {
 	Place
 	What string // aws_iam_user.jo_doe, or the name itself
@@ -20,7 +20,7 @@ type Mention struct {
 
 func (m Mention) String() string { return fmt.Sprintf("%s (%s)", m.Place, m.What) }
 
-// Removal is what the removal of an IAM user from Terraform's files comes to.
+// Removal is the outcome of taking an IAM user out of Terraform's files.
 type Removal struct {
 	Label    string            // of the resource that defines the user; empty: no file does, and nothing is removed
 	Defined  Place             // where that was
@@ -175,7 +175,7 @@ func (r *removal) cutOne() bool {
 	return false
 }
 
-// removable is what is to be cut because of a node; nil: nothing is.
+// removable returns the node to cut because of a node; nil: none.
 func (r *removal) removable(n *node) *node {
 	path := n.path()
 	switch {
@@ -305,7 +305,8 @@ func (r *removal) lookThrough(f File) {
 	}
 }
 
-// named is what of the user a text names, somewhere in it; empty: nothing.
+// named returns the user's name, or the address of a removed resource, if a text has
+// it anywhere; else it is empty.
 func (r *removal) named(text string) string {
 	for _, address := range r.gone {
 		kind, label, _ := strings.Cut(address, ".")

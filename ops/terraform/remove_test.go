@@ -73,7 +73,7 @@ func TestRemoveUser(t *testing.T) {
 	}
 }
 
-// An only file that can't be read, and what is defined twice, is said with the line.
+// A file that can't be read, and a user who is defined twice, are named with the line.
 func TestRemoveUserRefuses(t *testing.T) {
 	t.Parallel()
 	const members = `{"resource": {"aws_iam_group_membership": {"m": {"users": []}}}}`

@@ -29,8 +29,8 @@ type Text struct {
 // shortest is how many letters a pattern must have to say anything.
 const shortest = 3
 
-// MayBe tells whether an unknown text may be s by what is known of its beginning,
-// its end and what lies between, if that is anything to go by. Case doesn't count.
+// MayBe tells whether an unknown text may be s: whether the pieces that are known of it
+// fit, and have letters enough to say anything. Case doesn't count.
 func (t Text) MayBe(s string) bool {
 	if t.Known || len(strings.Join(t.pattern, "")) < shortest {
 		return false
@@ -51,7 +51,7 @@ func (t Text) MayBe(s string) bool {
 	return true
 }
 
-// scope is what stands for each and count in an expression.
+// scope holds the values of each and count for an expression.
 type scope map[string]cty.Value
 
 // text evaluates an expression that should be a text.
