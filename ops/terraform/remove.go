@@ -76,6 +76,9 @@ func RemoveUser(files []File, name string, must ...string) (Removal, error) {
 		}
 	}
 	r.look()
+	if r.Label == "" {
+		r.lookForExpressions(files)
+	}
 	for file, text := range r.texts {
 		if text != r.was[file] {
 			r.Changed[file] = text
@@ -279,6 +282,21 @@ func (r *removal) lineBefore(file string, offset int) int {
 		}
 	}
 	return lineOf(r.was[file], offset)
+}
+
+// lookForExpressions finds users whose name is put together: the user, and those who
+// may be.
+func (r *removal) lookForExpressions(files []File) {
+	for _, user := range Read(files).Resources(userType, "name") {
+		name := user.Texts["name"]
+		switch {
+		case slices.ContainsFunc(r.Left, func(m Mention) bool { return m.Place == name.Place }):
+		case strings.EqualFold(name.Value, r.name):
+			r.Left = append(r.Left, Mention{name.Place, user.Address})
+		case !name.Known:
+			r.Unread = append(r.Unread, Unread{user.Place, "an aws_iam_user whose name is an expression"})
+		}
+	}
 }
 
 // lookThrough finds what names the user in a file that isn't edited. Comments of HCL

@@ -246,6 +246,35 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
+// Where no block has the name as a text, those are named that have it, or may have it,
+// by an expression.
+func TestUsersByExpression(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, text, left, unread string }{
+		{"a name made of locals", "locals {\n  d = \"softwire.com\"\n}\nresource \"aws_iam_user\" \"x\" {\n  name = \"a@${local.d}\"\n}\n", "x.tf:5 (aws_iam_user.x)", ""},
+		{"for_each over a set", "resource \"aws_iam_user\" \"x\" {\n  for_each = toset([\"a@softwire.com\", \"b@softwire.com\"])\n  name = each.key\n}\n", "x.tf:2 (a@softwire.com)", ""},
+		{"a name that depends on more", "resource \"aws_iam_user\" \"x\" {\n  name = var.x\n}\n", "", "x.tf:1 an aws_iam_user whose name is an expression"},
+		{"another name", "resource \"aws_iam_user\" \"x\" {\n  name = \"b@softwire.com\"\n}\n", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := remove(`{}`, `{}`, "x.tf", test.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left, unread string
+			if len(r.Left) > 0 {
+				left = r.Left[0].String()
+			}
+			for _, u := range r.Unread {
+				unread += u.Place.String() + " " + u.Why
+			}
+			if left != test.left || unread != test.unread {
+				t.Errorf("left %v, unread %v", r.Left, r.Unread)
+			}
+		})
+	}
+}
+
 // FuzzRemoveUser looks for texts out of which more or less goes than one user.
 func FuzzRemoveUser(f *testing.F) {
 	f.Add(`{"resource":[{"aws_iam_user":{"a":{"name":"a@softwire.com"}}},{"aws_iam_user":{"b":{"name":"b"}}}]}`, `{"resource":{"aws_iam_group_membership":{"m":{"users":["${aws_iam_user.a.name}", "x"]}}}}`)
