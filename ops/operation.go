@@ -121,6 +121,20 @@ type Field struct {
 	Optional bool               // may be left empty
 	Retype   bool               // it must be typed anew where what was given before is asked again
 	Check    func(string) error // nil: any value; an *Error says in words what is wrong
+
+	// Read takes the values out of what was typed or pasted in a List field: people
+	// paste more than the values, such as the names that e-mail addresses stand
+	// behind. It gets texts as they came apart at commas, semicolons and white space,
+	// and leaves what it doesn't understand for Check. Nil: they are the values.
+	Read func([]string) []string
+}
+
+// Values are the values in what was typed in the field: Read, where the field has one.
+func (f Field) Values(typed []string) []string {
+	if f.Read == nil {
+		return typed
+	}
+	return f.Read(typed)
 }
 
 // Agreed is the value of the i-th statement of a field, from 0, once somebody
@@ -253,7 +267,7 @@ func (o Operation) Words(words []string) (Inputs, error) {
 		return nil, &Error{Kind: Invalid, What: fmt.Sprintf("%s takes no %q.", o.Command, words[0])}
 	}
 	field := o.Form[i]
-	for _, word := range words {
+	for _, word := range field.Values(words) {
 		if err := CheckText(word); err != nil {
 			return nil, err
 		}
@@ -286,12 +300,12 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 			continue
 		}
 		var kept []string
-		for _, value := range values[f.Name] {
+		for _, value := range f.Values(values[f.Name]) {
 			value = strings.TrimSpace(value)
 			if Blank(value) {
 				continue
 			}
-			if slices.Contains(kept, value) {
+			if slices.ContainsFunc(kept, func(k string) bool { return k == value || f.List && strings.EqualFold(k, value) }) {
 				wrong[f.Name] = value + " stands here twice."
 				continue
 			}

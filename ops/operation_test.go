@@ -93,6 +93,7 @@ func TestWordsOfACommand(t *testing.T) {
 		{"some where the form has no list", []ops.Field{{Name: "reason"}}, []string{"now"}, nil, `/make-tea takes no "now".`},
 		{"they fill the first list", []ops.Field{{Name: "reason"}, {Name: "who", List: true}, {Name: "more", List: true}}, []string{"a", "b"}, ops.Inputs{"who": {"a", "b"}}, ""},
 		{"each once, whatever its case", []ops.Field{{Name: "who", List: true}}, []string{"Ann", "bob", "ann", "BOB", "Ann"}, ops.Inputs{"who": {"Ann", "bob"}}, ""},
+		{"they are read", []ops.Field{{Name: "who", List: true, Check: short, Read: func(all []string) []string { return all[1:] }}}, []string{"hello", "ann"}, ops.Inputs{"who": {"ann"}}, ""},
 		{"each is checked", []ops.Field{{Name: "who", List: true, Check: short}}, []string{"ann", "bobby"}, nil, `"bobby" is too long.`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

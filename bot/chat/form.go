@@ -56,7 +56,7 @@ func readAsking(carried string) asking {
 func (c *Chat) openForm(ctx context.Context, o ops.Operation, who store.Asker, typed slack.SlashCommand, from string, words []string) {
 	given := ops.Inputs{}
 	if i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.List }); i >= 0 {
-		given[o.Form[i].Name] = words
+		given[o.Form[i].Name] = o.Form[i].Values(words)
 	}
 	c.openFor(ctx, opening{
 		who: who, trigger: typed.TriggerID, answer: typed.ResponseURL, origin: from, tried: o.Command,

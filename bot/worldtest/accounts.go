@@ -17,7 +17,7 @@ const (
 	AccountsRepo = Organization + "/aws-root-account"
 	Sinking      = "777777777777" // an account that nobody needs
 	SinkingName  = "pond-monitoring-dev"
-	defined      = "terraform/organizations-accounts-workloads.tf"
+	defined      = "management-account/terraform/organizations-accounts-workloads.tf"
 )
 
 // accounts makes an organisation of accounts: one to be closed, one that is

@@ -153,7 +153,7 @@ func TestTerms(t *testing.T) {
 		{Label: "Closed accounts go to", Value: w.unit(w.closed)},
 		{Label: "Terraform repository", Value: repo},
 		{Label: "Terraform branch", Value: "its default"},
-		{Label: "Terraform paths", Value: "terraform/organizations-accounts*.tf"},
+		{Label: "Terraform paths", Value: "management-account/terraform/organizations-accounts*.tf"},
 	}
 	if diff := cmp.Diff(want, shown.Terms); diff != "" {
 		t.Errorf("terms (-want +got):\n%s", diff)
@@ -172,7 +172,7 @@ func TestTerms(t *testing.T) {
 		{"no unit for closed accounts", func(w *world) { w.settings.ClosedOU = "" }, "Closed accounts go to: ${closed}, now none"},
 		{"another unit for disabled accounts", func(w *world) { w.settings.DisabledOU = w.workloads }, "Disabled accounts go to: ${disabled}, now ${workloads}"},
 		{"another branch", func(w *world) { w.settings.Branch = "main" }, "Terraform branch: its default, now main"},
-		{"other paths", func(w *world) { w.settings.Paths = []string{"terraform/*.tf"} }, "Terraform paths: terraform/organizations-accounts*.tf, now terraform/*.tf"},
+		{"other paths", func(w *world) { w.settings.Paths = []string{"management-account/terraform/*.tf"} }, "Terraform paths: management-account/terraform/organizations-accounts*.tf, now management-account/terraform/*.tf"},
 		{"not how often it looks", func(w *world) { w.settings.Poll, w.settings.WarnSpend = time.Hour, 7 }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -29,6 +29,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 	"github.com/aws-root-account/rootbot/ops/step"
 )
 
@@ -46,6 +47,7 @@ type operation struct {
 	aws      *awsaccess.Broker
 	github   *github.Client
 	found    accounts
+	files    githubaccess.Files // of the Terraform repository
 }
 
 // Operation returns the card. The settings must have passed Check. The broker

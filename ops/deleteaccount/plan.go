@@ -40,7 +40,8 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 	if err != nil {
 		return ops.Plan{}, err
 	}
-	if err := o.mayBe(ctx, r, client, d); err != nil {
+	defined, err := o.mayBe(ctx, r, client, d)
+	if err != nil {
 		return ops.Plan{}, err
 	}
 	p := ops.Plan{Target: a.Name, Summary: o.summary(r, d), Steps: o.steps(r, d), Terms: o.terms(d)}
@@ -52,6 +53,8 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		return p, nil
 	}
 	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, d, progress)
+	facts, warnings := defined.tell()
+	p.Facts, p.Warnings = append(p.Facts, facts...), append(p.Warnings, warnings...)
 	return p, err
 }
 
@@ -119,36 +122,35 @@ const (
 // ours tells whether the account is in the middle of this very request.
 func ours(r ops.Request, a *Account) bool { return a.Tags[tagRequest] == r.ID }
 
-// mayBe returns nil if an account may be closed at all.
-func (o *operation) mayBe(ctx context.Context, r ops.Request, client *organizations.Client, d data) error {
+// mayBe refuses an account that may not be closed at all, and says how far it could be
+// seen that Terraform doesn't define it.
+func (o *operation) mayBe(ctx context.Context, r ops.Request, client *organizations.Client, d data) (inTerraform, error) {
 	a := &d.Account
 	organization, err := client.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
 	if err != nil {
-		return o.explainLook(fmt.Errorf("read the organisation: %w", err))
+		return inTerraform{}, o.explainLook(fmt.Errorf("read the organisation: %w", err))
 	}
 	if a.ID == aws.ToString(organization.Organization.MasterAccountId) {
-		return refused("%s is the management account. It can't be closed while the organisation lives.", a)
+		return inTerraform{}, refused("%s is the management account. It can't be closed while the organisation lives.", a)
 	}
 	if err := o.protected(ctx, client, d); err != nil {
-		return err
+		return inTerraform{}, err
 	}
 	if err := o.mayBeIn(r, a); err != nil {
-		return err
+		return inTerraform{}, err
 	}
-	if err := o.stillDefined(ctx, a); err != nil {
-		return err
-	}
-	if a.State != active {
-		return nil
+	defined, err := o.stillDefined(ctx, r, a)
+	if err != nil || a.State != active {
+		return defined, err
 	}
 	services, err := delegations(ctx, client, a.ID)
 	if err != nil {
-		return o.explainLook(err)
+		return inTerraform{}, o.explainLook(err)
 	}
 	if len(services) > 0 {
-		return refused("%s is a delegated administrator of %s. Deregister it first.", a, strings.Join(services, ", "))
+		return inTerraform{}, refused("%s is a delegated administrator of %s. Deregister it first.", a, strings.Join(services, ", "))
 	}
-	return nil
+	return defined, nil
 }
 
 // protected refuses an account that the bot's settings protect.

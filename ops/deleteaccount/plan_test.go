@@ -72,6 +72,7 @@ func TestPlanShowsWhatAnApproverMustKnow(t *testing.T) {
 				"Closed in 30 days":     "7 of 250 that AWS allows an organisation of 5 accounts; accounts closed without this bot are not counted",
 				"The owner's agreement": "OPS-42",
 				"Not checked":           facts["Not checked"],
+				"Terraform":             "nothing found by name, ID or address in 1 file of " + repo + " (main)",
 			}
 			if diff := cmp.Diff(want, facts); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)

@@ -158,13 +158,13 @@ func TestAccountsThatTerraformStillDefines(t *testing.T) {
 		{"by name", map[string]string{accounts: lines + "  name = \"" + sinkingName + "\"\n}\n"}, nil, "", "/blob/main/" + accounts + "#L3"},
 		{"by e-mail", map[string]string{accounts: lines + "\n  email=\"" + sinkingEmail + "\"}\n"}, nil, "", "/blob/main/" + accounts + "#L4"},
 		{"by ID", map[string]string{accounts: "import {\r\n  id = \"" + sinking + "\"\r\n}\r\n"}, nil, "", "/blob/main/" + accounts + "#L2"},
-		{"in another file that counts", map[string]string{"terraform/organizations-accounts.tf": "\"" + sinkingName + "\""}, nil, "", "/blob/main/terraform/organizations-accounts.tf#L1"},
+		{"in another file that counts", map[string]string{"management-account/terraform/organizations-accounts.tf": "\"" + sinkingName + "\""}, nil, "", "/blob/main/management-account/terraform/organizations-accounts.tf#L1"},
 		{"in the second pattern's file", map[string]string{"accounts.json": "{\"a\":\"" + sinking + "\"}"}, []string{"terraform/*.tf", "accounts.json"}, "", "/blob/main/accounts.json#L1"},
 		{"on the branch that counts", map[string]string{accounts: "\"" + sinkingName + "\""}, nil, "live", "/blob/live/" + accounts + "#L1"},
 		{"not as a part of another name", map[string]string{accounts: "name = \"" + sinkingName + "-2\"\nname = \"old-" + sinkingName + "\"\n"}, nil, "", ""},
 		{"not without quotes", map[string]string{accounts: "# " + sinkingName + " was here, " + sinking + "\n"}, nil, "", ""},
 		{"not in another file", map[string]string{"terraform/organizations-policies.tf": "\"" + sinkingName + "\"", "README.md": "\"" + sinking + "\""}, nil, "", ""},
-		{"not in a folder below", map[string]string{"terraform/old/organizations-accounts.tf": "\"" + sinkingName + "\""}, nil, "", ""},
+		{"not in a folder below", map[string]string{"management-account/terraform/old/organizations-accounts.tf": "\"" + sinkingName + "\""}, nil, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -50,7 +50,7 @@ func Defaults() *Settings {
 	return &Settings{
 		Grace:     14 * 24 * time.Hour,
 		Quota:     Quota{Percent: 20, Minimum: 250, Maximum: 1000},
-		Paths:     []string{"terraform/organizations-accounts*.tf"},
+		Paths:     []string{"management-account/terraform/organizations-accounts*.tf"},
 		WarnSpend: 100,
 		Poll:      time.Minute,
 	}

@@ -44,7 +44,7 @@ const (
 	auditor      = "555555555555" // administers services
 
 	repo     = "ministryofjustice/aws-root-account"
-	accounts = "terraform/organizations-accounts-workloads.tf"
+	accounts = "management-account/terraform/organizations-accounts-workloads.tf"
 
 	day = 24 * time.Hour
 )

@@ -1,6 +1,8 @@
 package removeuser_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,8 +13,8 @@ import (
 	"github.com/aws-root-account/rootbot/ops/removeuser"
 )
 
-// A user is told by the full address: whoever has the same local part in
-// another domain, or the same address in another case, is somebody else.
+// A user is told by the full address: another one with the same local part, in
+// another domain, is another person.
 func TestNamesakeIsNeverTouched(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes {
@@ -53,22 +55,97 @@ func TestNamesakeIsNeverTouched(t *testing.T) {
 	}
 }
 
-// IAM finds users whatever the case of their names.
+// capitals is the leaver's name as IAM may have it.
+const capitals = "Jo.Doe@Digital.cabinet-office.gov.uk"
+
+// IAM finds users whatever the case of their names, and compares the resources of
+// policies with it: everything goes by the name as IAM has it.
 func TestNameInAnotherCase(t *testing.T) {
 	t.Parallel()
 	for _, mode := range modes {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, mode)
-			w.iam.DeleteUser(leaver)
-			w.github.Commit(repo, "master", map[string]string{usersFile: strings.Replace(usersText, leaver, "Jo.Doe@digital.cabinet-office.gov.uk", 1)}, "Another case")
-			w.others = append(w.others, w.iam.AddUser(everything("Jo.Doe@digital.cabinet-office.gov.uk")))
-			walk := w.walk()
-			_, err := walk.Look(t.Context())
-			w.refused(err, ops.Invalid, "No IAM user is called "+leaver+" exactly. It is called Jo.Doe@digital.cabinet-office.gov.uk in IAM.")
-			w.done()
-		})
+		for _, test := range []struct {
+			name, inIAM, typed, inFile string
+			page                       int // names on a page of IAM's list; 0: all
+		}{
+			{"IAM has capitals, and it is typed in lower case", capitals, leaver, capitals, 0},
+			{"IAM has capitals, and Terraform's file hasn't", capitals, capitals, leaver, 0},
+			{"IAM has lower case, and it is typed in capitals", leaver, strings.ToUpper(leaver), leaver, 0},
+			{"three spellings", capitals, strings.ToUpper(leaver), leaver, 0},
+			{"it stands on the last page of many", capitals, leaver, leaver, 1},
+		} {
+			t.Run(mode+", "+test.name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, mode)
+				w.aws.SetPageSize(test.page)
+				w.iam.DeleteUser(leaver)
+				w.iam.AddUser(everything(test.inIAM))
+				w.github.Commit(repo, "master", map[string]string{usersFile: strings.Replace(usersText, leaver, test.inFile, 1)}, "Another case")
+				for range 12 { // names before theirs, so that pages matter
+					w.iam.AddUser(awstest.IAMUser{Name: fmt.Sprintf("aa%d@softwire.com", len(w.iam.Users()))})
+				}
+				before := w.user(test.inIAM)
+				walk := w.walkFor(test.typed)
+				w.asksAgain(walk)
+				plan := w.look(walk)
+				if plan.Target != test.inIAM || !strings.Contains(plan.Summary, test.inIAM) || !slices.Contains(plan.Effects(), "Attach "+awstest.AWSDenyAll+" to IAM user "+test.inIAM+" ("+before.ID+")") {
+					t.Errorf("plan %q, %q, effects %q", plan.Target, plan.Summary, plan.Effects())
+				}
+				w.quarantined(walk)
+				if err := walk.Undo(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.same(before)
+				walk = w.walkFor(test.typed)
+				if report := w.run(walk); !report.OK() || !strings.Contains(report.Summary, test.inIAM) {
+					t.Errorf("report %+v", report)
+				}
+				if _, there := w.iam.User(test.inIAM); there {
+					t.Error("the user is still there")
+				}
+				if told := text(walk.Lines()); test.typed != test.inIAM && strings.Contains(told, test.typed) {
+					t.Errorf("the log has the name as it was typed:\n%s", told)
+				}
+				for _, c := range w.aws.Calls() {
+					elsewhere := strings.Contains(c.SessionPolicy, `"DeleteElsewhere"`) // of one group, or of one device
+					if c.RoleARN == actRole && !elsewhere && !strings.Contains(c.SessionPolicy, "user/"+test.inIAM) {
+						t.Errorf("%s with the session policy %s", c.Name(), c.SessionPolicy)
+					}
+				}
+				w.done()
+			})
+		}
 	}
+}
+
+func TestRulesAboutNamesGoWithoutCase(t *testing.T) {
+	t.Parallel()
+	t.Run("two spellings are one lock", func(t *testing.T) {
+		t.Parallel()
+		card := settings(iamMode).Operation(nil, nil, "")
+		lock := func(name string) string { return card.Lock(ops.Request{Inputs: ops.Inputs{"emails": {name}}}) }
+		if lock(leaver) != lock(capitals) {
+			t.Errorf("locks %q and %q", lock(leaver), lock(capitals))
+		}
+	})
+	t.Run("what is protected is so in every spelling", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		w.settings.Protected = []string{"Jo.*@digital*"}
+		_, err := w.walkFor(capitals).Look(t.Context())
+		w.refused(err, ops.Refused, capitals+` is protected by the pattern "Jo.*@digital*"`)
+		w.settings.Protected, w.settings.ProtectedTags = nil, map[string]string{"owner": "ann.other@softwire.com"}
+		_, err = w.walk().Look(t.Context())
+		w.refused(err, ops.Refused, leaver+" is protected by its tag Owner=ann.other@softwire.com.")
+	})
+	t.Run("without the list of users a spelling can't be told", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, iamMode)
+		w.iam.DeleteUser(leaver)
+		w.iam.AddUser(everything(capitals))
+		w.role(lookRole, strings.Replace(w.fill(w.operation().Access.Look), "iam:ListUsers", "iam:ListRoles", 1))
+		_, err := w.walk().Look(t.Context())
+		w.refused(err, ops.Unavailable, "AWS refused iam:ListUsers to the role "+lookRole)
+	})
 	t.Run("who takes the leaver's place before the quarantine", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, iamMode)
@@ -91,35 +168,37 @@ func TestAddresses(t *testing.T) {
 		{"as users are named", leaver, ""},
 		{"with a plus and a hyphen", "a+b-c=d_e,f@softwire.com", ""},
 		{"of 64 characters", strings.Repeat("a", 51) + "@softwire.com", ""},
-		{"of 65 characters", strings.Repeat("a", 52) + "@softwire.com", "longer than IAM's 64 characters"},
-		{"of very many characters", strings.Repeat("a", 5000), "longer than IAM's 64 characters"},
-		{"in upper case", "Jo.Doe@softwire.com", "must be in lower case"},
-		{"with a domain in upper case", "jo.doe@Softwire.com", "must be in lower case"},
-		{"with an apostrophe", "jo.o'doe@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with two @", "jo@doe@softwire.com", "is not an e-mail address"},
-		{"with two @ and a domain of ours at the end", "jo@example.org@softwire.com", "is not an e-mail address"},
-		{"without a local part", "@softwire.com", "is not an e-mail address"},
-		{"without a domain", "jo.doe@", "only addresses at"},
-		{"that is a local part alone", "jo.doe", "is not an e-mail address"},
+		{"of 65 characters", strings.Repeat("a", 52) + "@softwire.com", "has 65 characters, and IAM takes 64"},
+		{"of very many characters", strings.Repeat("a", 5000) + "@softwire.com", "has 5013 characters, and IAM takes 64"},
+		{"in capitals", "Jo.Doe@SOFTWIRE.com", ""},
+		{"with an apostrophe", "jo.o'doe@softwire.com", "has an apostrophe behind “jo.o”"},
+		{"with two @", "jo@doe@softwire.com", "is not an e-mail address: there is more than one @ in it"},
+		{"with two @ and a domain of ours at the end", "jo@example.org@softwire.com", "there is more than one @"},
+		{"without a local part", "@softwire.com", "one side of its @ is empty"},
+		{"without a domain", "jo.doe@", "one side of its @ is empty"},
+		{"that is a local part alone", "jo.doe", "jo.doe is not an e-mail address: there is no @ in it."},
 		{"that is empty", "", "is not an e-mail address"},
 		{"of a foreign domain", "jo.doe@example.org", "jo.doe@example.org: only addresses at digital.cabinet-office.gov.uk, softwire.com can be removed."},
 		{"of a domain below one of ours", "jo.doe@mail.softwire.com", "only addresses at"},
 		{"of a domain that ends like one of ours", "jo.doe@notsoftwire.com", "only addresses at"},
 		{"of the domain above one of ours", "jo.doe@cabinet-office.gov.uk", "only addresses at"},
-		{"with a dot at its end", "jo.doe@softwire.com.", "only addresses at"},
-		{"with a Cyrillic о", "jо.doe@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a Cyrillic о in the domain", "jo.doe@sоftwire.com", "a character that the name of an IAM user can't have"},
-		{"with the sign for kelvin", "jo.do\u212a@softwire.com", "must be in lower case"},
-		{"with a full-width @", "jo.doe＠softwire.com", "is not an e-mail address"},
-		{"with a zero-width space", "jo.\u200bdoe@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a space", "jo doe@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a newline at its end", "jo.doe@softwire.com\n", "a character that the name of an IAM user can't have"},
-		{"with an asterisk", "jo.*@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a question mark", "jo.d?e@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a slash", "people/jo.doe@softwire.com", "a character that the name of an IAM user can't have"},
-		{"with a value to be filled in", "${account}@softwire.com", "a character that the name of an IAM user can't have"},
-		{"in angle brackets", "<jo.doe@softwire.com>", "a character that the name of an IAM user can't have"},
-		{"as Slack writes it", "<mailto:jo.doe@softwire.com|jo.doe@softwire.com>", "is not an e-mail address"},
+		{"with a full stop at its end", "jo.doe@softwire.com.", "jo.doe@softwire.com. has a full stop at the end."},
+		{"with a colon at its end", "jo.doe@softwire.com:", "has a colon at the end"},
+		{"with a Cyrillic о", "jо.doe@softwire.com", "has the character о (U+043E) behind “j”"},
+		{"with a Cyrillic о in the domain", "jo.doe@sоftwire.com", "has the character о (U+043E) behind “jo.doe@s”"},
+		{"with the sign for kelvin", "jo.do\u212a@softwire.com", "(U+212A) behind “jo.do”"},
+		{"with a full-width @", "jo.doe＠softwire.com", "has a full-width @ behind “jo.doe”"},
+		{"with a zero-width space", "jo.\u200bdoe@softwire.com", "jo.doe@softwire.com has a zero-width space behind “jo.”"},
+		{"with a zero-width space at its end", "jo.doe@softwire.com\u200b", "jo.doe@softwire.com has a zero-width space at the end"},
+		{"with a byte order mark before it", "\ufeffjo.doe@softwire.com", "has a byte order mark at the beginning"},
+		{"with a space", "jo doe@softwire.com", "has a space behind “jo”"},
+		{"with a newline at its end", "jo.doe@softwire.com\n", "has a line end at the end"},
+		{"with an asterisk", "jo.*@softwire.com", "has an asterisk"},
+		{"with a question mark", "jo.d?e@softwire.com", "has a question mark"},
+		{"with a slash", "people/jo.doe@softwire.com", "has a slash"},
+		{"with a value to be filled in", "${account}@softwire.com", "has a dollar sign at the beginning"},
+		{"with a byte that is no character", "jo\xff@softwire.com", "has a byte that isn't a character"},
+		{"in an angle bracket", "<jo.doe@softwire.com", "has an angle bracket at the beginning"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := field.Check(test.address)
@@ -130,6 +209,56 @@ func TestAddresses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.want)
 			case err != nil && len(err.Error()) > 300:
 				t.Errorf("%d bytes of words", len(err.Error()))
+			}
+		})
+	}
+}
+
+// People paste more than the address. Where it is clear, it is taken.
+func TestPastedAddresses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, pasted string
+		want         []string // nil: it is refused
+		words        string
+	}{
+		{"behind a name", "Jo Doe <jo.doe@softwire.com>", []string{"jo.doe@softwire.com"}, ""},
+		{"behind a name in quotes, the family name first", `"Doe, Jo" <jo.doe@softwire.com>`, []string{"jo.doe@softwire.com"}, ""},
+		{"several of an address book", "Jo Doe <jo.doe@softwire.com>; Ann Other <ann.other@softwire.com>", []string{"jo.doe@softwire.com", "ann.other@softwire.com"}, ""},
+		{"as Slack writes it", "<mailto:jo.doe@softwire.com|jo.doe@softwire.com>", []string{"jo.doe@softwire.com"}, ""},
+		{"behind a name, as Slack sends it from a command", "Jo Doe &lt;jo.doe@softwire.com&gt;", []string{"jo.doe@softwire.com"}, ""},
+		{"a link behind a name, as Slack sends it from a command", "Jo Doe &lt;<mailto:jo.doe@softwire.com|jo.doe@softwire.com>&gt;; ann.other@softwire.com", []string{"jo.doe@softwire.com", "ann.other@softwire.com"}, ""},
+		{"as Slack writes it without a label", "<mailto:jo.doe@softwire.com>", []string{"jo.doe@softwire.com"}, ""},
+		{"as Slack writes it, with capitals in the label", "<mailto:jo.doe@softwire.com|Jo.Doe@softwire.com>", []string{"jo.doe@softwire.com"}, ""},
+		{"a link with a subject", "mailto:jo%2Bx@softwire.com?subject=Hello", []string{"jo+x@softwire.com"}, ""},
+		{"a link that shows another address", "<mailto:jo.doe@softwire.com|ann.other@softwire.com>", nil, "angle bracket"},
+		{"with capitals, which stay", "Jo.Doe@SoftWire.com", []string{"Jo.Doe@SoftWire.com"}, ""},
+		{"two with a word between", "jo.doe@softwire.com and ann.other@softwire.com", []string{"jo.doe@softwire.com", "ann.other@softwire.com"}, ""},
+		{"three with a comma and a word", "a@softwire.com, b@softwire.com, and c@softwire.com", []string{"a@softwire.com", "b@softwire.com", "c@softwire.com"}, ""},
+		{"with commas, semicolons, lines and hard spaces", "a@softwire.com,b@softwire.com;c@softwire.com\r\nd@softwire.com\u00a0e@softwire.com", []string{"a@softwire.com", "b@softwire.com", "c@softwire.com", "d@softwire.com", "e@softwire.com"}, ""},
+		{"in round brackets", "(jo.doe@softwire.com)", []string{"jo.doe@softwire.com"}, ""},
+		{"in quotes", "“jo.doe@softwire.com”", []string{"jo.doe@softwire.com"}, ""},
+		{"a name without brackets around the address", "Jo jo.doe@softwire.com", nil, "Jo is not an e-mail address"},
+		{"a word alone", "and", nil, "and is not an e-mail address"},
+		{"a word at the end", "jo.doe@softwire.com and", nil, "and is not an e-mail address"},
+		{"a name without an address", "jo.doe@softwire.com Jo Doe", nil, "Jo is not an e-mail address"},
+		{"with a full stop at the end", "jo.doe@softwire.com.", nil, "a full stop at the end"},
+		{"with a zero-width space", "jo.doe@\u200bsoftwire.com", nil, "a zero-width space behind “jo.doe@”"},
+		{"the same twice", "jo.doe@softwire.com Jo.Doe@softwire.com", nil, "stands here twice"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			card := settings(iamMode).Operation(nil, nil, "")
+			words := strings.FieldsFunc(test.pasted, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
+			for _, typed := range [][]string{words, {test.pasted}} {
+				inputs, wrong := card.Fill(ops.Inputs{"emails": typed, "reason": {"left"}, "confirmed": {"yes"}})
+				if test.want == nil && !strings.Contains(wrong["emails"], test.words) {
+					t.Errorf("the form says %q, want %q", wrong["emails"], test.words)
+				} else if diff := cmp.Diff(test.want, inputs["emails"]); test.want != nil && (diff != "" || len(wrong) > 0) {
+					t.Errorf("the form takes (-want +got):\n%s%v", diff, wrong)
+				}
+			}
+			if inputs, err := card.Words(words); test.want != nil && (err != nil || !slices.Equal(inputs["emails"], test.want)) {
+				t.Errorf("the command takes %q, %v", inputs["emails"], err)
 			}
 		})
 	}

@@ -1,166 +1,114 @@
 package removeuser
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
+	"cmp"
+	"context"
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 	"strings"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/terraform"
 )
 
-// edit takes one user out of the two files that define users, and changes
-// nothing else in them: the text around what goes stays as it is, byte by byte.
+// edit takes one user out of the files that define users, in memory.
 type edit struct {
-	users, members string // the files without the user
-	resource       string // the user's name in Terraform; empty: not defined
-	inUsers        bool
-	inMembers      bool
+	terraform.Removal
+	modes  map[string]string // of the files, as git has them
+	looked int               // how many files were looked through
+	unseen string            // why others that Terraform reads weren't; empty: they were
 }
 
-func (e edit) found() bool { return e.inUsers || e.inMembers }
+func (e edit) found() bool { return e.Label != "" }
 
-// removeFrom edits the texts of the files. The user is found by the full name.
-func removeFrom(users, members, name string) (edit, error) {
-	e := edit{users: users, members: members}
-	found, err := elements(users, "resource")
-	if err != nil {
-		return e, fmt.Errorf("the file of users: %w", err)
-	}
-	for _, element := range found {
-		var block struct {
-			User map[string]struct {
-				Name string `json:"name"`
-			} `json:"aws_iam_user"`
-		}
-		var kinds map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(users[element.start:element.end]), &kinds); err != nil {
-			return e, fmt.Errorf("the file of users: %w", err)
-		}
-		if err := json.Unmarshal([]byte(users[element.start:element.end]), &block); err != nil {
-			return e, fmt.Errorf("the file of users: %w", err)
-		}
-		for resource, user := range block.User {
-			if user.Name != name {
-				continue
-			}
-			if len(block.User) != 1 || len(kinds) != 1 {
-				return e, fmt.Errorf("the file of users: %s shares a block with others", name)
-			}
-			if e.inUsers {
-				return e, fmt.Errorf("the file of users: %s is defined twice", name)
-			}
-			e.resource, e.inUsers = resource, true
-			e.users = cutElement(users, found, element)
-		}
-	}
-	if !e.inUsers {
-		return e, nil
-	}
-	var groups struct {
-		Resource struct {
-			Membership map[string]json.RawMessage `json:"aws_iam_group_membership"`
-		} `json:"resource"`
-	}
-	if json.Unmarshal([]byte(members), &groups) == nil && len(groups.Resource.Membership) > 1 {
-		return e, errors.New("the file of members: there are several groups in it")
-	}
-	listed, err := elements(members, "resource", "aws_iam_group_membership", "*", "users")
-	if err != nil {
-		return e, fmt.Errorf("the file of members: %w", err)
-	}
-	for _, element := range listed {
-		var reference string
-		if err := json.Unmarshal([]byte(members[element.start:element.end]), &reference); err != nil {
-			return e, fmt.Errorf("the file of members: %w", err)
-		}
-		if reference == "${aws_iam_user."+e.resource+".name}" {
-			if e.inMembers {
-				return e, fmt.Errorf("the file of members: %s is listed twice", name)
-			}
-			e.inMembers = true
-			e.members = cutElement(members, listed, element)
-		}
-	}
-	return e, e.check()
+// files are those that the edit changes, in the order in which people are told of them.
+func (e edit) files(at source) []string {
+	files := slices.Sorted(maps.Keys(e.Changed))
+	slices.SortStableFunc(files, func(a, b string) int { return cmp.Compare(at.rank(a), at.rank(b)) })
+	return files
 }
 
-// check makes sure that both texts are JSON still.
-func (e edit) check() error {
-	for _, text := range []string{e.users, e.members} {
-		if !json.Valid([]byte(text)) {
-			return fmt.Errorf("taking %s out would leave no valid JSON", e.resource)
-		}
+// rank puts the file of users first, and that of members next.
+func (s source) rank(file string) int {
+	switch file {
+	case s.UsersFile:
+		return 0
+	case s.MembersFile:
+		return 1
 	}
-	return nil
+	return 2
 }
 
-// extent is where an element of an array stands in a text.
-type extent struct{ start, end int }
-
-// elements finds the elements of the array at a path of keys; "*" is any one
-// key of an object that has just one.
-func elements(text string, path ...string) ([]extent, error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	for _, key := range path {
-		if err := enter(decoder, key); err != nil {
-			return nil, err
-		}
+// mayBeMade refuses an edit that would leave something behind that names the user:
+// Terraform's next plan would fail for the whole repository.
+func (e edit) mayBeMade(at source, user string) error {
+	if !e.found() || len(e.Left) == 0 {
+		return nil
 	}
-	if open, err := decoder.Token(); err != nil || open != json.Delim('[') {
-		return nil, fmt.Errorf("no list at %s", strings.Join(path, "."))
+	return &ops.Error{
+		Kind: ops.Refused,
+		What: fmt.Sprintf("%s can't be taken out of %s by the bot: the user is named in a way that it doesn't edit at %s.", user, at.Repository, mentions(e.Left)),
+		Next: "Take that out there by hand, then ask again.",
 	}
-	var found []extent
-	for decoder.More() {
-		var raw json.RawMessage
-		if err := decoder.Decode(&raw); err != nil {
-			return nil, err
-		}
-		end := int(decoder.InputOffset())
-		found = append(found, extent{end - len(raw), end})
-	}
-	return found, nil
 }
 
-// enter moves the decoder to the value of a key of the object that comes next.
-func enter(decoder *json.Decoder, key string) error {
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return fmt.Errorf("no object with the key %q", key)
+// mostMentions is how many places are told.
+const mostMentions = 10
+
+func mentions(all []terraform.Mention) string {
+	var list []string
+	for _, m := range all[:min(len(all), mostMentions)] {
+		list = append(list, m.String())
 	}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		if name == key || key == "*" {
-			return nil
-		}
-		var skipped json.RawMessage
-		if err := decoder.Decode(&skipped); err != nil {
-			return err
-		}
+	if more := len(all) - mostMentions; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Errorf("no key %q", key)
+	return strings.Join(list, ", ")
 }
 
-// cutElement takes an element out, with the comma that then is too many.
-func cutElement(text string, all []extent, which extent) string {
-	start, end := which.start, which.end
+// besides reads the other files that Terraform reads with the two: they may name the
+// user too.
+func (o *operation) besides(ctx context.Context, from source, sha string, modes map[string]string) ([]terraform.File, error) {
+	two := []string{from.UsersFile, from.MembersFile}
+	read, err := o.files.Read(ctx, o.github, from.Repository, sha, func([]string) func(string) bool {
+		return func(file string) bool {
+			beside := path.Dir(file) == path.Dir(from.UsersFile) || path.Dir(file) == path.Dir(from.MembersFile)
+			return slices.Contains(two, file) || beside && (terraform.IsConfig(file) || terraform.IsValues(file))
+		}
+	})
+	var files []terraform.File
+	for _, f := range read {
+		modes[f.Path] = f.Mode
+		if !slices.Contains(two, f.Path) {
+			files = append(files, terraform.File{Path: f.Path, Text: f.Text})
+		}
+	}
+	return files, err
+}
+
+// tell says how Terraform's files were looked through, and what is left to people.
+func (e edit) tell(at source, user string, inIAM bool) (facts []ops.Fact, warnings []string) {
+	value := fmt.Sprintf("%s (%s), %s looked through", at.Repository, at.Branch, count(e.looked, "file"))
 	switch {
-	case which != all[len(all)-1]:
-		// Up to where the next one begins.
-		for _, e := range all {
-			if e.start > which.start {
-				end = e.start
-				break
-			}
+	case e.found():
+		value = fmt.Sprintf("aws_iam_user.%s, defined at %s in %s", e.Label, e.Defined, value)
+	case inIAM:
+		value = "no aws_iam_user of that name in " + value
+		warnings = append(warnings, fmt.Sprintf("%s is in IAM but not in %s: it isn't Terraform's, so no pull request can remove it. It will only be quarantined.", user, at.Repository))
+		if len(e.Left) > 0 {
+			warnings[0] = fmt.Sprintf("%s is in IAM, and no aws_iam_user in %s has that name, but the name stands at %s. The bot doesn't edit that, so it will only quarantine the user.", user, at.Repository, mentions(e.Left))
 		}
-	case len(all) > 1:
-		// The last: from where the one before ends.
-		start = all[len(all)-2].end
-	default:
-		// The only one: the space on both sides goes as well.
-		start -= len(text[:start]) - len(bytes.TrimRight([]byte(text[:start]), " \t\r\n"))
-		end += len(text[end:]) - len(strings.TrimLeft(text[end:], " \t\r\n"))
 	}
-	return text[:start] + text[end:]
+	if len(e.Comments) > 0 {
+		warnings = append(warnings, fmt.Sprintf("Comments that name the user stay: %s.", mentions(e.Comments)))
+	}
+	for _, u := range e.Unread {
+		warnings = append(warnings, fmt.Sprintf("%s is %s, so whether it names the user isn't known.", u.Place, u.Why))
+	}
+	if e.unseen != "" {
+		warnings = append(warnings, "Whether other files name the user isn't known. "+e.unseen)
+	}
+	return []ops.Fact{{Label: "Terraform", Value: value}}, warnings
 }

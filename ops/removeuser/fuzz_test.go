@@ -14,7 +14,7 @@ import (
 )
 
 // plain are the characters that the address of a user of ours is made of.
-const plain = "abcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
+const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
 
 // FuzzAddress looks for an address that is let through and can be taken for
 // another one, be more than one, or mean something to whatever it is handed on
@@ -64,7 +64,7 @@ func addressed(t *testing.T, operation ops.Operation, domains []string, address 
 	if len(address) > 64 || strings.Trim(address, plain) != "" {
 		t.Errorf("%q was let through", address)
 	}
-	if local, at, _ := strings.Cut(address, "@"); local == "" || !slices.Contains(domains, at) {
+	if local, at, _ := strings.Cut(address, "@"); local == "" || !slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, at) }) {
 		t.Errorf("%q is of none of the domains %q", address, domains)
 	}
 	if quoted, err := json.Marshal(address); err != nil || string(quoted) != `"`+address+`"` {
@@ -79,7 +79,7 @@ func addressed(t *testing.T, operation ops.Operation, domains []string, address 
 	// Whatever looks like it is somebody else, and isn't let through.
 	for _, like := range []string{
 		" " + address, address + "\n", address + ".", address + "\u200b", "\ufeff" + address, "mailto:" + address, "<" + address + ">",
-		strings.ToUpper(address[:1]) + address[1:], strings.Replace(address, "@", "＠", 1), strings.Replace(address, "@", "@@", 1),
+		strings.Replace(address, "@", "＠", 1), strings.Replace(address, "@", "@@", 1),
 		strings.NewReplacer("a", "а", "e", "е", "o", "о", "k", "\u212a", "s", "ſ").Replace(address) + "\u2060",
 	} {
 		if like != address && check(like) == nil {

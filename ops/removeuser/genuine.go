@@ -65,22 +65,23 @@ func (o *operation) asProposed(ctx context.Context, run ops.Run, in source, p pr
 	if err != nil {
 		return o.explain(in, fmt.Errorf("compare pull request %d with its base: %w", pull.GetNumber(), err))
 	}
+	e, err := o.editAt(ctx, in, diff.GetMergeBaseCommit().GetSHA(), userOf(run.Request()))
+	if err != nil {
+		return err
+	}
 	for _, file := range diff.Files {
-		if path := file.GetFilename(); path != in.UsersFile && path != in.MembersFile {
-			return notOurs(in, pull, fmt.Sprintf("changes %s too, which the bot didn't propose", path))
+		if _, ok := e.Changed[file.GetFilename()]; !ok {
+			return notOurs(in, pull, fmt.Sprintf("changes %s too, which the bot didn't propose", file.GetFilename()))
 		}
 	}
-	was, err := o.textsAt(ctx, in, diff.GetMergeBaseCommit().GetSHA())
-	if err != nil {
-		return err
-	}
-	is, err := o.textsAt(ctx, in, head)
-	if err != nil {
-		return err
-	}
-	e, err := removeFrom(was[0], was[1], userOf(run.Request()))
-	if err != nil || !e.found() || e.users != is[0] || e.members != is[1] {
-		return notOurs(in, pull, "has another content than the bot proposed")
+	for file, want := range e.Changed {
+		is, err := o.textAt(ctx, in, head, file)
+		if err != nil {
+			return err
+		}
+		if is != want {
+			return notOurs(in, pull, "has another content than the bot proposed")
+		}
 	}
 	return nil
 }

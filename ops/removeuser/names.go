@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,50 +17,101 @@ import (
 )
 
 const (
-	namePages = 10               // of 1,000 names each, which a search for similar ones reads at most
-	nameFor   = 10 * time.Second // how long it may take
-	nameFar   = 3                // how many letters a similar name may differ in
-	nameMany  = 3                // how many similar names are told
+	namesFor = 30 * time.Second // how long reading all names may take
+	nameFar  = 3                // how many letters a similar name may differ in
+	nameMany = 3                // how many similar names are told
 )
+
+// spelled has a request bear the user's name as the service has it.
+func spelled(r ops.Request, name string) ops.Request {
+	if userOf(r) != name {
+		r.Inputs = maps.Clone(r.Inputs)
+		r.Inputs["emails"] = []string{name}
+	}
+	return r
+}
+
+// spell is spelled with the name that a plan was made for.
+func (d data) spell(r ops.Request) ops.Request {
+	switch {
+	case d.User != nil:
+		return spelled(r, d.User.Name)
+	case d.Name != "":
+		return spelled(r, d.Name)
+	}
+	return r
+}
+
+// spelledRun is a run whose request bears the name that the plan was made for.
+type spelledRun struct {
+	ops.Run
+	request ops.Request
+}
+
+func (r spelledRun) Request() ops.Request { return r.request }
+
+func spellRun(run ops.Run) (ops.Run, error) {
+	d, err := kept(run)
+	if err != nil {
+		return nil, err
+	}
+	return spelledRun{run, d.spell(run.Request())}, nil
+}
+
+// spelling makes a step work with the user's name as the service has it, whatever
+// the case in which it was typed: the resources of a session policy are compared
+// with case.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+func spelling(do func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
+	return func(ctx context.Context, run ops.Run) error {
+		run, err := spellRun(run)
+		if err != nil {
+			return err
+		}
+		return do(ctx, run)
+	}
+}
+
+// search reads the user whom a request names, in whatever case; nil if IAM has none.
+// A session is for the one spelling of a name, so where that finds nobody, or another
+// spelling, the list of all names tells it. names are those, as far as they were needed
+// and could be read.
+func (o *operation) search(ctx context.Context, r ops.Request) (user *User, names []string, err error) {
+	read := func(r ops.Request) (*User, error) {
+		client, err := o.reader(r)
+		if err != nil {
+			return nil, err
+		}
+		return readUser(ctx, client, userOf(r))
+	}
+	name := userOf(r)
+	user, err = read(r)
+	switch {
+	case err != nil && !isDenied(err), user != nil && user.Name == name, user == nil && err == nil && r.Shown != nil:
+		return user, nil, err
+	case user != nil:
+		user, err = read(spelled(r, user.Name))
+		return user, nil, err
+	}
+	names, failed := o.names(ctx, r)
+	if i := slices.IndexFunc(names, func(n string) bool { return n != name && strings.EqualFold(n, name) }); i >= 0 {
+		user, err = read(spelled(r, names[i]))
+		return user, names, err
+	}
+	if err != nil && failed != nil && !slices.Contains(names, name) {
+		err = failed // it alone could tell whether that was the reason
+	}
+	return nil, names, err
+}
 
 // notFound says that no user has the name, and which names are similar. That a
 // name isn't there proves nothing of the person: it may be misspelled.
-func (o *operation) notFound(ctx context.Context, r ops.Request, name string) error {
+func (o *operation) notFound(name string, names []string) error {
 	said := &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("No IAM user is called %s.", name), Next: "Check the spelling."}
-	names, err := o.names(ctx, r)
-	if err != nil {
-		said.Err = err
-		return said
-	}
-	if other := inAnotherCase(name, names); other != nil {
-		return other
-	}
 	if alike := o.similar(name, names); len(alike) > 0 {
 		said.Next = "Check the spelling; similar: " + strings.Join(alike, ", ") + "."
 	}
 	return said
-}
-
-// inAnotherCase says that a user has the name in another spelling, if one has: IAM
-// takes it for the same.
-func (o *operation) inAnotherCase(ctx context.Context, r ops.Request, name string) error {
-	names, err := o.names(ctx, r)
-	if err != nil {
-		return nil
-	}
-	return inAnotherCase(name, names)
-}
-
-func inAnotherCase(name string, names []string) error {
-	for _, other := range names {
-		if other != name && strings.EqualFold(other, name) {
-			return &ops.Error{
-				Kind: ops.Invalid, What: fmt.Sprintf("No IAM user is called %s exactly. It is called %s in IAM.", name, other),
-				Next: "The bot removes only users whose names are in lower case: remove this one by hand.",
-			}
-		}
-	}
-	return nil
 }
 
 // names are the names of the account's users, as far as they are soon read.
@@ -70,14 +122,14 @@ func (o *operation) names(ctx context.Context, r ops.Request) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, nameFor)
+	ctx, cancel := context.WithTimeout(ctx, namesFor)
 	defer cancel()
 	var names []string
 	pages := iam.NewListUsersPaginator(iam.NewFromConfig(session, patient), &iam.ListUsersInput{MaxItems: aws.Int32(1000)})
-	for n := 0; n < namePages && pages.HasMorePages(); n++ {
+	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the IAM users: %w", err)
+			return names, fmt.Errorf("list the IAM users: %w", err)
 		}
 		for _, u := range page.Users {
 			names = append(names, aws.ToString(u.UserName))
@@ -88,7 +140,7 @@ func (o *operation) names(ctx context.Context, r ops.Request) ([]string, error) 
 
 // similar are the names nearest to one that was typed, of those that could be meant.
 func (o *operation) similar(typed string, names []string) []string {
-	local, _, _ := strings.Cut(typed, "@")
+	local, _, _ := strings.Cut(strings.ToLower(typed), "@")
 	far := map[string]int{}
 	var near []string
 	for _, name := range names {
@@ -96,7 +148,7 @@ func (o *operation) similar(typed string, names []string) []string {
 		if o.settings.checkAddress(lower) != nil {
 			continue
 		}
-		far[name] = distance(typed, lower)
+		far[name] = distance(strings.ToLower(typed), lower)
 		if other, _, _ := strings.Cut(lower, "@"); other == local {
 			far[name] = min(far[name], 1) // of another domain
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
@@ -17,12 +19,14 @@ import (
 // of the day, and for people who make a like user.
 type data struct {
 	User    *User         `json:"user,omitempty"`    // as it was when it was first shown; nil: not in IAM
+	Name    string        `json:"name,omitempty"`    // the user's, as IAM has it; where IAM has no such user, as Terraform has it
 	Account string        `json:"account,omitempty"` // the user's, by name and ID
 	Roles   []Role        `json:"roles,omitempty"`
 	Read    time.Time     `json:"read,omitzero"`    // when CloudTrail was asked for the roles
 	Unread  bool          `json:"unread,omitempty"` // CloudTrail didn't tell all of them
 	Grace   time.Duration `json:"grace,omitempty"`
 	Source  source        `json:"source,omitzero"` // where Terraform defines the user; zero: nowhere
+	Files   []string      `json:"files,omitempty"` // that the pull request changes
 }
 
 func kept(run ops.Run) (data, error) { return decode(run.Plan()) }
@@ -61,21 +65,28 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		if shown, err = decode(*r.Shown); err != nil {
 			return ops.Plan{}, err
 		}
+		r = shown.spell(r)
 	}
-	user, defined, err := o.find(ctx, r)
+	user, found, err := o.find(ctx, r)
 	if err != nil {
 		return ops.Plan{}, err
 	}
+	if user != nil {
+		r = spelled(r, user.Name)
+	}
+	name = userOf(r)
 	if user != nil {
 		if err := o.mayTake(user, shown); err != nil {
 			return ops.Plan{}, err
 		}
 	}
-	d := data{User: user, Grace: o.settings.Grace}
+	defined := found.found()
+	d := data{User: user, Name: name, Grace: o.settings.Grace}
 	// What Terraform defined when this was shown is removed from there, also once the
 	// pull request that does it has been merged.
 	if defined || shown.Source != (source{}) {
 		d.Source = o.settings.source()
+		d.Files = together(shown.files(), found.files(d.Source))
 	}
 	p := ops.Plan{Target: name, Summary: o.summary(name, user, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
 	if r.Shown != nil {
@@ -88,6 +99,10 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 	} else if user != nil {
 		p.Facts, p.Warnings = o.weigh(ctx, r, &d, progress)
 	}
+	if r.Shown == nil && o.settings.Users == byTerraform {
+		facts, warnings := found.tell(o.settings.source(), name, user != nil)
+		p.Facts, p.Warnings = append(p.Facts, facts...), append(p.Warnings, warnings...)
+	}
 	p.Data, err = json.Marshal(d)
 	if err != nil {
 		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
@@ -98,44 +113,43 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 // find reads the user from IAM, and whether Terraform defines it. A user who is in
 // neither is refused at the first look: that a name isn't found says nothing of
 // the person.
-func (o *operation) find(ctx context.Context, r ops.Request) (*User, bool, error) {
-	name := userOf(r)
-	client, err := o.reader(r)
-	if err != nil {
-		return nil, false, err
-	}
-	user, err := readUser(ctx, client, name)
+func (o *operation) find(ctx context.Context, r ops.Request) (*User, edit, error) {
+	user, names, err := o.search(ctx, r)
 	if err == nil && user != nil && r.Shown == nil {
-		err = readUses(ctx, client, user)
+		var client *iam.Client
+		if client, err = o.reader(spelled(r, user.Name)); err == nil {
+			err = readUses(ctx, client, user)
+		}
 	}
 	if err != nil {
-		if r.Shown == nil && user == nil && isDenied(err) {
-			// The session is for the very spelling of the name; IAM finds others as well.
-			if other := o.inAnotherCase(ctx, r, name); other != nil {
-				return nil, false, other
-			}
-		}
-		return nil, false, awsaccess.Explain(err, o.settings.LookRole)
+		return nil, edit{}, awsaccess.Explain(err, o.settings.LookRole)
 	}
-	defined := false
+	if user != nil {
+		r = spelled(r, user.Name)
+	}
+	var found edit
 	if o.settings.Users == byTerraform {
-		edit, _, err := o.readAt(ctx, o.settings.source(), name)
-		if err != nil {
-			return nil, false, err
+		if found, _, err = o.readAt(ctx, o.settings.source(), userOf(r)); err != nil {
+			return nil, found, err
 		}
-		defined = edit.found()
 	}
-	if user == nil && !defined && r.Shown == nil {
-		return nil, false, o.notFound(ctx, r, name)
+	if r.Shown != nil {
+		return user, found, nil
 	}
-	return user, defined, nil
+	if user == nil && !found.found() {
+		return nil, found, o.notFound(userOf(r), names)
+	}
+	return user, found, found.mayBeMade(o.settings.source(), userOf(r))
 }
 
 // mayTake refuses users who may not be touched, or can't be taken.
 func (o *operation) mayTake(u *User, shown data) error {
 	for _, key := range slices.Sorted(maps.Keys(o.settings.ProtectedTags)) {
-		if got, ok := u.Tags[key]; ok && got == o.settings.ProtectedTags[key] {
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s.", u.Name, key, got)}
+		for had, value := range u.Tags {
+			// IAM doesn't tell the keys of tags apart by case.
+			if strings.EqualFold(had, key) && value == o.settings.ProtectedTags[key] {
+				return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%s is protected by its tag %s=%s.", u.Name, had, value)}
+			}
 		}
 	}
 	if shown.User != nil {
@@ -160,13 +174,30 @@ func (o *operation) weigh(ctx context.Context, r ops.Request, d *data, progress 
 	if was, ok := earlier(u); ok {
 		warnings = append(warnings, fmt.Sprintf("%s is in quarantine since %s, by request %s; the time of grace counts from then.", u.Name, moment(was.At), u.Tags[tagRequest]))
 	}
-	if o.settings.Users == byTerraform && d.Source == (source{}) {
-		warnings = append(warnings, fmt.Sprintf("%s is in IAM but not in %s: it isn't Terraform's, so no pull request can remove it. It will only be quarantined.", u.Name, o.settings.Repository))
-	}
 	if d.Source != (source{}) && u.full() && !u.denied() {
 		warnings = append(warnings, fmt.Sprintf("Terraform takes a permissions boundary off again that its files don't name. If that happens before the pull request is merged, %s has access again, and the run stops and says so.", u.Name))
 	}
 	return facts, warnings
+}
+
+// files are those that a plan names; plans made before they were kept named two.
+func (d data) files() []string {
+	if len(d.Files) == 0 && d.Source != (source{}) {
+		return []string{d.Source.UsersFile, d.Source.MembersFile}
+	}
+	return d.Files
+}
+
+// together are the files that a plan names: those that were shown, and those that the
+// pull request would change now.
+func together(shown, now []string) []string {
+	all := slices.Clone(shown)
+	for _, file := range now {
+		if !slices.Contains(all, file) {
+			all = append(all, file)
+		}
+	}
+	return all
 }
 
 func (o *operation) summary(name string, user *User, defined bool) string {
@@ -199,7 +230,7 @@ func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
 	case terraform:
 		steps = append(steps,
 			ops.Step{Do: "propose", Title: "Open a pull request", Effects: []string{
-				fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s and %s", d.Source.Repository, d.Source.Branch, name, d.Source.UsersFile, d.Source.MembersFile),
+				fmt.Sprintf("Open a pull request to %s (%s) that removes %s from %s", d.Source.Repository, d.Source.Branch, name, and(d.Files)),
 			}},
 			ops.Step{Do: "merge", Title: "Wait until people have merged it"})
 		if u != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 	"github.com/aws-root-account/rootbot/ops/step"
 )
 
@@ -39,6 +40,7 @@ type operation struct {
 	settings Settings
 	aws      *awsaccess.Broker
 	github   *github.Client
+	files    githubaccess.Files          // of the users' repository
 	trail    map[string]*awsaccess.Limit // by Region
 }
 
@@ -56,7 +58,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 			"Takes an IAM user's access away at once, and removes the user after a time of grace in which everything can be put back.",
 		Usage: []ops.Usage{{Form: "/aws-remove-user [e-mail address…]", For: "ask for the removal of one or more users, in a form"}},
 		Form: []ops.Field{
-			{Name: "emails", Label: "E-mail addresses", Hint: "One or more, in full, as the users are named.", List: true, Check: s.checkAddress},
+			{Name: "emails", Label: "E-mail addresses", Hint: "One or more, in full, as the users are named.", List: true, Read: readAddresses, Check: s.checkAddress},
 			{Name: "reason", Label: "Reason", Long: true},
 			{Name: "ticket", Label: "Ticket", Hint: "A link or a number.", Optional: true},
 			{Name: "confirmed", Label: "Other teams", Agree: []string{"I have checked that they don't need AWS in another team"}},
@@ -64,17 +66,17 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 		Approval: ops.Rule{Count: 1},
 		Access:   ops.Access{Look: lookPolicy, Act: actPolicy},
 		Split:    "emails",
-		Lock:     func(r ops.Request) string { return s.Name() + " " + userOf(r) },
+		Lock:     func(r ops.Request) string { return s.Name() + " " + strings.ToLower(userOf(r)) },
 		Plan:     o.plan,
 		Do: map[string]func(context.Context, ops.Run) error{
-			"quarantine": step.Retry(o.quarantine),
-			"grace":      step.Retry(o.grace),
-			"propose":    step.Retry(o.propose),
-			"merge":      step.Retry(o.merge),
-			"empty":      step.Retry(o.empty),
-			"delete":     step.Retry(o.delete),
-			"check":      step.Retry(o.check),
-			"restore":    step.Retry(o.restore),
+			"quarantine": step.Retry(spelling(o.quarantine)),
+			"grace":      step.Retry(spelling(o.grace)),
+			"propose":    step.Retry(spelling(o.propose)),
+			"merge":      step.Retry(spelling(o.merge)),
+			"empty":      step.Retry(spelling(o.empty)),
+			"delete":     step.Retry(spelling(o.delete)),
+			"check":      step.Retry(spelling(o.check)),
+			"restore":    step.Retry(spelling(o.restore)),
 		},
 		Undo:         "restore",
 		UndoLabel:    "Restore",
@@ -85,7 +87,8 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, _ 
 	}
 }
 
-// userOf is the one user that a request is about.
+// userOf is the one user that a request is about, as the request was typed; in the
+// middle of a plan and in a step, as the service has the name.
 func userOf(r ops.Request) string {
 	if len(r.Inputs["emails"]) == 0 {
 		return ""

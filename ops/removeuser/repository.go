@@ -13,10 +13,11 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
+	"github.com/aws-root-account/rootbot/ops/terraform"
 )
 
-// readAt reads the two files at the head of the branch, takes the user out of them
-// in memory, and says which commit that is about.
+// readAt reads the files at the head of the branch, takes the user out of them in
+// memory, and says which commit that is about.
 func (o *operation) readAt(ctx context.Context, from source, user string) (edit, string, error) {
 	owner, name := from.owner()
 	head, _, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+from.Branch)
@@ -24,15 +25,39 @@ func (o *operation) readAt(ctx context.Context, from source, user string) (edit,
 		return edit{}, "", o.unread(from, "branch "+from.Branch, err)
 	}
 	sha := head.GetObject().GetSHA()
-	texts, err := o.textsAt(ctx, from, sha)
-	if err != nil {
-		return edit{}, "", err
+	e, err := o.editAt(ctx, from, sha, user)
+	return e, sha, err
+}
+
+// editAt reads the files at a commit, and takes the user out of them in memory.
+func (o *operation) editAt(ctx context.Context, from source, sha, user string) (edit, error) {
+	var files []terraform.File
+	for _, file := range []string{from.UsersFile, from.MembersFile} {
+		text, err := o.textAt(ctx, from, sha, file)
+		if err != nil {
+			return edit{}, err
+		}
+		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e, err := removeFrom(texts[0], texts[1], user)
+	e := edit{modes: map[string]string{}}
+	others, err := o.besides(ctx, from, sha, e.modes)
 	if err != nil {
-		return e, sha, &ops.Error{Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The files of %s don't have the shape that is known: %v.", from.Repository, err)}
+		err = o.unread(from, "list of files", err)
+		if ops.IsPassing(err) {
+			return edit{}, err
+		}
+		e.unseen = ops.Words(err, "") // it is no reason to leave the user's access as it is
 	}
-	return e, sha, nil
+	files = append(files, others...)
+	e.looked = len(files)
+	e.Removal, err = terraform.RemoveUser(files, user, from.UsersFile, from.MembersFile)
+	if err != nil {
+		return e, &ops.Error{
+			Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The bot can't edit the files of %s. %s.", from.Repository, err),
+			Next: "Mend that file, then ask again.",
+		}
+	}
+	return e, nil
 }
 
 // unread says why something of the repository can't be read.
@@ -47,22 +72,18 @@ func (o *operation) unread(from source, doing string, err error) error {
 	return o.explain(from, fmt.Errorf("read %s of %s: %w", doing, from.Repository, err))
 }
 
-// textsAt reads the two files at a commit: of the users, and of the members.
-func (o *operation) textsAt(ctx context.Context, from source, sha string) ([]string, error) {
+// textAt reads a file at a commit.
+func (o *operation) textAt(ctx context.Context, from source, sha, file string) (string, error) {
 	owner, name := from.owner()
-	var texts []string
-	for _, file := range []string{from.UsersFile, from.MembersFile} {
-		content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
-		if err != nil {
-			return nil, o.unread(from, "file "+file, err)
-		}
-		text, err := o.textOf(ctx, owner, name, content)
-		if err != nil {
-			return nil, o.unread(from, "file "+file, err)
-		}
-		texts = append(texts, text)
+	content, _, _, err := o.github.Repositories.GetContents(ctx, owner, name, file, &github.RepositoryContentGetOptions{Ref: sha})
+	if err != nil {
+		return "", o.unread(from, "file "+file, err)
 	}
-	return texts, nil
+	text, err := o.textOf(ctx, owner, name, content)
+	if err != nil {
+		return "", o.unread(from, "file "+file, err)
+	}
+	return text, nil
 }
 
 // textOf is a file's text. Files above 1 MB come without it and are read as blobs.
@@ -230,6 +251,9 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	if !e.found() {
 		return &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("%s isn't defined in %s any more, so there is nothing to propose.", userOf(r), to.Repository), Next: "Run it again to look anew."}
 	}
+	if err := e.mayBeMade(to, userOf(r)); err != nil {
+		return err
+	}
 	explain := func(err error) error {
 		return o.explain(to, fmt.Errorf("make a commit in %s: %w", to.Repository, err))
 	}
@@ -238,13 +262,11 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 		return explain(err)
 	}
 	var entries []*github.TreeEntry
-	add := func(changed bool, file, text string) {
-		if changed {
-			entries = append(entries, &github.TreeEntry{Path: github.String(file), Mode: github.String("100644"), Type: github.String("blob"), Content: github.String(text)})
-		}
+	for _, file := range e.files(to) {
+		entries = append(entries, &github.TreeEntry{
+			Path: github.String(file), Mode: github.String(cmp.Or(e.modes[file], "100644")), Type: github.String("blob"), Content: github.String(e.Changed[file]),
+		})
 	}
-	add(e.inUsers, to.UsersFile, e.users)
-	add(e.inMembers, to.MembersFile, e.members)
 	if err := run.MayAct(ctx); err != nil {
 		return err
 	}
@@ -308,7 +330,7 @@ func (o *operation) message(run ops.Run) string {
 func (o *operation) body(run ops.Run) string {
 	r := run.Request()
 	var b strings.Builder
-	fmt.Fprintf(&b, "Removes the IAM user `%s`, and nothing else.\n\n", userOf(r))
+	fmt.Fprintf(&b, "Removes the IAM user `%s` and what is the user's alone, and nothing else.\n\n", userOf(r))
 	fmt.Fprintf(&b, "- Request: %s\n- Asked for by: %s\n- Approved by: %s\n", r.ID, mention(r.By), mention(run.Approvers()...))
 	for _, field := range []string{"reason", "ticket"} {
 		for _, text := range r.Inputs[field] {

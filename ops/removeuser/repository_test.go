@@ -119,12 +119,12 @@ func TestRepositoryCannotBeRead(t *testing.T) {
 			w.github.AddFineGrainedToken(w.token, "rootbot-users", map[string]string{"contents": "write"}, "alphagov/another")
 		}, []string{"GitHub shows the bot no branch master in " + repo}},
 		{"the token may not read contents", func(w *world) { w.mayGitHub(map[string]string{"pull_requests": "write"}) }, []string{"contents", repo}},
-		{"the files have another shape", func(w *world) {
-			w.github.Commit(repo, "master", map[string]string{usersFile: `{"resource": {"aws_iam_user": {}}}`}, "Another shape")
-		}, []string{"The files of " + repo + " don't have the shape that is known: the file of users: no list at resource."}},
-		{"the user shares a block", func(w *world) {
-			w.github.Commit(repo, "master", map[string]string{usersFile: `{"resource": [{"aws_iam_user": {"a": {"name": "` + leaver + `"}, "b": {}}}]}`}, "Shared")
-		}, []string{leaver + " shares a block with others"}},
+		{"a file isn't JSON", func(w *world) {
+			w.github.Commit(repo, "master", map[string]string{usersFile: "{\n  \"resource\": [,]\n}"}, "Broken")
+		}, []string{"The bot can't edit the files of " + repo + ". " + usersFile + ":2: it isn't valid JSON from there on.", "Mend that file"}},
+		{"the user is defined twice", func(w *world) {
+			w.github.Commit(repo, "master", map[string]string{usersFile: strings.Replace(usersText, namesake, leaver, 1)}, "Twice")
+		}, []string{usersFile + ":21: " + leaver + " is defined twice: also at " + usersFile + ":14."}},
 		{"GitHub is in trouble", func(w *world) { w.github.Fail("/repos", githubtest.Fault{Status: 500}) }, []string{"GitHub answered 500 to GET /repos/" + repo + "/git/ref/heads/master.", "githubstatus.com"}},
 		{"GitHub is away", func(w *world) { w.github.Close() }, []string{"GitHub could not be reached."}},
 	} {

@@ -34,6 +34,10 @@ type restoring struct {
 
 // undoPlan tells what Restore would do now.
 func (o *operation) undoPlan(ctx context.Context, run ops.Run) ([]string, error) {
+	run, err := spellRun(run)
+	if err != nil {
+		return nil, err
+	}
 	left, err := o.toRestore(ctx, run)
 	if err != nil {
 		return nil, err

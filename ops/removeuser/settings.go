@@ -121,38 +121,16 @@ func (s *Settings) Check() []ops.Fault {
 	return faults
 }
 
-// userName is what IAM allows in the name of a user.
-// https://docs.aws.amazon.com/IAM/latest/APIReference/API_User.html
-var userName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]+$`)
-
-// checkAddress finds what keeps an address from being the name of one of our
-// users. The whole address counts, never its local part alone.
-func (s *Settings) checkAddress(address string) error {
-	local, domain, _ := strings.Cut(address, "@")
-	switch {
-	case len(address) > 64:
-		return invalid("%.80s… is longer than IAM's 64 characters.", address)
-	case address != strings.ToLower(address):
-		return invalid("%s must be in lower case.", address)
-	case local == "" || strings.Count(address, "@") != 1:
-		return invalid("%s is not an e-mail address.", address)
-	case !userName.MatchString(address):
-		return invalid("%s has a character that the name of an IAM user can't have.", address)
-	case !slices.Contains(s.Domains, domain):
-		return invalid("%s: only addresses at %s can be removed.", address, strings.Join(s.Domains, ", "))
-	}
-	return nil
-}
-
 // invalid is an error in words for whoever filled in a form.
 func invalid(format string, args ...any) error {
 	return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
 }
 
-// protectedBy is the pattern that protects a user; empty: none does.
+// protectedBy is the pattern that protects a user, compared as IAM compares names:
+// without case. Empty: none does.
 func (s *Settings) protectedBy(name string) string {
 	for _, pattern := range s.Protected {
-		if matched, _ := path.Match(pattern, name); matched {
+		if matched, _ := path.Match(strings.ToLower(pattern), strings.ToLower(name)); matched {
 			return pattern
 		}
 	}

@@ -89,7 +89,9 @@ func isGone(err error) bool   { return code(err) == "NoSuchEntity" }
 func isFull(err error) bool   { return code(err) == "LimitExceeded" }
 func isDenied(err error) bool { return code(err) == "AccessDenied" }
 
-// getUser reads a user without what hangs on it; nil if there is none.
+// getUser reads a user without what hangs on it; nil if there is none. IAM finds
+// names without regard to case: the user may have the name in another spelling.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func getUser(ctx context.Context, client *iam.Client, name string) (*User, error) {
 	found, err := client.GetUser(ctx, &iam.GetUserInput{UserName: aws.String(name)})
 	if isGone(err) {
@@ -98,12 +100,8 @@ func getUser(ctx context.Context, client *iam.Client, name string) (*User, error
 	if err != nil {
 		return nil, fmt.Errorf("get IAM user %s: %w", name, err)
 	}
-	// IAM finds names without regard to case; only the very same name is meant.
-	if aws.ToString(found.User.UserName) != name {
-		return nil, nil
-	}
 	u := &User{
-		Name: name, ID: aws.ToString(found.User.UserId), ARN: aws.ToString(found.User.Arn),
+		Name: aws.ToString(found.User.UserName), ID: aws.ToString(found.User.UserId), ARN: aws.ToString(found.User.Arn),
 		Created: aws.ToTime(found.User.CreateDate).UTC(), Tags: map[string]string{},
 	}
 	if found.User.PasswordLastUsed != nil {

@@ -2,6 +2,7 @@ package removeuser
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,4 +60,13 @@ func ago(d time.Duration) string {
 		return count(int(d/time.Hour), "hour") + " ago"
 	}
 	return count(int(d/(24*time.Hour)), "day") + " ago"
+}
+
+// and lists things as people say them: "a, b and c".
+func and(things []string) string {
+	if len(things) < 2 {
+		return strings.Join(things, "")
+	}
+	last := len(things) - 1
+	return strings.Join(things[:last], ", ") + " and " + things[last]
 }

@@ -1,0 +1,361 @@
+package terraform
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Mention is a place that names the user to be removed.
+type Mention struct {
+	Place
+	What string // aws_iam_user.jo_doe, or the name itself
+}
+
+func (m Mention) String() string { return fmt.Sprintf("%s (%s)", m.Place, m.What) }
+
+// Removal is the outcome of taking an IAM user out of Terraform's files.
+type Removal struct {
+	Label    string            // of the resource that defines the user; empty: no file does, and nothing is removed
+	Defined  Place             // where that was
+	Changed  map[string]string // the new texts of the files that change, by path
+	Left     []Mention         // what names the user still and can't be taken out by itself; where no file defines the user: all that names them
+	Comments []Mention         // comments that name the user, which stay
+	Unread   []Unread          // files that couldn't be looked through
+}
+
+const userType = "aws_iam_user"
+
+// belongings are resources that belong to one user alone and go with it, with the
+// attribute that names the user.
+// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_user
+var belongings = map[string]string{
+	"aws_iam_access_key": "user", "aws_iam_service_specific_credential": "user_name", "aws_iam_signing_certificate": "user_name",
+	"aws_iam_user_group_membership": "user", "aws_iam_user_login_profile": "user", "aws_iam_user_policies_exclusive": "user_name",
+	"aws_iam_user_policy": "user", "aws_iam_user_policy_attachment": "user", "aws_iam_user_policy_attachments_exclusive": "user_name",
+	"aws_iam_user_ssh_key": "username",
+}
+
+// RemoveUser takes the IAM user of a name out of JSON files, and with it all that is
+// the user's alone and each list's element that is the user. IAM's names are compared
+// without case. Everything else stays as it is, byte by byte. In files of HCL's own
+// syntax, and of variables' values, it only looks. A file among those that must is
+// one whose JSON must be valid: *BrokenError otherwise.
+func RemoveUser(files []File, name string, must ...string) (Removal, error) {
+	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}}
+	for _, f := range files {
+		switch {
+		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
+			err := r.read(f.Path, string(f.Text))
+			broken, ok := errors.AsType[*BrokenError](err)
+			if ok && slices.Contains(must, f.Path) {
+				return Removal{}, err
+			}
+			if ok {
+				r.Unread = append(r.Unread, Unread{broken.Place, errNotJSON.Error()})
+			}
+			r.was[f.Path] = string(f.Text)
+		default:
+			r.other = append(r.other, f)
+		}
+	}
+	if err := r.define(); err != nil {
+		return Removal{}, err
+	}
+	if r.Label != "" {
+		for range mostCuts {
+			if !r.cutOne() {
+				break
+			}
+		}
+	}
+	r.look()
+	if r.Label == "" {
+		r.lookForExpressions(files)
+	}
+	for file, text := range r.texts {
+		if text != r.was[file] {
+			r.Changed[file] = text
+		}
+	}
+	return r.Removal, nil
+}
+
+// mostCuts is more than anybody names one user.
+const mostCuts = 1000
+
+// BrokenError is a file that isn't valid JSON, or that says one thing twice.
+type BrokenError struct {
+	Place
+	Why string
+}
+
+func (e *BrokenError) Error() string { return fmt.Sprintf("%s: %s", e.Place, e.Why) }
+
+// removal is a Removal in the making.
+type removal struct {
+	Removal
+	name  string
+	texts map[string]string // of the JSON files, as they have become
+	roots map[string]*node
+	was   map[string]string
+	cuts  map[string][]extent // in the order in which they were made
+	other []File
+	gone  []string // addresses of the resources that were removed: aws_iam_user.jo_doe
+}
+
+func lineOf(text string, offset int) int { return strings.Count(text[:offset], "\n") + 1 }
+
+func (r *removal) read(file, text string) error {
+	if !utf8.ValidString(text) {
+		return &BrokenError{Place{file, 1}, "it isn't in UTF-8"}
+	}
+	root, err := parseJSON(text)
+	if broken, ok := errors.AsType[brokenAt](err); ok {
+		return &BrokenError{Place{file, lineOf(text, broken.offset)}, "it isn't valid JSON from there on"}
+	}
+	r.texts[file], r.roots[file] = text, root
+	return nil
+}
+
+// sorted are the JSON files in the order of their paths.
+func (r *removal) sorted() []string {
+	var files []string
+	for file := range r.roots {
+		files = append(files, file)
+	}
+	slices.Sort(files)
+	return files
+}
+
+// define finds the resource that is the user.
+func (r *removal) define() error {
+	r.Changed = map[string]string{}
+	for _, file := range r.sorted() {
+		var twice error
+		r.roots[file].each(func(n *node) {
+			path := n.path()
+			if n.kind != '"' || len(path) != 4 || path[0] != "resource" || path[1] != userType || path[3] != "name" || path[2] == comment || !strings.EqualFold(n.text, r.name) {
+				return
+			}
+			at := Place{file, lineOf(r.texts[file], n.start)}
+			if r.Label != "" {
+				twice = &BrokenError{at, fmt.Sprintf("%s is defined twice: also at %s", r.name, r.Defined)}
+				return
+			}
+			r.Label, r.Defined = path[2], at
+			r.gone = []string{userType + "." + r.Label}
+		})
+		if twice != nil {
+			return twice
+		}
+	}
+	return nil
+}
+
+// cutOne cuts one thing out of one file, and tells whether there was any.
+func (r *removal) cutOne() bool {
+	for _, file := range r.sorted() {
+		var out *node
+		r.roots[file].each(func(n *node) {
+			if out == nil {
+				out = r.removable(n)
+			}
+		})
+		if out == nil {
+			continue
+		}
+		c := out.extent(r.texts[file])
+		r.cuts[file] = append(r.cuts[file], c)
+		return r.read(file, r.texts[file][:c.start]+r.texts[file][c.end:]) == nil
+	}
+	return false
+}
+
+// removable returns the node to cut because of a node; nil: none.
+func (r *removal) removable(n *node) *node {
+	path := n.path()
+	switch {
+	case len(path) == 0 || n.inComment():
+		return nil
+	case len(path) == 3 && path[0] == "resource" && path[1] == userType && path[2] == r.Label && n.parent.kind == '{':
+		return n.whole()
+	case n.kind != '"' || !r.is(n.text):
+		return nil
+	}
+	switch last := path[len(path)-1]; {
+	case n.parent.kind == '[':
+		return r.element(n, path, last)
+	case len(path) == 4 && path[0] == "resource" && belongings[path[1]] == last:
+		r.gone = append(r.gone, path[1]+"."+path[2])
+		return n.up(3).whole()
+	case len(path) == 2 && (path[0] == "import" && last == "to" || path[0] == "moved" && (last == "to" || last == "from")):
+		return n.parent.block()
+	}
+	return nil
+}
+
+// block is a block of the root as it is cut: an element of a list, or the only one.
+func (n *node) block() *node {
+	if n.parent.kind == '[' && len(n.parent.children) == 1 {
+		return n.parent
+	}
+	return n
+}
+
+// element is an element of a list if the list may go without it: of members, of what
+// something depends on, and of locals.
+func (r *removal) element(n *node, path []string, last string) *node {
+	switch {
+	case last == "depends_on", path[0] == "locals":
+	case path[0] != "resource" || len(path) != 4 || last != "users":
+		return nil
+	case path[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
+		return nil // it must have one at least
+	case !strings.HasPrefix(path[1], "aws_iam_"):
+		return nil
+	}
+	return n
+}
+
+// is tells whether a text is the user and nothing else: the name, a reference to what
+// is removed, or to what names the user of it.
+func (r *removal) is(text string) bool {
+	text = strings.TrimSpace(text)
+	if strings.EqualFold(text, r.name) {
+		return true
+	}
+	expression := text
+	if strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}") {
+		expression = text[2 : len(text)-1]
+	}
+	to, problems := hclsyntax.ParseTraversalAbs([]byte(strings.TrimSpace(expression)), "", hcl.InitialPos)
+	if problems.HasErrors() || len(to) < 2 {
+		return false
+	}
+	words := strings.Split(traversal(to), ".")
+	address, rest := strings.Join(words[:min(len(words), 2)], "."), words[min(len(words), 2):]
+	if !slices.Contains(r.gone, address) || len(words) < len(to) {
+		return false
+	}
+	return len(rest) == 0 || len(rest) == 1 && slices.Contains([]string{"name", "id", "arn", "unique_id"}, rest[0])
+}
+
+// look finds what names the user still.
+func (r *removal) look() {
+	for _, file := range r.sorted() {
+		r.roots[file].each(func(n *node) {
+			for _, text := range []string{n.key, n.text} {
+				what := r.named(text)
+				if what == "" {
+					continue
+				}
+				mention := Mention{Place{file, r.lineBefore(file, n.from)}, what}
+				if n.inComment() {
+					r.Comments = append(r.Comments, mention)
+				} else {
+					r.Left = append(r.Left, mention)
+				}
+				break
+			}
+		})
+	}
+	for _, f := range r.other {
+		if IsConfig(f.Path) || IsValues(f.Path) {
+			r.lookThrough(f)
+		}
+	}
+}
+
+// lineBefore is the line, in a file as it was before anything was cut, of what stands
+// at an offset now.
+func (r *removal) lineBefore(file string, offset int) int {
+	for _, c := range slices.Backward(r.cuts[file]) {
+		if offset >= c.start {
+			offset += c.end - c.start
+		}
+	}
+	return lineOf(r.was[file], offset)
+}
+
+// lookForExpressions finds users whose name is put together: the user, and those who
+// may be.
+func (r *removal) lookForExpressions(files []File) {
+	for _, user := range Read(files).Resources(userType, "name") {
+		name := user.Texts["name"]
+		switch {
+		case slices.ContainsFunc(r.Left, func(m Mention) bool { return m.Place == name.Place }):
+		case strings.EqualFold(name.Value, r.name):
+			r.Left = append(r.Left, Mention{name.Place, user.Address})
+		case !name.Known:
+			r.Unread = append(r.Unread, Unread{user.Place, "an aws_iam_user whose name is an expression"})
+		}
+	}
+}
+
+// lookThrough finds what names the user in a file that isn't edited. Comments of HCL
+// don't count.
+func (r *removal) lookThrough(f File) {
+	tokens, _ := hclsyntax.LexConfig(f.Text, f.Path, hcl.InitialPos) // what isn't HCL has other tokens
+	for i, token := range tokens {
+		text := string(token.Bytes)
+		switch token.Type {
+		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
+		case hclsyntax.TokenIdent:
+			for next := i + 1; next < len(tokens) && next < i+3; next++ {
+				text += string(tokens[next].Bytes)
+			}
+			if i > 0 && tokens[i-1].Type == hclsyntax.TokenDot {
+				continue
+			}
+		default:
+			continue
+		}
+		if what := r.named(text); what != "" {
+			r.Left = append(r.Left, Mention{Place{f.Path, token.Range.Start.Line}, what})
+		}
+	}
+}
+
+// named returns the user's name, or the address of a removed resource, if a text has
+// it anywhere; else it is empty.
+func (r *removal) named(text string) string {
+	for _, address := range r.gone {
+		kind, label, _ := strings.Cut(address, ".")
+		if !strings.Contains(text, label) {
+			continue
+		}
+		reference := regexp.MustCompile(`(^|[^\w.-])` + kind + `\s*\.\s*` + regexp.QuoteMeta(label) + `($|[^\w-])`)
+		if reference.MatchString(text) {
+			return address
+		}
+	}
+	lower, name := strings.ToLower(text), strings.ToLower(r.name)
+	for from := 0; ; {
+		i := strings.Index(lower[from:], name)
+		if i < 0 {
+			return ""
+		}
+		i += from
+		if !touches(lower[:i], true) && !touches(lower[i+len(name):], false) {
+			return r.name
+		}
+		from = i + 1
+	}
+}
+
+// touches tells whether a text goes on into a name that it stands before or behind:
+// then the name is another, longer one.
+func touches(text string, before bool) bool {
+	if before {
+		return text != "" && strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_+.-", rune(text[len(text)-1]))
+	}
+	text = strings.TrimLeft(text, ".") // a longer domain, or the end of a sentence
+	return text != "" && strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_-", rune(text[0]))
+}
