@@ -39,7 +39,7 @@ func New(address string, transport http.RoundTripper) (*github.Client, error) {
 // GitHub keeps older ones: those that end with a hyphen, or have two in a row. GitHub says
 // whether there is such a user.
 // https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference/username-considerations-for-external-authentication
-var login = regexp.MustCompile(`^-*[A-Za-z0-9][A-Za-z0-9_-]*$`)
+var login = regexp.MustCompile(`^-?[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // IsLogin tells whether a text can be somebody's login on GitHub, and so may be a part of
 // an address of the API.

@@ -292,6 +292,7 @@ func TestLogin(t *testing.T) {
 		{strings.Repeat("a", 39), true},
 		{strings.Repeat("a", 40), false},
 		{"--", false},
+		{"--force", false},
 		{"_moj", false},
 		{"../teams", false},
 		{"a b", false},

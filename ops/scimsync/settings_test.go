@@ -124,6 +124,7 @@ func TestCard(t *testing.T) {
 		{"old logins, with hyphens where new ones have none", []string{"oldname-", "-oldname-", "old--name"}, true},
 		{"a managed user whose name ends with a hyphen", []string{"octo-_moj"}, true},
 		{"hyphens alone", []string{"--"}, false},
+		{"a flag", []string{"--force"}, false},
 		{"an underscore first", []string{"_moj"}, false},
 		{"an address", []string{"octocat@example.org"}, false},
 		{"a path", []string{"../teams"}, false},
