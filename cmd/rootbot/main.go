@@ -83,7 +83,7 @@ func (c *call) operation() error {
 
 func (c *call) audit() error {
 	if len(c.words) == 0 {
-		return usageError{"audit needs to be told what: verify, show, export or restored"}
+		return usageError{"audit needs to be told what: verify, show or export, or restored"}
 	}
 	what, words := c.words[0], c.words[1:]
 	env := service.ReadEnvironment(c.get)
@@ -93,7 +93,7 @@ func (c *call) audit() error {
 	case what == "show":
 		return usageError{"audit show needs the ID of one request, as the bot's cards show it"}
 	case what != "verify" && what != "export" && what != "restored":
-		return usageError{fmt.Sprintf("there is no audit %s: there are verify, show, export and restored", what)}
+		return usageError{fmt.Sprintf("there is no audit %s: there are verify, show and export, and restored", what)}
 	case len(words) > 0:
 		return usageError{fmt.Sprintf("audit %s takes no %q", what, words[0])}
 	case what == "restored" && strings.TrimSpace(c.reason) == "":

@@ -68,11 +68,10 @@ func (v Verification) Run(ctx context.Context, out io.Writer) error {
 	if err := errors.Join(unapproved, found.fault()); err != nil {
 		return err
 	}
-	t := terminal{out}
 	if head.Seq == 0 {
-		t.line("No event was recorded yet.")
-		return nil
+		return errors.New("no event is recorded in this database, so there is nothing to verify: look whether DATABASE_URL names the right one, and whether a copy is whole")
 	}
+	t := terminal{out}
 	t.line("%s as written. The head is %s", counted(head.Seq, "event stands", "events stand"), head)
 	for _, b := range breaks {
 		t.line("An announced break: %s.", b)
@@ -247,7 +246,7 @@ func (v Verification) Restored(ctx context.Context, reason string, out io.Writer
 		return errors.New("all anchors agree with the record, so there is no restore to announce")
 	}
 	b := audit.Break{At: time.Now().UTC(), By: operator(), Reason: ops.Redact(reason), Void: void}
-	text := fmt.Sprintf("The record of what was done was restored from a backup, says %s: %s. %s of what was lost; whoever knows of no restore must ask now.",
+	text := fmt.Sprintf("The record of what was done was restored from a backup, says %s: %s. %s of what was lost. Members who know of no restore: ask now.",
 		strings.TrimPrefix(b.By, "terminal:"), strings.TrimSuffix(b.Reason, "."), counted(int64(len(void)), "anchor is", "anchors are"))
 	if err := db.Tell(ctx, store.Change{Events: []store.Event{b.Event()}, Messages: []store.Message{{Kind: store.Announce, Body: store.Body{Text: text}}}}); err != nil {
 		return err

@@ -131,7 +131,7 @@ func (s *Service) missingScopes(ctx context.Context) error {
 	api := slack.New(s.env.SlackBotToken, slack.OptionAPIURL(s.env.SlackAPIURL), slack.OptionHTTPClient(&http.Client{Timeout: lookWithin}))
 	who, err := api.AuthTestContext(ctx)
 	if err != nil || who.Header.Get("X-OAuth-Scopes") == "" {
-		return nil // whoever connects says more about it
+		return nil // chat.Open says more about it
 	}
 	has := strings.FieldsFunc(who.Header.Get("X-OAuth-Scopes"), func(r rune) bool { return r == ',' || r == ' ' })
 	var missing []string
