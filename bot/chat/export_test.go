@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // Through has a transport carry all that is said to Slack.
@@ -20,6 +22,14 @@ func (c *Chat) Command(ctx context.Context, typed slack.SlashCommand) any {
 func (c *Chat) Interaction(ctx context.Context, did slack.InteractionCallback) any {
 	return c.interaction(ctx, did)
 }
+
+// Take decodes what came over a socket, does it, and returns the ack's payload.
+func (c *Chat) Take(ctx context.Context, kind string, payload []byte) (any, bool) {
+	return c.answer(ctx, envelope{id: "1", kind: kind, payload: payload, came: time.Now()})
+}
+
+// Presser is whom the bot takes to have pressed a button or sent a form.
+func (c *Chat) Presser(did slack.InteractionCallback) store.Asker { return c.presser(did, "") }
 
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }

@@ -75,6 +75,7 @@ type office struct {
 func build(t testing.TB, options slacktest.Options) *office {
 	t.Helper()
 	options.TriggerLife = 20 * time.Second // so that forms open on a busy machine, too
+	options.Grid = options.Grid || slacktest.GridFor(t.Name())
 	crowdtest.Enter(t)
 	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
