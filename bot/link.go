@@ -71,6 +71,9 @@ func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) er
 		}
 		return errors.Join(refused, d.claimed(ctx, a, claimed.Link.User, account, refused.What))
 	}
+	if err == nil {
+		d.lately.forget(nameOf(a))
+	}
 	return err
 }
 

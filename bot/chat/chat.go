@@ -57,6 +57,7 @@ type Chat struct {
 	unreachable unreachable
 	replies     replies
 	linking     linking
+	storms      storms
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
 
@@ -72,6 +73,7 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 		desk: desk, store: desk.Store, log: log, settings: settings,
 		sockets:     newSockets(),
 		intake:      newIntake(),
+		storms:      newStorms(),
 		answering:   make(chan struct{}, answers),
 		paces:       paces{byChannel: map[string]*pace{}},
 		replies:     replies{byRequest: map[string]reply{}},

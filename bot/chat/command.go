@@ -141,6 +141,9 @@ func separates(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) }
 func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error) {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
+	if no := c.turnsAway(stored, a.Operation, "to ask for "+a.Operation, a.Asker); no != nil {
+		return store.Request{}, no
+	}
 	r, err := c.desk.Ask(stored, a)
 	if err != nil && !errors.Is(err, store.ErrTaken) {
 		c.log.Error("store a request", "operation", a.Operation, "error", err)

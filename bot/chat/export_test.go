@@ -37,6 +37,13 @@ func (c *Chat) Settle() { c.delivering.Wait() }
 // Holds keeps to what Slack asks to wait for, in what goes through next.
 func Holds(next http.RoundTripper) http.RoundTripper { return &holds{next: next} }
 
+// Calm has the bot take as much of one person as comes.
+func (c *Chat) Calm() {
+	c.storms.mu.Lock()
+	defer c.storms.mu.Unlock()
+	c.storms.calm = true
+}
+
 // Patient gives forms more time than Slack leaves for them.
 func (c *Chat) Patient(may, open time.Duration) {
 	c.mayWithin.Store(int64(may))

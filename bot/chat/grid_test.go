@@ -57,7 +57,7 @@ func newGrid(t *testing.T, auth string) *bench {
 func (b *bench) does(t *testing.T, payload, person string) error {
 	t.Helper()
 	b.wire.reset()
-	b.now, b.turns = b.now.Add(time.Second), b.turns+1
+	b.now, b.turns = b.now.Add(time.Minute), b.turns+1 // a refusal is remembered for half of that
 	b.said["users.info"] = person
 	payload = strings.ReplaceAll(payload, "111.222.xxx", b.trigger())
 	waiting := shelf()[0]
