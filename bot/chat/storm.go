@@ -44,9 +44,9 @@ func (l limit) limiter() *rate.Limiter { return rate.NewLimiter(rate.Every(l.eve
 type storms struct {
 	mu      sync.Mutex
 	calm    bool                     // nothing is limited: for tests that do what no person does
-	people  map[string]*rate.Limiter // by what they do and their ID
+	people  map[string]*rate.Limiter // by what they do, and personKey
 	unknown *rate.Limiter
-	passed  map[string]*passed // by the person's ID
+	passed  map[string]*passed // by personKey
 	over    chan struct{}
 }
 
