@@ -216,8 +216,9 @@ func (c *Chat) excuse(e envelope) {
 	}
 }
 
-// sorry is the ack's payload for a click or a form that the bot doesn't look at.
-// What said so is told to who clicked, if it is to be told.
+// sorry is the ack's payload for a click or a form that the bot doesn't look at: it
+// says why. The ack of a click shows nothing, so its sender reads it in private, if
+// tell says so.
 func (c *Chat) sorry(did slack.InteractionCallback, said string, tell bool) any {
 	switch did.Type {
 	case slack.InteractionTypeViewSubmission:

@@ -30,7 +30,7 @@ func (o *office) storm(times int, people ...slacktest.User) (answers map[string]
 	return answers
 }
 
-// refusals are what the record has of what somebody tried that came to nothing.
+// refusals are the record's events of that kind, by one person or by all.
 func (o *office) refusals(by string) []store.Event {
 	o.t.Helper()
 	events, err := o.desk.Store.Events(o.t.Context(), "")
@@ -143,7 +143,7 @@ func TestAStormOfClicksIsAnsweredOnce(t *testing.T) {
 	if now, err := o.desk.Store.Request(t.Context(), r); err != nil || now.State != store.Waiting {
 		t.Errorf("the request is %s, %v", now.State, err)
 	}
-	// Who decides isn't held up.
+	// A member who decides isn't held up.
 	o.sends("interactive", o.pressed(o.grace, m, "approve", "grace's own"))
 	o.wait("approved", func() bool {
 		now, err := o.desk.Store.Request(t.Context(), r)
