@@ -63,7 +63,10 @@ func (d *Desk) entered(was store.State, now store.Request) {
 
 // admit finds out who asks and whether they may.
 func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) error {
-	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
+	login, err := "", d.noMember(r.Operation, r.Asker)
+	if err == nil {
+		login, err = d.MayAsk(ctx, r.Operation, r.Asker)
+	}
 	var account int64
 	if err == nil {
 		account, err = d.account(ctx, r.Asker, login)

@@ -133,6 +133,9 @@ func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (l
 		_, err := d.Team.Person(ctx, c.Asker.Workspace, c.Asker.User)
 		return r.By, r.Account, err
 	}
+	if err = d.noMember("", c.Asker); err != nil {
+		return "", 0, err
+	}
 	if login, err = d.Member(ctx, c.Asker); err == nil {
 		account, err = d.account(ctx, c.Asker, login)
 	}

@@ -69,6 +69,7 @@ type Desk struct {
 	carried   sync.Map // IDs of requests that this process has carried on
 	checks    sync.Map // when a request's run was last allowed to go on, by its ID
 	looks     looks
+	lately    lately
 	anchoring anchoring
 
 	missingFor time.Duration // 0: as the constant has it

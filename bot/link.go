@@ -12,16 +12,20 @@ import (
 
 // MayBegin returns nil if somebody may begin to prove who they are on GitHub.
 func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
-	if _, err := d.Team.Person(ctx, a.Workspace, a.User); err != nil {
+	person, err := d.Team.Person(ctx, a.Workspace, a.User)
+	if err != nil {
 		return err
 	}
-	if login := d.Team.Identities[a.User]; login != "" {
+	switch login, err := d.Team.Listed(person); {
+	case err != nil:
+		return err
+	case login != "":
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login)}
 	}
 	if d.Team.Device.ClientID == "" || d.Team.Links == nil {
 		return &ops.Error{Kind: ops.Refused, What: "Linking isn't switched on here: the settings have no github.client_id.", Next: "Ask in " + d.Team.Channel + " to be added to the bot's identities."}
 	}
-	link, err := d.Store.LinkOf(ctx, a.Workspace, a.User)
+	link, err := d.Team.LinkOf(ctx, person)
 	switch {
 	case err == nil:
 		return &ops.Error{
@@ -67,6 +71,9 @@ func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) er
 		}
 		return errors.Join(refused, d.claimed(ctx, a, claimed.Link.User, account, refused.What))
 	}
+	if err == nil {
+		d.lately.forget(nameOf(a))
+	}
 	return err
 }
 
@@ -87,12 +94,13 @@ func (d *Desk) claimed(ctx context.Context, a store.Asker, owner string, account
 // Unlink forgets which GitHub account somebody has proved to be theirs, and
 // returns its login as it was then.
 func (d *Desk) Unlink(ctx context.Context, a store.Asker) (string, error) {
-	if _, err := d.Team.Person(ctx, a.Workspace, a.User); err != nil {
+	person, err := d.Team.Person(ctx, a.Workspace, a.User)
+	if err != nil {
 		return "", err
 	}
-	link, err := d.Store.LinkOf(ctx, a.Workspace, a.User)
+	link, err := d.Team.LinkOf(ctx, person)
 	if err == nil {
-		err = d.Store.RemoveLink(ctx, a.Workspace, a.User, store.Change{Events: []store.Event{{
+		err = d.Store.RemoveLink(ctx, link.Workspace, link.User, store.Change{Events: []store.Event{{
 			At: d.now(), Kind: "unlinked", By: nameOf(a), Data: map[string]any{"github": link.Login, "github_id": link.GitHub},
 		}}})
 	}

@@ -25,10 +25,14 @@ func (d *Desk) Identify(ctx context.Context, a store.Asker) (team.Identity, erro
 // the team now.
 func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
 	identity, err := d.Identify(ctx, a)
-	if err != nil {
-		return "", err
+	known := err == nil
+	if known {
+		err = d.Team.Member(ctx, identity.Login)
 	}
-	return identity.Login, d.Team.Member(ctx, identity.Login)
+	if a.Login == "" {
+		d.lately.note(nameOf(a), known, err, d.now())
+	}
+	return identity.Login, err
 }
 
 // account tells which GitHub account has a login that somebody was found to be:

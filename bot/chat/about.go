@@ -24,7 +24,7 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 	if len(words) > 0 {
 		topic = words[0]
 	}
-	asker := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
+	asker := c.typist(typed)
 	switch {
 	case topic == "" || topic == "help":
 	case slices.Contains([]string{"requests", "whoami", "link", "unlink"}, topic) && len(words) == 1, topic == "history" && len(words) <= 2:

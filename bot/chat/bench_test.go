@@ -73,7 +73,7 @@ func turn(t *testing.T) *bench {
 		if atBench.bench != nil {
 			atBench.store.Close()
 		}
-		atBench.bench = newBench(t)
+		atBench.bench = newBench(t, nil)
 	}
 	b := atBench.bench
 	b.now, b.turns = b.now.Add(time.Second), b.turns+1
@@ -81,7 +81,8 @@ func turn(t *testing.T) *bench {
 	return b
 }
 
-func newBench(t *testing.T) *bench {
+// newBench is a bench whose Slack answers as said, by method, where that isn't nil.
+func newBench(t *testing.T, said map[string]string) *bench {
 	t.Helper()
 	ctx := context.Background()
 	s, err := store.Open(ctx, "sqlite::memory:", quiet)
@@ -95,7 +96,7 @@ func newBench(t *testing.T) *bench {
 	if err := s.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{store: s, now: noon}
+	b := &bench{wire: wire{said: said}, store: s, now: noon}
 	client, err := githubaccess.New("https://github.example/", githubaccess.Token{Value: "ghp_reader", Next: &b.wire})
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +129,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b.chat = chat.New(b.desk, chat.Settings{AppToken: "xapp-1", BotToken: "xoxb-1", APIURL: "https://slack.example/api/", LogChannel: "aws-root-account"}, quiet)
 	b.chat.Through(&b.wire)
+	b.chat.Calm()
 	if err := b.chat.Open(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +205,8 @@ type wire struct {
 	mu      sync.Mutex
 	answers []answer // through a response_url
 	views   []slack.ModalViewRequest
-	strange []string // calls that nobody expects
+	strange []string          // calls that nobody expects
+	said    map[string]string // what Slack answers, by method; it answers to others in the usual way
 }
 
 // answer is what is said through a response_url.
@@ -244,6 +247,8 @@ func (w *wire) ask(r *http.Request, body []byte) (int, string) {
 			return 200, `{"state":"active"}`
 		case admins:
 			return 200, `{"slug":"` + admins + `"}`
+		case "7":
+			return 200, `{"id":7,"login":"ada"}`
 		}
 		return 404, `{"message":"Not Found"}`
 	case r.URL.Host != "slack.example":
@@ -254,7 +259,11 @@ func (w *wire) ask(r *http.Request, body []byte) (int, string) {
 		w.answers = append(w.answers, a)
 		return 200, "ok"
 	default:
-		switch method := path.Base(r.URL.Path); method {
+		method := path.Base(r.URL.Path)
+		if said := w.said[method]; said != "" {
+			return 200, said
+		}
+		switch method {
 		case "auth.test":
 			return 200, `{"ok":true,"team_id":"` + benchTeam + `","url":"https://bench.slack.example/","user":"rootbot"}`
 		case "conversations.list":

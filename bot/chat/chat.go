@@ -42,6 +42,7 @@ type Chat struct {
 	settings Settings
 
 	workspace   string            // team ID
+	enterprise  string            // ID of the Grid that the workspace is part of; empty: none
 	self        string            // the bot's user ID
 	botID       string            // its ID as a bot
 	home        string            // the workspace's address, ends in a slash
@@ -56,6 +57,7 @@ type Chat struct {
 	unreachable unreachable
 	replies     replies
 	linking     linking
+	storms      storms
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
 
@@ -71,6 +73,7 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 		desk: desk, store: desk.Store, log: log, settings: settings,
 		sockets:     newSockets(),
 		intake:      newIntake(),
+		storms:      newStorms(),
 		answering:   make(chan struct{}, answers),
 		paces:       paces{byChannel: map[string]*pace{}},
 		replies:     replies{byRequest: map[string]reply{}},
@@ -123,16 +126,11 @@ var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,}$`)
 
 // Open finds out where the bot is. An error is for people: it says what to do.
 func (c *Chat) Open(ctx context.Context) error {
-	auth, err := c.api.AuthTestContext(ctx)
+	name, err := c.locate(ctx)
 	if err != nil {
-		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
-			return said
-		}
-		return fmt.Errorf("ask Slack at %s who the bot is: %w", c.settings.APIURL, err)
+		return err
 	}
-	c.workspace, c.home, c.self, c.botID = auth.TeamID, auth.URL, auth.UserID, auth.BotID
-	c.desk.Team.Workspace, c.desk.Team.People, c.desk.Present = auth.TeamID, c.Person, c.Present
-	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, auth.User); err != nil {
+	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, name); err != nil {
 		return err
 	}
 	c.desk.Team.Channel = "#" + strings.TrimPrefix(c.settings.LogChannel, "#")
@@ -143,8 +141,8 @@ func (c *Chat) Open(ctx context.Context) error {
 	}
 	c.places = map[string]string{}
 	for _, o := range c.desk.Operations {
-		if name := c.desk.TermsOf(o.Name).Place; name != "" {
-			if c.places[o.Name], err = c.member(ctx, "operations."+o.Name+".channel", name, auth.User); err != nil {
+		if place := c.desk.TermsOf(o.Name).Place; place != "" {
+			if c.places[o.Name], err = c.member(ctx, "operations."+o.Name+".channel", place, name); err != nil {
 				return err
 			}
 		}
@@ -200,7 +198,7 @@ func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
 		}
 		return channel, nil
 	}
-	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: 1000, ExcludeArchived: false}
+	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: 1000, ExcludeArchived: false, TeamID: c.workspace}
 	for {
 		page, next, err := c.api.GetConversationsContext(ctx, params)
 		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {

@@ -87,7 +87,7 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action 
 		})
 	default:
 		if err := c.decide(ctx, store.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest, Origin: from}, did.ResponseURL); err != nil {
-			no(noDatabase)
+			no(refusal(err))
 		}
 	}
 }
@@ -96,6 +96,11 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action 
 func (c *Chat) decide(ctx context.Context, click store.Click, answer string) error {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
+	if click.Verb != bot.Withdraw { // a requester may always withdraw
+		if no := c.turnsAway(stored, "", click.Verb, click.Asker); no != nil {
+			return no
+		}
+	}
 	err := c.desk.Click(stored, &click)
 	if errors.Is(err, store.ErrTaken) {
 		c.turnAway(ctx, click.Asker, click.Verb, twice)

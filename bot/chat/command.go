@@ -43,7 +43,7 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	if typed.Command == "/rootbot" {
 		return c.about(ctx, typed)
 	}
-	who := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
+	who := c.typist(typed)
 	i := slices.IndexFunc(c.desk.Operations, func(o ops.Operation) bool { return o.Command == typed.Command })
 	if i < 0 {
 		command := cut(typed.Command, 100)
@@ -141,6 +141,9 @@ func separates(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) }
 func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error) {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
+	if no := c.turnsAway(stored, a.Operation, "to ask for "+a.Operation, a.Asker); no != nil {
+		return store.Request{}, no
+	}
 	r, err := c.desk.Ask(stored, a)
 	if err != nil && !errors.Is(err, store.ErrTaken) {
 		c.log.Error("store a request", "operation", a.Operation, "error", err)
@@ -161,11 +164,12 @@ func (c *Chat) asker(workspace, user, channel string) store.Asker {
 	return who
 }
 
-// presser names who pressed or sent a form: in a shared channel that may be a
-// user of another workspace than the one the message is in.
+// presser names the person who pressed a button or sent a form. A view says where
+// the app is; the team beside it may be the sender's own.
 // https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 func (c *Chat) presser(did slack.InteractionCallback, channel string) store.Asker {
-	return c.asker(cmp.Or(did.User.TeamID, did.Team.ID), did.User.ID, channel)
+	place := cmp.Or(did.View.AppInstalledTeamID, did.View.TeamID, did.Team.ID)
+	return c.asker(c.served(cmp.Or(did.Enterprise.ID, did.Team.EnterpriseID), place, did.User.TeamID), did.User.ID, channel)
 }
 
 // refusal is what somebody reads whose request couldn't be stored.

@@ -145,7 +145,7 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 		if verb == bot.Approve {
 			block = nameBlock
 		}
-		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: noDatabase})
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: cut(refusal(err), 150)})
 	}
 	return nil
 }

@@ -232,7 +232,7 @@ func (c *Chat) submit(ctx context.Context, sent slack.InteractionCallback) any {
 	case errors.Is(err, store.ErrTaken):
 		c.turnAway(ctx, c.presser(sent, channel), o.Command, twice)
 	case err != nil:
-		return slack.NewErrorsViewSubmissionResponse(map[string]string{o.Form[0].Name: noDatabase})
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{o.Form[0].Name: cut(refusal(err), 150)})
 	}
 	return nil
 }

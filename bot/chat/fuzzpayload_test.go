@@ -1,7 +1,6 @@
 package chat_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -110,10 +109,7 @@ func FuzzPayload(f *testing.F) {
 		ack := b.chat.Interaction(context.Background(), did)
 		b.answered(t)
 		requests, clicks := b.came(t)
-		asker := store.Asker{Front: "slack", Workspace: did.User.TeamID, User: did.User.ID}
-		if asker.Workspace == "" {
-			asker.Workspace = did.Team.ID
-		}
+		asker := b.chat.Presser(did)
 		for _, r := range requests {
 			if r.State != store.Asked || r.By != "" || !r.AdmittedAt.IsZero() || r.Plan != nil || r.Preview {
 				t.Errorf("stored is %+v", r)
@@ -195,7 +191,7 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 			answers++
 		case verb == "retry" && r.Operation != "let-go":
 			again = append(again, r.ID)
-		case verb == "retry", opensForm(verb, r, did):
+		case verb == "retry", b.opensForm(verb, r, did):
 			if b.mayPress(verb, r, did) {
 				forms++
 			} else {
@@ -233,14 +229,14 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 }
 
 // opensForm tells whether a decision must come with more than a click.
-func opensForm(verb string, r store.Request, did slack.InteractionCallback) bool {
+func (b *bench) opensForm(verb string, r store.Request, did slack.InteractionCallback) bool {
 	switch verb {
 	case bot.Reject, bot.BreakGlass:
 		return r.State == store.Waiting
 	case bot.Approve:
 		return r.State == store.Waiting && r.Operation == "burn-down"
 	case bot.Withdraw:
-		theirs := did.User.ID == r.Asker.User && cmp.Or(did.User.TeamID, did.Team.ID) == benchTeam
+		theirs := did.User.ID == r.Asker.User && b.chat.Presser(did).Workspace == benchTeam
 		return !theirs && (r.State == store.Waiting || r.State == store.Asked)
 	case bot.Undo:
 		return !r.UndoUntil.IsZero()
@@ -254,7 +250,7 @@ func opensForm(verb string, r store.Request, did slack.InteractionCallback) bool
 func (b *bench) mayPress(verb string, r store.Request, did slack.InteractionCallback) bool {
 	login := b.desk.Team.Identities[did.User.ID]
 	switch {
-	case cmp.Or(did.User.TeamID, did.Team.ID) != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == bot.BreakGlass:
+	case b.chat.Presser(did).Workspace != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == bot.BreakGlass:
 		return false
 	case verb == bot.Approve:
 		return login != r.By && did.User.ID != r.Asker.User

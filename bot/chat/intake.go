@@ -57,6 +57,7 @@ func newIntake() intake {
 // begin starts those who handle what comes.
 func (c *Chat) begin() {
 	c.intake.handling.Go(c.dispatch)
+	c.intake.handling.Go(c.recordStorms)
 	for range handlers {
 		c.intake.handling.Go(func() {
 			for e := range c.intake.next {
@@ -93,6 +94,7 @@ func (c *Chat) end() {
 	c.intake.ended = true
 	close(c.intake.queue)
 	c.intake.mu.Unlock()
+	close(c.storms.over)
 	c.intake.handling.Wait()
 }
 
@@ -171,11 +173,21 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	case socketmode.RequestTypeSlashCommands:
 		if err = json.Unmarshal(e.payload, &typed); err == nil {
 			typed.TriggerID = cmp.Or(typed.TriggerID, e.origin())
+			if _, too := c.stormed(ctx, c.typist(typed), "", cut(typed.Command, 100), perPerson); too {
+				return ephemeral(tooOften), true
+			}
 			return c.command(ctx, typed), true
 		}
 	case socketmode.RequestTypeInteractive:
 		if err = json.Unmarshal(e.payload, &did); err == nil {
 			did.TriggerID = cmp.Or(did.TriggerID, e.origin())
+			what, most := "", perPerson
+			if did.Type == slack.InteractionTypeBlockSuggestion {
+				what, most = "search ", perSearch
+			}
+			if first, too := c.stormed(ctx, c.presser(did, did.Channel.ID), what, string(did.Type), most); too {
+				return c.sorry(did, tooOften, first), true
+			}
 			return c.interaction(ctx, did), true
 		}
 	case socketmode.RequestTypeEventsAPI:
@@ -198,24 +210,26 @@ func (c *Chat) excuse(e envelope) {
 			c.acknowledge(e, nil)
 			return
 		}
-		c.acknowledge(e, c.busy(did))
+		c.acknowledge(e, c.sorry(did, tooBusy, true))
 	default:
 		e.conn.pending.Add(-1)
 	}
 }
 
-// busy is the ack's payload for a click or a form that found the bot busy.
-func (c *Chat) busy(did slack.InteractionCallback) any {
+// sorry is the ack's payload for a click or a form that the bot doesn't look at: it
+// says why. The ack of a click shows nothing, so its sender reads it in private, if
+// tell says so.
+func (c *Chat) sorry(did slack.InteractionCallback, said string, tell bool) any {
 	switch did.Type {
 	case slack.InteractionTypeViewSubmission:
 		if there := slices.Sorted(maps.Keys(typed(did))); len(there) > 0 {
-			return slack.NewErrorsViewSubmissionResponse(map[string]string{cut(there[0], 100): tooBusy})
+			return slack.NewErrorsViewSubmissionResponse(map[string]string{cut(there[0], 100): said})
 		}
 	case slack.InteractionTypeBlockSuggestion:
-		return choices([]ops.Option{{Text: tooBusy}})
+		return choices([]ops.Option{{Text: said}})
 	}
-	if did.ResponseURL != "" {
-		c.later(context.Background(), did.ResponseURL, func(context.Context) string { return tooBusy })
+	if did.ResponseURL != "" && tell {
+		c.later(context.Background(), did.ResponseURL, func(context.Context) string { return said })
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ type office struct {
 	terms   map[string]bot.Terms
 	setUp   func(*bot.Desk) // what is particular about this desk; nil: nothing
 	log     *slog.Logger    // the operator's
+	storms  bool            // the bot keeps one person's storm from the others; else it takes as much as comes
 	ahead   atomic.Int64    // how far the desk's clock is ahead of the real one
 
 	ada, grace, hedy, mallory, nemo slacktest.User
@@ -75,6 +76,7 @@ type office struct {
 func build(t testing.TB, options slacktest.Options) *office {
 	t.Helper()
 	options.TriggerLife = 20 * time.Second // so that forms open on a busy machine, too
+	options.Grid = options.Grid || slacktest.GridFor(t.Name())
 	crowdtest.Enter(t)
 	o := &office{t: t, Workspace: slacktest.New(options), address: storetest.Address(t), log: quiet}
 	t.Cleanup(o.Close)
@@ -136,6 +138,9 @@ func (o *office) begin(operations ...ops.Operation) {
 	}
 	o.chat = chat.New(o.desk, o.settings(), o.log)
 	o.chat.Patient(8*time.Second, 8*time.Second)
+	if !o.storms {
+		o.chat.Calm()
+	}
 	o.desk.Present = o.chat.Present
 	if err := o.chat.Open(o.t.Context()); err != nil {
 		o.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -28,18 +29,32 @@ func patiently[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}, backoff.WithMaxElapsedTime(0))
 }
 
-// Person asks Slack about somebody.
+// user is what Slack says of a person, with what slack-go doesn't read.
 // https://docs.slack.dev/reference/objects/user-object
-func (c *Chat) Person(ctx context.Context, user string) (team.Person, error) {
+type user struct {
+	slack.User
+	Teams []string `json:"teams"` // of the Grid, where Slack answers in its newer way
+}
+
+// Person asks Slack about a person.
+func (c *Chat) Person(ctx context.Context, id string) (team.Person, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	u, err := patiently(ctx, func() (*slack.User, error) { return c.api.GetUserInfoContext(ctx, user) })
+	u, err := patiently(ctx, func() (user, error) {
+		var answer struct{ User user }
+		err := c.call(ctx, "users.info", url.Values{"user": {id}}, &answer)
+		return answer.User, err
+	})
 	if err != nil {
-		return team.Person{}, fmt.Errorf("ask Slack about %s: %w", user, err)
+		return team.Person{}, fmt.Errorf("ask Slack about %s: %w", id, err)
 	}
+	listed := slices.Concat(u.Enterprise.Teams, u.Teams)
 	p := team.Person{
-		Workspaces: append([]string{u.TeamID}, u.Enterprise.Teams...),
-		Stranger:   u.IsStranger, Guest: u.IsRestricted || u.IsUltraRestricted, Bot: u.IsBot || user == "USLACKBOT", Deleted: u.Deleted,
+		IDs: distinct(id, u.ID, u.Enterprise.ID), Workspaces: distinct(append(listed, u.TeamID)...),
+		// Slack calls strangers also people of another workspace of the same Grid, and
+		// none whom it meets in a shared channel: only the lists can be trusted.
+		Stranger: u.IsStranger && !slices.Contains(listed, c.workspace),
+		Guest:    u.IsRestricted || u.IsUltraRestricted, Bot: u.IsBot || id == "USLACKBOT", Deleted: u.Deleted,
 	}
 	if u.IsEmailConfirmed {
 		p.Email = u.Profile.Email
@@ -47,8 +62,19 @@ func (c *Chat) Person(ctx context.Context, user string) (team.Person, error) {
 	return p, nil
 }
 
-// Present returns nil if somebody is in an operation's channel; an *ops.Error
-// says why not.
+// distinct are those of some IDs that are there, each once, in their order.
+func distinct(ids ...string) []string {
+	var list []string
+	for _, id := range ids {
+		if id != "" && !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// Present returns nil if a person is in an operation's channel; an *ops.Error
+// says why not. On a Grid the channel may list them by another of their IDs.
 func (c *Chat) Present(ctx context.Context, user, place string) error {
 	unknown := func(err error) error {
 		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Next: "Try again in a minute."}
@@ -57,13 +83,21 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 	if err != nil || channel == nil {
 		return unknown(err)
 	}
+	ids := []string{user}
+	if c.enterprise != "" {
+		p, err := c.Person(ctx, user)
+		if err != nil {
+			return unknown(err)
+		}
+		ids = p.IDs
+	}
 	params := &slack.GetUsersInConversationParameters{ChannelID: channel.ID, Limit: 1000}
 	for {
 		members, next, err := c.api.GetUsersInConversationContext(ctx, params)
 		switch {
 		case err != nil:
 			return unknown(err)
-		case slices.Contains(members, user):
+		case slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(members, id) }):
 			return nil
 		case next == "":
 			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Name)}

@@ -35,7 +35,7 @@ type Meter struct {
 // outcome that isn't among them is counted as other.
 var (
 	envelopeTypes    = []string{"slash_commands", "interactive", "events_api"}
-	envelopeOutcomes = []string{"done", "duplicate", "busy", "unstored", "panic", "unknown"}
+	envelopeOutcomes = []string{"done", "duplicate", "busy", "unstored", "storm", "panic", "unknown"}
 	reconnectReasons = []string{"refresh", "warning", "silent", "lost", "renewed", "failed"}
 	messageOutcomes  = []string{"sent", "retried", "limited", "undeliverable"}
 	stepOutcomes     = []string{"done", "again", "failed", "unknown", "lifted"}
@@ -158,8 +158,8 @@ func (m *Meter) Acked(kind string, took time.Duration) {
 }
 
 // Envelope counts an envelope and what became of it: done, duplicate, busy (too
-// many under way), unstored (the database didn't take it), panic, or unknown (of
-// a type that the bot doesn't know).
+// many under way), unstored (the database didn't take it), storm (more than is
+// looked at of one person), panic, or unknown (of a type that the bot doesn't know).
 func (m *Meter) Envelope(kind, outcome string) {
 	if m == nil {
 		return

@@ -202,6 +202,9 @@ func (w *Workspace) channelObject(c *channel) object {
 
 // conversationsList does not filter by what type's scope the token has.
 func (w *Workspace) conversationsList(c *call) (any, error) {
+	if w.opts.OrgWide > 0 && c.arg("team_id") != w.TeamID {
+		return nil, apiError("missing_argument")
+	}
 	limit, err := c.limit(100, 999)
 	if err != nil {
 		return nil, err

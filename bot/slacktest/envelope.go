@@ -80,6 +80,9 @@ func (w *Workspace) Event(ctx context.Context, inner map[string]any) (Ack, error
 		"event_time": w.opts.Now().Unix(), "is_ext_shared_channel": false,
 		"authorizations": []object{{"enterprise_id": nil, "team_id": w.TeamID, "user_id": w.BotUserID, "is_bot": true, "is_enterprise_install": false}},
 	}
+	if w.opts.onGrid() {
+		payload["context_enterprise_id"], payload["enterprise_id"] = GridID, GridID
+	}
 	w.mu.Unlock()
 	return w.Send(ctx, "events_api", payload)
 }

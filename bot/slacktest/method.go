@@ -96,6 +96,7 @@ var (
 // methods are all there are. See https://docs.slack.dev/reference/methods/.
 var methods = map[string]method{
 	"apps.connections.open":        {answer: (*Workspace).appsConnectionsOpen, app: true},
+	"auth.teams.list":              {answer: (*Workspace).authTeamsList},
 	"auth.test":                    {answer: (*Workspace).authTest, any: true},
 	"chat.delete":                  {answer: (*Workspace).chatDelete, scopes: writeMessages},
 	"chat.getPermalink":            {answer: (*Workspace).chatGetPermalink},

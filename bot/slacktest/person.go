@@ -33,6 +33,7 @@ func (w *Workspace) Command(ctx context.Context, userID, channelID, command, tex
 		"command": command, "text": strings.TrimSpace(text), "api_app_id": w.AppID,
 		"is_enterprise_install": "false", "response_url": h.url, "trigger_id": w.trigger(u.ID),
 	}
+	w.commandFromGrid(u, payload)
 	w.mu.Unlock()
 	return w.deliver(ctx, &delivery{kind: "slash_commands", payload: payload, take: func(a *Ack) error {
 		if a.Payload == nil {
@@ -188,11 +189,18 @@ func (w *Workspace) has(userID, viewID string) (*User, *view, error) {
 
 // interaction is what all interaction payloads have.
 func (w *Workspace) interaction(kind string, u *User) object {
-	return object{
+	payload := object{
 		"type": kind, "token": verification, "api_app_id": w.AppID, "trigger_id": w.trigger(u.ID),
-		"user": object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
+		"user": object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": w.userTeam(kind, u)},
 		"team": object{"id": w.TeamID, "domain": teamDomain}, "enterprise": nil, "is_enterprise_install": false,
 	}
+	if kind == "view_submission" && w.foreign(u) {
+		// See https://github.com/slackapi/bolt-js/issues/1614.
+		payload["team"] = object{"id": u.TeamID, "domain": "foreign"}
+		return payload
+	}
+	w.fromGrid(payload)
+	return payload
 }
 
 // action finds an interactive element and writes down what a person did to it.

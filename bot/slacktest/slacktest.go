@@ -49,6 +49,8 @@ type Options struct {
 	AppToken     string           // xapp-…; "" is DefaultAppToken
 	BotToken     string           // xoxb-…; "" is DefaultBotToken
 	TeamID       string           // "" is DefaultTeamID
+	Grid         bool             // the workspace is one of an Enterprise Grid's
+	OrgWide      int              // the app is installed to the whole Grid, and was added to so many of its workspaces; 0 is to the workspace
 	BotName      string           // the bot's name; "" is "rootbot"
 	Commands     []string         // slash commands the app has registered; nil is any
 	Scopes       []string         // scopes of the bot token; nil is every one but chat:write.public

@@ -12,10 +12,11 @@ type User struct {
 	Name            string // the handle; "" is made from RealName
 	RealName        string // "" is Name
 	Email           string
-	TeamID          string // "" is the workspace's
-	Restricted      bool   // a guest
-	UltraRestricted bool   // a guest in a single channel; implies Restricted
-	Stranger        bool   // of another workspace, met in a shared channel
+	TeamID          string   // "" is the workspace's
+	Teams           []string // on a Grid, the workspaces of the person; nil is the workspace, and for most people another one
+	Restricted      bool     // a guest
+	UltraRestricted bool     // a guest in a single channel; implies Restricted
+	Stranger        bool     // of another workspace, met in a shared channel
 	Bot             bool
 	Deleted         bool // deactivated
 }
@@ -82,10 +83,17 @@ func (w *Workspace) actor(id string) (*User, error) {
 }
 
 func (w *Workspace) authTest(*call) (any, error) {
-	return object{
+	o := object{
 		"url": teamURL, "team": "Example", "user": w.user(w.BotUserID).Name, "team_id": w.TeamID,
-		"user_id": w.BotUserID, "bot_id": w.BotID, "is_enterprise_install": false,
-	}, nil
+		"user_id": w.BotUserID, "bot_id": w.BotID, "is_enterprise_install": w.opts.OrgWide > 0,
+	}
+	if w.opts.onGrid() {
+		o["enterprise_id"] = GridID
+	}
+	if w.opts.OrgWide > 0 {
+		o["team"], o["team_id"] = gridName, GridID
+	}
+	return o, nil
 }
 
 func (w *Workspace) usersInfo(c *call) (any, error) {
@@ -133,5 +141,6 @@ func (w *Workspace) userObject(u *User) object {
 	if u.Stranger {
 		o["is_stranger"] = true
 	}
+	w.gridUser(u, o)
 	return o
 }

@@ -300,6 +300,9 @@ func (w *Workspace) viewObject(v *view) object {
 		"clear_on_close": false, "notify_on_close": false, "state": object{"values": object{}},
 		"hash": v.Hash, "root_view_id": v.RootViewID, "previous_view_id": nil,
 	}
+	if w.opts.OrgWide > 0 {
+		o["app_installed_team_id"] = GridID
+	}
 	maps.Copy(o, v.request)
 	if v.PreviousViewID != "" {
 		o["previous_view_id"] = v.PreviousViewID

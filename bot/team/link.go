@@ -136,11 +136,8 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 // linked is who somebody has proved to be. The account is remembered by its
 // number, and its login asked of GitHub, for logins can be renamed.
 // https://docs.github.com/en/rest/users/users#get-a-user-using-their-id
-func (t *Team) linked(ctx context.Context, user string, _ Person) (Identity, error) {
-	if t.Links == nil {
-		return Identity{}, nil
-	}
-	link, err := t.Links.LinkOf(ctx, t.Workspace, user)
+func (t *Team) linked(ctx context.Context, person Person) (Identity, error) {
+	link, err := t.LinkOf(ctx, person)
 	if errors.Is(err, store.ErrNotFound) {
 		return Identity{}, nil
 	}
@@ -159,6 +156,21 @@ func (t *Team) linked(ctx context.Context, user string, _ Person) (Identity, err
 	return Identity{Login: account.GetLogin(), How: fmt.Sprintf("by the link that you proved on %s", link.At.Format("2 Jan 2006"))}, nil
 }
 
+// LinkOf is the link that a person made under any of their IDs; if there is none,
+// an error that is store.ErrNotFound.
+func (t *Team) LinkOf(ctx context.Context, person Person) (store.Link, error) {
+	if t.Links == nil {
+		return store.Link{}, store.ErrNotFound
+	}
+	for _, id := range person.IDs {
+		link, err := t.Links.LinkOf(ctx, t.Workspace, id)
+		if !errors.Is(err, store.ErrNotFound) {
+			return link, err
+		}
+	}
+	return store.Link{}, store.ErrNotFound
+}
+
 // MayLink returns nil if nothing that is known of a person and of an account
 // speaks against tying them to each other. What does is an *ops.Error; owner is
 // the person who has the account by the settings, if it is one of those.
@@ -167,13 +179,16 @@ func (t *Team) MayLink(ctx context.Context, workspace, user string, account Acco
 	if err != nil {
 		return "", err
 	}
-	if login := t.Identities[user]; login != "" {
+	switch login, err := t.Listed(person); {
+	case err != nil:
+		return "", err
+	case login != "":
 		return "", refused(fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
 	if owner := t.named(account.Login); owner != "" {
 		return owner, refused(fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else.", account.Login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
-	known, err := t.external(ctx, user, person)
+	known, err := t.external(ctx, person)
 	switch {
 	case err != nil:
 		return "", err

@@ -10,6 +10,7 @@ import (
 
 // Person is what the chat says of somebody.
 type Person struct {
+	IDs        []string // all that the chat knows them by; empty: the one that they were asked by
 	Workspaces []string // that they are a member of
 	Stranger   bool     // of another organisation, met in a shared channel
 	Guest      bool
@@ -38,7 +39,7 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 	switch {
 	case err != nil:
 		return Person{}, unknown(err)
-	case p.Stranger, !slices.Contains(p.Workspaces, workspace):
+	case p.Stranger, len(p.Workspaces) > 0 && !slices.Contains(p.Workspaces, workspace):
 		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only.", "")
 	case p.Bot:
 		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+".", "")
@@ -46,6 +47,12 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 		return Person{}, refused("Your Slack account is deactivated; only members of the GitHub team "+t.Name()+" may use this.", "")
 	case p.Guest:
 		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+".", "")
+	case len(p.Workspaces) == 0:
+		return Person{}, refused("Slack doesn't say which workspaces you are a member of, so I can't tell whether you belong to the GitHub team "+t.Name()+".",
+			"Ask in "+t.Channel+" who can help you.")
+	}
+	if !slices.Contains(p.IDs, user) {
+		p.IDs = append([]string{user}, p.IDs...)
 	}
 	return p, nil
 }

@@ -33,7 +33,8 @@ func TestOnlyFullMembersOfTheWorkspaceAreLetIn(t *testing.T) {
 		{"a full member whose address is known is let in", team.Person{Workspaces: home, Email: "otter@justice.example"}, ""},
 		{"a full member of several workspaces of a grid is let in", team.Person{Workspaces: []string{"T8", "T1", "T9"}}, ""},
 		{"a full member of other workspaces of the grid is turned away", team.Person{Workspaces: []string{"T8", "T9", "T11"}}, "not of the workspace"},
-		{"somebody of no workspace is turned away", team.Person{}, "not of the workspace"},
+		{"a person of whom no workspace is told is turned away for that", team.Person{}, "doesn't say which workspaces"},
+		{"a deactivated person of whom no workspace is told is turned away as deactivated", team.Person{Deleted: true}, "deactivated"},
 		{"somebody of a workspace in another case is turned away", team.Person{Workspaces: []string{"t1"}}, "not of the workspace"},
 		{"a guest is turned away", team.Person{Workspaces: home, Guest: true}, "Guests may not"},
 		{"a guest of several workspaces of the grid is turned away", team.Person{Workspaces: []string{"T8", "T1"}, Guest: true}, "Guests may not"},
@@ -55,6 +56,7 @@ func TestOnlyFullMembersOfTheWorkspaceAreLetIn(t *testing.T) {
 				if err != nil || refusal != nil {
 					t.Errorf("Person: %v; Identify: %v", err, refusal)
 				}
+				test.person.IDs = []string{"U1"}
 				if diff := cmp.Diff(test.person, got); diff != "" {
 					t.Errorf("the person (-want +got):\n%s", diff)
 				}

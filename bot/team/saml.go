@@ -67,7 +67,7 @@ type externalIdentity struct {
 // external is who the organisation's single sign-on says that somebody is: by
 // the address that the chat has confirmed, of the workspace's own domains, and
 // by nothing like it.
-func (t *Team) external(ctx context.Context, user string, person Person) (Identity, error) {
+func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 	address, ok := plainAddress(person.Email)
 	name, domain, _ := strings.Cut(address, "@")
 	if !ok || name == "" || !slices.Contains(t.SAML.Domains, domain) {
@@ -98,7 +98,7 @@ func (t *Team) external(ctx context.Context, user string, person Person) (Identi
 	}
 	if t.Links != nil {
 		link, err := t.Links.LinkTo(ctx, found[0].User.ID)
-		if err == nil && link.User != user {
+		if err == nil && !slices.Contains(person.IDs, link.User) {
 			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -73,11 +73,15 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 	if err != nil {
 		return Identity{}, err
 	}
-	if login := t.Identities[user]; login != "" {
+	login, err := t.Listed(person)
+	switch {
+	case err != nil:
+		return Identity{}, err
+	case login != "":
 		return Identity{Login: login, How: "by the bot's settings"}, nil
 	}
-	for _, know := range []func(context.Context, string, Person) (Identity, error){t.linked, t.external} {
-		identity, err := know(ctx, user, person)
+	for _, know := range []func(context.Context, Person) (Identity, error){t.linked, t.external} {
+		identity, err := know(ctx, person)
 		if err != nil {
 			return Identity{}, err
 		}
@@ -96,6 +100,23 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 		next = "Type `/rootbot link` to prove it, or ask in " + t.Channel + " to be added to the bot's identities."
 	}
 	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s.", t.Name()), next)
+}
+
+// Listed tells which login the settings give a person, under any of their IDs;
+// empty: none. Two logins for one person are an error.
+func (t *Team) Listed(person Person) (string, error) {
+	login := ""
+	for _, id := range person.IDs {
+		switch listed := t.Identities[id]; {
+		case login != "" && listed != "" && !strings.EqualFold(login, listed):
+			return "", refused(
+				fmt.Sprintf("The bot's settings say that you are %s and %s on GitHub: Slack knows you by both IDs %s. So I can't tell who you are.", login, listed, strings.Join(person.IDs, " and ")),
+				"Ask in "+t.Channel+" to have the bot's identities corrected.")
+		case listed != "":
+			login = listed
+		}
+	}
+	return login, nil
 }
 
 // named tells whom the settings give a login; empty: nobody.

@@ -43,6 +43,7 @@ type Options struct {
 	LogLag    func(message string) time.Duration // of CloudWatch Logs; nil is none
 	Pace      time.Duration                      // how long each call of the function takes
 	RateLimit bool                               // Slack's, about a message a second
+	Grid      bool                               // the workspace is one of an Enterprise Grid's
 	Grace     time.Duration                      // between a user's quarantine and removal; 0 is a week, below 0 is none
 	Users     string                             // who owns the users: "terraform", the default, or "iam"
 	Now       func() time.Time                   // the clock of GitHub; nil is time.Now
@@ -137,7 +138,7 @@ func (w *World) chat(o Options) {
 	for _, s := range catalog.All() {
 		commands = append(commands, s.Operation(nil, nil, "").Command)
 	}
-	w.Slack = slacktest.New(slacktest.Options{RateLimit: o.RateLimit, Commands: commands})
+	w.Slack = slacktest.New(slacktest.Options{RateLimit: o.RateLimit, Grid: o.Grid, Commands: commands})
 	w.Member = w.Slack.AddUser(slacktest.User{ID: "U0OTTER", Name: "otter", RealName: "Otter"})
 	w.Second = w.Slack.AddUser(slacktest.User{ID: "U0BADGER", Name: "badger", RealName: "Badger"})
 	w.Third = w.Slack.AddUser(slacktest.User{ID: "U0STOAT", Name: "stoat", RealName: "Stoat"})

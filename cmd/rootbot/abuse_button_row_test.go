@@ -23,6 +23,7 @@ const (
 // usual is a house in which one approval is needed, and the badger may break the glass.
 var usual = house{
 	name:     "as usual",
+	grid:     "no",
 	settings: []string{"slack: {", "break_glass: [badger]\nslack: {"},
 	ready: func(k *keep) {
 		i := k.setting()

@@ -49,6 +49,7 @@ type way struct {
 // house is a bot with settings of its own, and the ways into it.
 type house struct {
 	name     string
+	grid     string      // "yes" or "no": whether its workspace is one of an Enterprise Grid's; empty: by the test's name
 	settings []string    // texts of the settings and what stands there instead, in turns
 	world    func(*keep) // what is peculiar about its world
 	ready    func(*keep) // what goes before all ways
@@ -56,7 +57,7 @@ type house struct {
 	proof    func(*keep) // the same doors open for who may
 }
 
-var houses = []house{usual, careful, approverGone, approverUnsure, requesterGone, troubled, slowed, placed, linked, teamless}
+var houses = []house{usual, onGrid, careful, approverGone, approverUnsure, requesterGone, troubled, slowed, placed, linked, teamless}
 
 // TestNoWayInGetsAnythingDone tries each way with the bot as it is shipped,
 // against a Slack, a GitHub and an AWS that are as strict as the real ones, and
@@ -89,6 +90,7 @@ func TestNoWayInGetsAnythingDone(t *testing.T) {
 type keep struct {
 	*scene
 	house     house
+	grid      bool
 	ears      *ears
 	third     slacktest.User // a member of the team beside the world's two
 	intruders []*intruder
@@ -117,8 +119,12 @@ type intruder struct {
 
 // stand starts the bot and has each way tried.
 func (h house) stand(t *testing.T) {
+	grid := slacktest.GridFor(t.Name())
+	if h.grid != "" {
+		grid = h.grid == "yes"
+	}
 	k := &keep{
-		scene: begin(t, worldtest.Options{Size: 24, Teams: 10, Users: "iam"}), house: h, ears: listen(t),
+		scene: beginIn(t, worldtest.Options{Size: 24, Teams: 10, Users: "iam", Grid: grid}), house: h, grid: grid, ears: listen(t),
 		users: map[string]awstest.IAMUser{}, looked: map[string]bool{}, ran: map[string]string{},
 	}
 	k.people()
@@ -321,6 +327,10 @@ func (i *intruder) recorded(events []store.Event) {
 // is tells whether an event names whoever tried.
 func (i *intruder) is(by string) bool {
 	if i.way.by != "" {
+		// A payload of a Grid names the Grid beside the person's workspace.
+		if i.keep.grid && by == "slack:"+i.keep.Slack.TeamID+"/"+i.who.ID {
+			return true
+		}
 		return by == strings.ReplaceAll(i.way.by, "%s", i.who.ID)
 	}
 	return by == "slack:"+i.keep.Slack.TeamID+"/"+i.who.ID || i.login() != "" && strings.EqualFold(by, i.login())

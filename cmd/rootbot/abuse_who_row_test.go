@@ -33,6 +33,7 @@ var (
 	shared     = slacktest.User{TeamID: elsewhere, Stranger: true}
 	halfShared = slacktest.User{Stranger: true}
 	foreign    = slacktest.User{TeamID: elsewhere}
+	sister     = slacktest.User{TeamID: slacktest.SisterTeamID, Teams: []string{slacktest.SisterTeamID}}
 	machine    = slacktest.User{Bot: true}
 	gone       = slacktest.User{Deleted: true}
 )
@@ -119,6 +120,23 @@ var byBeingSomebody = []way{
 	}, try: approves, says: []string{"row-lost " + noMember}, tells: []string{"approve"}},
 	{name: "an approval by a membership that is pending", login: "row-pending-2", github: func(gh *githubtest.Server, login string) { gh.AddPending(worldtest.Team, login) }, try: approves, says: []string{"membership is pending"}},
 	{name: "a withdrawal by somebody who isn't in the team", login: "row-withdraws", github: (*githubtest.Server).AddToOrganization, try: func(i *intruder) { i.presses(i.standing.message, "withdraw") }, says: []string{noMember}, tells: []string{"withdraw"}},
+}
+
+// onGrid is a house in one of an organisation's workspaces, where Slack tells who
+// people are in other ways.
+var onGrid = house{
+	name:  "on an Enterprise Grid",
+	grid:  "yes",
+	ready: waits,
+	ways: slices.Concat(byBeingSomebody, []way{
+		{name: "a member of another workspace of the same Grid", login: "row-sister", user: sister, try: syncs, says: []string{notOurs, nothing}},
+		{name: "an approval by a member of another workspace of the same Grid", login: "row-sister-2", user: sister, try: approves, says: []string{notOurs}},
+		{name: "a guest of our workspace and of another one", login: "row-sister-3", user: slacktest.User{Restricted: true, Teams: []string{slacktest.SisterTeamID, slacktest.DefaultTeamID}}, try: approves, says: []string{"Guests may not use this"}},
+		{name: "an approval from another Grid", login: "row-grid", try: func(i *intruder) {
+			i.sends("interactive", i.click("approve", i.standing.value(), object{"user": object{"id": i.who.ID, "team_id": elsewhere}, "team": object{"id": elsewhere}, "enterprise": object{"id": "E0ELSEWHERE"}}))
+		}, says: []string{notOurs}, by: foreigners + "%s"},
+	}),
+	proof: func(k *keep) { k.setting().carriedOut(k.Second, k.standing) },
 }
 
 // presses is a click on a button that Slack has no window for, with the value

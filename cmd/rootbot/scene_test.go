@@ -39,6 +39,13 @@ type scene struct {
 // nothing to complain of in the end.
 func begin(t *testing.T, o worldtest.Options) *scene {
 	t.Helper()
+	o.Grid = slacktest.GridFor(t.Name())
+	return beginIn(t, o)
+}
+
+// beginIn is begin in the kind of workspace that the options say.
+func beginIn(t *testing.T, o worldtest.Options) *scene {
+	t.Helper()
 	s := &scene{T: t, World: worldtest.New(o), dir: t.TempDir()}
 	t.Cleanup(func() {
 		if t.Failed() {

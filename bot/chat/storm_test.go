@@ -1,0 +1,164 @@
+package chat_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/crowdtest"
+	"github.com/aws-root-account/rootbot/bot/slacktest"
+	"github.com/aws-root-account/rootbot/bot/store"
+)
+
+// stormy is an office whose bot keeps one person's storm from the others.
+func stormy(t *testing.T) *office {
+	t.Helper()
+	o := build(t, slacktest.Options{})
+	o.storms = true
+	o.begin(tidy(work))
+	return o
+}
+
+// storms has people type a command so often, one after the other.
+func (o *office) storm(times int, people ...slacktest.User) (answers map[string]int) {
+	o.t.Helper()
+	answers = map[string]int{}
+	for i := range times {
+		answers[o.types(people[i%len(people)], o.home, "")]++
+	}
+	return answers
+}
+
+// refusals are the record's events of that kind, by one person or by all.
+func (o *office) refusals(by string) []store.Event {
+	o.t.Helper()
+	events, err := o.desk.Store.Events(o.t.Context(), "")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var list []store.Event
+	for _, e := range events {
+		if e.Kind == "refused" && (e.By == by || by == "") {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func TestStrangersStormsDontDelayAMember(t *testing.T) {
+	t.Parallel()
+	o := stormy(t)
+	people := []slacktest.User{o.mallory, o.nemo}
+	for i := range 98 {
+		who := o.AddUser(slacktest.User{ID: fmt.Sprintf("U0STRANGER%02d", i)})
+		o.Invite(o.home.ID, who.ID)
+		people = append(people, who)
+	}
+	before := len(o.gh.Calls())
+	o.storm(1000, people...)
+	begun := crowdtest.Given()
+	o.types(o.ada, o.home, "octocat")
+	for len(o.cards()) == 0 && crowdtest.Given()-begun < 2*time.Second {
+		patiently(100*time.Millisecond, 10*time.Millisecond, func() bool { return len(o.cards()) > 0 })
+	}
+	if len(o.cards()) == 0 {
+		t.Errorf("a member has no card after 2 seconds of a storm")
+	}
+	o.quietly()
+	if n := len(o.gh.Calls()) - before; n > 60 {
+		t.Errorf("GitHub was asked %d times", n)
+	}
+	if n := len(o.requests()); n > 150 {
+		t.Errorf("%d requests are stored", n)
+	}
+	o.fine()
+}
+
+func TestOnePersonsStormIsOneRecord(t *testing.T) {
+	t.Parallel()
+	o := stormy(t)
+	for _, test := range []struct {
+		name, by, says string
+		who            slacktest.User
+	}{
+		{"a person who isn't in the team", "slack:" + o.TeamID + "/" + o.mallory.ID, "not a member of the team", o.mallory},
+		{"a person whom the bot doesn't know", "slack:" + o.TeamID + "/" + o.nemo.ID, "don't know which GitHub login", o.nemo},
+	} {
+		calls := len(o.gh.Calls())
+		o.types(test.who, o.home, "")
+		o.wait("refused: "+test.name, func() bool { return len(o.told(test.who)) > 0 })
+		answers := o.storm(300, test.who)
+		if len(answers) > 2 || answers[""] > 0 {
+			t.Errorf("%s is answered %v", test.name, answers)
+		}
+		for answer := range answers {
+			if !strings.Contains(answer, test.says) && !strings.Contains(answer, "more than the bot takes from one person") {
+				t.Errorf("%s is answered %q", test.name, answer)
+			}
+		}
+		if n := len(o.gh.Calls()) - calls; n > 2 {
+			t.Errorf("%s costs %d calls of GitHub", test.name, n)
+		}
+	}
+	o.leave()
+	s, err := store.Open(t.Context(), o.address, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	events, err := s.Events(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, e := range events {
+		if reason := fmt.Sprint(e.Data["reason"]); strings.Contains(reason, "That was the answer 300 times within a minute.") {
+			counted++
+		}
+	}
+	if counted != 2 || len(events) > 20 {
+		t.Errorf("the record has %d of 2 counts among %d events", counted, len(events))
+	}
+}
+
+func TestAStormOfClicksIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	o := build(t, slacktest.Options{})
+	o.storms = true
+	o.meet(new(crew))
+	m := o.choice(o.proposes(o.ada, ann), ann)
+	r := o.requests()[0].ID
+	calls := len(o.gh.Calls())
+	for i := range 200 {
+		o.sends("interactive", o.pressed(o.mallory, m, "approve", fmt.Sprint("storm ", i)))
+	}
+	o.quietly()
+	if n := len(o.gh.Calls()) - calls; n > 60 {
+		t.Errorf("GitHub was asked %d times", n)
+	}
+	if n := len(o.refusals("")); n > 45 {
+		t.Errorf("the record has %d refusals", n)
+	}
+	if now, err := o.desk.Store.Request(t.Context(), r); err != nil || now.State != store.Waiting {
+		t.Errorf("the request is %s, %v", now.State, err)
+	}
+	// A member who decides isn't held up.
+	o.sends("interactive", o.pressed(o.grace, m, "approve", "grace's own"))
+	o.wait("approved", func() bool {
+		now, err := o.desk.Store.Request(t.Context(), r)
+		return err == nil && now.State != store.Waiting
+	})
+}
+
+func TestAMemberIDFromElsewhereLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	o := stormy(t)
+	for i := range 60 {
+		o.sends("slash_commands", map[string]any{"command": "/tidy-up", "team_id": "T0ELSEWHERE", "user_id": o.ada.ID, "channel_id": o.home.ID, "trigger_id": fmt.Sprint("far ", i)})
+	}
+	if said := o.types(o.ada, o.home, ""); said != "" {
+		t.Errorf("ada is told %q", said)
+	}
+	o.card("Done")
+}

@@ -1,0 +1,98 @@
+package bot
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// refusedFor is how long a person who was refused as no member is refused again
+// without being looked up: a storm of theirs costs Slack and GitHub one question.
+const refusedFor = 30 * time.Second
+
+// lately is what this process found people of the chat to be.
+type lately struct {
+	mu      sync.Mutex
+	refused map[string]refusal // by nameOf: the same ID in another workspace is another person's
+	members map[string]bool    // by nameOf: found to be a member since the process began; grants nothing
+}
+
+type refusal struct {
+	err      error
+	byGitHub bool // GitHub said that they are no member; else Slack or the settings spoke against them
+	at       time.Time
+}
+
+// note keeps what was found of a person: by GitHub, or else before it was asked.
+func (l *lately) note(name string, byGitHub bool, err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused == nil {
+		l.refused, l.members = map[string]refusal{}, map[string]bool{}
+	}
+	for other, old := range l.refused {
+		if now.Sub(old.at) >= refusedFor {
+			delete(l.refused, other)
+		}
+	}
+	switch {
+	case err == nil:
+		l.members[name] = true
+		delete(l.refused, name)
+	case ops.KindOf(err) == ops.Refused:
+		delete(l.members, name)
+		l.refused[name] = refusal{err, byGitHub, now}
+	}
+}
+
+// forget forgets a refusal, for a person who has just proved who they are.
+func (l *lately) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.refused, name)
+}
+
+// Lately returns why a person was refused in the last 30 seconds for not being a
+// member of the team; nil: they weren't, or the operation, if it isn't empty, is for
+// others too. A person who was let in is asked about anew each time.
+func (d *Desk) Lately(operation string, a store.Asker) error {
+	if a.Login != "" || operation != "" && d.TermsOf(operation).Requesters == ByPlace {
+		return nil
+	}
+	return d.refusedLately(a).err
+}
+
+// noMember returns what GitHub said against a person in the last 30 seconds; nil:
+// nothing. Those of their requests and clicks that were stored before it said so
+// needn't ask again.
+func (d *Desk) noMember(operation string, a store.Asker) error {
+	if known := d.refusedLately(a); known.byGitHub {
+		return d.Lately(operation, a)
+	}
+	return nil
+}
+
+func (d *Desk) refusedLately(a store.Asker) refusal {
+	d.lately.mu.Lock()
+	defer d.lately.mu.Unlock()
+	if known := d.lately.refused[nameOf(a)]; d.now().Sub(known.at) < refusedFor {
+		return known
+	}
+	return refusal{}
+}
+
+// Acquainted tells whether the settings or a link name a person, or the bot has found
+// them to be a member since it began. It says nothing of what they may.
+func (d *Desk) Acquainted(ctx context.Context, a store.Asker) bool {
+	d.lately.mu.Lock()
+	member := d.lately.members[nameOf(a)]
+	d.lately.mu.Unlock()
+	if member || a.Workspace == d.Team.Workspace && d.Team.Identities[a.User] != "" {
+		return true
+	}
+	_, err := d.Store.LinkOf(ctx, a.Workspace, a.User)
+	return err == nil
+}
