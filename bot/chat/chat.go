@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +46,7 @@ type Chat struct {
 	home        string            // the workspace's address, ends in a slash
 	channel     string            // ID of the log channel
 	places      map[string]string // ID of the channel where an operation is asked for, by its name
+	channels    channels
 	sockets     sockets
 	intake      intake
 	holds       *holds
@@ -119,11 +119,9 @@ func explain(err error, token string) error {
 	return fmt.Errorf("%s (%s): check %s", words, code, token)
 }
 
-var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,}$`)
-
 // Open finds out where the bot is. An error is for people: it says what to do.
 func (c *Chat) Open(ctx context.Context) error {
-	auth, err := c.api.AuthTestContext(ctx)
+	auth, err := patiently(ctx, func() (*slack.AuthTestResponse, error) { return c.api.AuthTestContext(ctx) })
 	if err != nil {
 		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
 			return said
@@ -132,21 +130,15 @@ func (c *Chat) Open(ctx context.Context) error {
 	}
 	c.workspace, c.home, c.self, c.botID = auth.TeamID, auth.URL, auth.UserID, auth.BotID
 	c.desk.Team.Workspace, c.desk.Team.People, c.desk.Present = auth.TeamID, c.Person, c.Present
-	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, auth.User); err != nil {
+	if err := c.findChannels(ctx, auth.User); err != nil {
 		return err
 	}
-	c.desk.Team.Channel = "#" + strings.TrimPrefix(c.settings.LogChannel, "#")
-	if channelID.MatchString(c.settings.LogChannel) {
-		if channel, err := c.find(ctx, c.channel); err == nil && channel != nil {
-			c.desk.Team.Channel = "#" + channel.Name
-		}
-	}
+	home := c.channels.named(c.settings.LogChannel)
+	c.channel, c.desk.Team.Channel = home.ID, "#"+home.Title
 	c.places = map[string]string{}
 	for _, o := range c.desk.Operations {
-		if name := c.desk.TermsOf(o.Name).Place; name != "" {
-			if c.places[o.Name], err = c.member(ctx, "operations."+o.Name+".channel", name, auth.User); err != nil {
-				return err
-			}
+		if place := c.desk.TermsOf(o.Name).Place; place != "" {
+			c.places[o.Name] = c.channels.named(place).ID
 		}
 	}
 	return nil
@@ -167,58 +159,6 @@ func (c *Chat) channelOf(operation string) string {
 		return id
 	}
 	return c.channel
-}
-
-// member finds a channel that the bot must be in. The error names the setting.
-func (c *Chat) member(ctx context.Context, setting, name, self string) (string, error) {
-	name = strings.TrimPrefix(name, "#")
-	channel, err := c.find(ctx, name)
-	switch {
-	case err != nil:
-		return "", err
-	case channel == nil:
-		return "", fmt.Errorf("%s: Slack shows the bot no channel %s; make it, or, if it is private, invite the bot: /invite @%s", setting, name, self)
-	case channel.IsArchived:
-		return "", fmt.Errorf("%s: the channel %s is archived", setting, name)
-	case !channel.IsMember:
-		return "", fmt.Errorf("%s: the bot is not in the channel %s; type there: /invite @%s", setting, name, self)
-	}
-	return channel.ID, nil
-}
-
-func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
-	if channelID.MatchString(name) {
-		channel, err := c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: name})
-		if err != nil && err.Error() == "channel_not_found" {
-			return nil, nil
-		}
-		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
-			return nil, said
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look up the channel %s: %w", name, err)
-		}
-		return channel, nil
-	}
-	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: 1000, ExcludeArchived: false}
-	for {
-		page, next, err := c.api.GetConversationsContext(ctx, params)
-		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
-			return nil, said
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the channels: %w", err)
-		}
-		for _, channel := range page {
-			if channel.Name == name {
-				return &channel, nil
-			}
-		}
-		if next == "" {
-			return nil, nil
-		}
-		params.Cursor = next
-	}
 }
 
 // link is the address of a message.

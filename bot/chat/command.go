@@ -43,6 +43,7 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	if typed.Command == "/rootbot" {
 		return c.about(ctx, typed)
 	}
+	c.heard(typed.ChannelID, typed.ChannelName)
 	who := c.asker(typed.TeamID, typed.UserID, typed.ChannelID)
 	i := slices.IndexFunc(c.desk.Operations, func(o ops.Operation) bool { return o.Command == typed.Command })
 	if i < 0 {
@@ -205,13 +206,17 @@ func (c *Chat) draws(ctx context.Context, url string, answer func(context.Contex
 	return true
 }
 
+// whisperFor is how long an answer through a response_url is tried, waiting for Slack
+// included: the address is good for 30 minutes, but a person doesn't wait as long.
+const whisperFor = 2 * time.Minute
+
 // whisper says something through a response_url: without its buttons where Slack
 // refuses those.
 func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 	if url == "" {
 		return // Slack gave no address
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, whisperFor)
 	defer cancel()
 	message := &slack.WebhookMessage{Text: cutEscaped(d.text, sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
 	if len(d.blocks) > 0 {
@@ -221,6 +226,9 @@ func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
 		if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusBadRequest {
 			message.Blocks = nil
+		}
+		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+			err = &backoff.RetryAfterError{Duration: limited.RetryAfter}
 		}
 		return struct{}{}, err
 	}, backoff.WithMaxTries(5))

@@ -17,7 +17,11 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 	var err error
 	switch m.Kind {
 	case store.Announce:
-		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, drawNotice("<@"+m.Body.For.User+"> "+escape(m.Body.Text)))
+		text := escape(m.Body.Text)
+		if m.Body.For != nil {
+			text = "<@" + m.Body.For.User + "> " + text
+		}
+		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, drawNotice(text))
 	case store.Anchor:
 		d := drawNotice("Audit")
 		d.blocks, d.anchor = []slack.Block{small("Audit `" + m.Body.Text + "`, the end of the record, to check it by")}, m.Body.Text

@@ -59,7 +59,7 @@ func (c *Chat) reached(channel string, err error) error {
 			// The day is in the name, so that a day later it is told once more.
 			what := fmt.Sprintf("channel/%s/%s", channel, time.Now().UTC().Format(time.DateOnly))
 			text := fmt.Sprintf("I can't post in %s: %s. What I have to say there is kept, and nothing is lost: it follows once the channel takes it again. "+
-				"Please unarchive it, or invite me again.", c.named(channel), why)
+				"Please unarchive it, or invite me again.", c.channelLabel(channel), why)
 			if err := c.desk.Alarm(ctx, "", what, text); err != nil {
 				c.log.Error("tell the members that a channel takes no messages", "error", err)
 			}
@@ -68,8 +68,8 @@ func (c *Chat) reached(channel string, err error) error {
 	return err
 }
 
-// named is what people call one of the bot's channels.
-func (c *Chat) named(channel string) string {
+// channelLabel is what people call one of the bot's channels.
+func (c *Chat) channelLabel(channel string) string {
 	if channel == c.channel {
 		return c.desk.Team.Channel
 	}
@@ -87,7 +87,7 @@ func (c *Chat) Unreachable() []string {
 	defer c.unreachable.mu.Unlock()
 	var list []string
 	for channel, why := range c.unreachable.why {
-		list = append(list, c.named(channel)+": "+why)
+		list = append(list, c.channelLabel(channel)+": "+why)
 	}
 	slices.Sort(list)
 	return list
