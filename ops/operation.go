@@ -143,9 +143,10 @@ func (f Field) agreed(values []string) bool {
 }
 
 // Search finds what can be chosen, by words that somebody has typed so far. r says
-// who searches and for which operation. It must answer within a second or two,
-// with the best 100 at most; it is asked again with every letter. An *Error says
-// in words why there is nothing to choose from.
+// who searches and for which operation. It must answer within a second or two, with
+// all that it finds, the best first: the front end shows as many as it can, and how many
+// more there are. It is asked again with every letter. An *Error says in words why there
+// is nothing to choose from.
 type Search func(ctx context.Context, r Request, words string) ([]Option, error)
 
 // Option is one thing to choose.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // Through has a transport carry all that is said to Slack.
@@ -20,6 +22,15 @@ func (c *Chat) Command(ctx context.Context, typed slack.SlashCommand) any {
 func (c *Chat) Interaction(ctx context.Context, did slack.InteractionCallback) any {
 	return c.interaction(ctx, did)
 }
+
+// What an ack's payload may be.
+type (
+	AckText    = ackText
+	Suggestion = suggestion
+)
+
+// Choices are what is offered of what a search has found.
+func Choices(found []ops.Option) Suggestion { return choices(found) }
 
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }

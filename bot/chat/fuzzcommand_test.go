@@ -9,6 +9,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -72,11 +73,11 @@ func FuzzCommand(f *testing.F) {
 		}
 		if ack != nil {
 			answers++
-			said, ok := ack.(map[string]string)
-			if !ok || said["response_type"] != "ephemeral" || len(said) != 2 {
+			said, ok := ack.(chat.AckText)
+			if !ok || said.Type != "ephemeral" {
 				t.Fatalf("the ack is %+v", ack)
 			}
-			tame(t, said["text"], 3000)
+			tame(t, said.Text, 3000)
 		}
 		if answers != 1 {
 			t.Errorf("%d answers: the ack %v, besides %+v, %d forms, %d requests", answers, ack, b.answers, len(b.views), len(requests))
