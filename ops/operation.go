@@ -66,6 +66,11 @@ type Operation struct {
 	// Nil or an empty name: nothing. Previews hold no lock.
 	Lock func(Request) string
 
+	// Doubt is asked before anything is planned or shown to others: it says, as an
+	// *Error, why the person may have meant something else than Inputs say, and how to
+	// say it for certain. Nil: nothing is doubtful.
+	Doubt func(context.Context, Request) error
+
 	// Plan looks and never touches. What can't be planned is an *Error.
 	Plan func(context.Context, Request, Progress) (Plan, error)
 

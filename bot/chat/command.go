@@ -58,15 +58,27 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 		return ephemeral(said)
 	}
 	words := strings.FieldsFunc(typed.Text, separates)
+	first := ""
+	if len(words) > 0 {
+		first = reserved(words[0])
+	}
 	preview := false
 	switch {
-	case len(words) > 0 && words[0] == "help":
+	case first == "help":
 		return ephemeral(help(o))
 	case c.places[o.Name] != "" && typed.ChannelID != c.places[o.Name]:
 		c.turnAway(ctx, who, o.Command, "It was typed in another channel than the one where it is decided.")
 		return ephemeral(unable(fmt.Sprintf("`%s` is decided in <#%s>.", o.Command, c.places[o.Name]), "Please type it there."))
-	case len(words) > 0 && words[0] == "plan" && !o.Asks():
+	case o.Asks():
+	case first == "plan":
 		preview, words = true, words[1:]
+		fallthrough
+	default:
+		if i := slices.IndexFunc(words, func(word string) bool { return reserved(word) != "" }); i >= 0 {
+			c.turnAway(ctx, who, o.Command, "A word of the bot's own stood where none is expected.")
+			return ephemeral(unable(fmt.Sprintf("“%s” is a word of mine, and it stands alone or first: `%s %s`.", escape(cut(words[i], 40)), o.Command, reserved(words[i])),
+				"Type `"+o.Command+" help` for what can be typed."))
+		}
 	}
 	from := origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)
 	if o.Asks() {
@@ -90,6 +102,16 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	}
 	c.replies.keep(r.ID, typed.ResponseURL)
 	return nil
+}
+
+// reserved is the word of the bot's own that a person typed, in whatever case, and with
+// what phones and shells put around it: “Plan.”, “--plan”; empty: it is none.
+func reserved(word string) string {
+	word = strings.ToLower(strings.Trim(word, "-–—.!?:\"'`“”‘’"))
+	if word == "plan" || word == "help" {
+		return word
+	}
+	return ""
 }
 
 // twice is why what arrives once more is left alone: whoever did it was

@@ -32,6 +32,9 @@ type (
 // Choices are what is offered of what a search has found.
 func Choices(found []ops.Option) Suggestion { return choices(found) }
 
+// Reserved is the word of the bot's own that was typed; empty: it is none.
+func Reserved(word string) string { return reserved(word) }
+
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }
 
