@@ -59,7 +59,7 @@ type Chat struct {
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
 
-	mayWithin, openWithin atomic.Int64 // the constants of these names, but for tests on a machine that is busy
+	mayWithin, openWithin, toldWithin atomic.Int64 // the constants of these names, but for tests
 }
 
 // New returns a Chat that isn't connected yet.
@@ -83,21 +83,8 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	c.leadsTill.Store(math.MaxInt64)
 	c.mayWithin.Store(int64(mayWithin))
 	c.openWithin.Store(int64(openWithin))
+	c.toldWithin.Store(int64(toldWithin))
 	return c
-}
-
-// fatal are Slack's answers that no waiting mends.
-// https://docs.slack.dev/reference/methods/auth.test
-var fatal = map[string]string{
-	"invalid_auth":            "Slack doesn't accept the token",
-	"not_authed":              "Slack got no token",
-	"account_inactive":        "the token's user or workspace was deleted",
-	"token_revoked":           "the token was revoked",
-	"token_expired":           "the token has expired",
-	"not_allowed_token_type":  "the token is of the wrong type",
-	"missing_scope":           "the Slack app lacks a scope",
-	"link_disabled":           "Socket Mode is switched off for the Slack app",
-	"team_access_not_granted": "the token doesn't belong to this workspace",
 }
 
 // explain says in words what no waiting mends; nil if err isn't such a thing.

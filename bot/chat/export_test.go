@@ -46,3 +46,15 @@ func (c *Chat) Patient(may, open time.Duration) {
 	c.mayWithin.Store(int64(may))
 	c.openWithin.Store(int64(open))
 }
+
+// Hasty has who asked told as soon as a message is so long on its way.
+func (c *Chat) Hasty(told time.Duration) { c.toldWithin.Store(int64(told)) }
+
+// Known tells whether Slack's word for a fault has a meaning.
+func Known(code string) bool { _, ok := meanings[code]; return ok }
+
+// Unwilling tells whether a message that Slack has answered with a word, so many tries
+// after the first, is to be told in another way.
+func Unwilling(code string, tries int) bool {
+	return unwilling(slack.SlackErrorResponse{Err: code}, tries)
+}

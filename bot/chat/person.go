@@ -50,6 +50,19 @@ func waits(err error, what string) *ops.Error {
 	}
 }
 
+// barred words that Slack doesn't let the bot ask, which no waiting mends; nil: err says
+// something else.
+func barred(err error) *ops.Error {
+	if aboutOf(err) != aboutToken {
+		return nil
+	}
+	return &ops.Error{
+		Kind: ops.Unavailable, Err: err,
+		What: "Slack doesn't answer the bot: " + wordsOf(err) + " (" + codeOf(err) + ").",
+		Next: "Tell the people who run the bot: it needs another token or scope.",
+	}
+}
+
 // seconds words how long something takes.
 func seconds(d time.Duration) string {
 	if n := int(math.Ceil(d.Seconds())); n != 1 {
@@ -66,6 +79,9 @@ func (c *Chat) Person(ctx context.Context, user string) (team.Person, error) {
 	u, err := patiently(ctx, func() (*slack.User, error) { return c.api.GetUserInfoContext(ctx, user) })
 	if wait := waits(err, "ask who you are"); wait != nil {
 		return team.Person{}, wait
+	}
+	if said := barred(err); said != nil {
+		return team.Person{}, said
 	}
 	if err != nil {
 		return team.Person{}, fmt.Errorf("ask Slack about %s: %w", user, err)
@@ -86,6 +102,9 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 	unknown := func(err error) error {
 		if wait := waits(err, "ask who is in the channel"); wait != nil {
 			return wait
+		}
+		if said := barred(err); said != nil {
+			return said
 		}
 		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Next: "Try again in a minute."}
 	}
