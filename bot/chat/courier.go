@@ -64,7 +64,7 @@ func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, w
 		log.Error("Slack refuses what people need in any form; trying again", "error", redactURL(why), "in", wait)
 		c.alarm(ctx, m, why)
 		if m.Kind == store.Plan && m.Tries >= triesOfPlan && !strings.HasPrefix(m.Thread, aside) {
-			return "aside", c.setAside(ctx, m, why)
+			return "retried", c.setAside(ctx, m, why)
 		}
 		return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
 	case refused, personal && m.Tries >= enough:
