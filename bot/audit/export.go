@@ -30,6 +30,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // Formats are the names of the forms that Export writes.
@@ -117,12 +118,12 @@ func compact(v any) ([]byte, error) {
 // seen escapes what isn't graphic in a JSON text. Outside of strings there is
 // nothing of that kind.
 func seen(text []byte) []byte {
-	if bytes.IndexFunc(text, hidden) < 0 {
+	if bytes.IndexFunc(text, ops.Hidden) < 0 {
 		return text
 	}
 	var b []byte
 	for _, r := range string(text) {
-		if !hidden(r) {
+		if !ops.Hidden(r) {
 			b = utf8.AppendRune(b, r)
 			continue
 		}
@@ -135,10 +136,6 @@ func seen(text []byte) []byte {
 	return b
 }
 
-// hidden tells whether a character can't be seen: a control, an override of the
-// direction of writing, a space of no width. An ordinary space can.
-func hidden(r rune) bool { return !unicode.IsGraphic(r) }
-
 // writeEvent writes an event as a row of the table.
 func writeEvent(w io.Writer, e store.Event) error {
 	data, err := compact(e.Data)
@@ -150,7 +147,7 @@ func writeEvent(w io.Writer, e store.Event) error {
 
 func writeRow(w io.Writer, row ...string) error {
 	for i, cell := range row {
-		row[i] = visible(harmless(cell))
+		row[i] = ops.Cell(cell)
 	}
 	var b bytes.Buffer
 	table := csv.NewWriter(&b)
@@ -161,15 +158,4 @@ func writeRow(w io.Writer, row ...string) error {
 	table.Flush()
 	_, err := w.Write(b.Bytes())
 	return errors.Join(table.Error(), err)
-}
-
-// harmless is a cell that no spreadsheet takes as a formula: an apostrophe is
-// put before those that begin like one.
-// https://owasp.org/www-community/attacks/CSV_Injection
-func harmless(cell string) string {
-	first, _ := utf8.DecodeRuneInString(cell)
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n\x00＝＋－＠", first) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -48,7 +48,7 @@ func moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 U
 type teller struct{ out *bufio.Writer }
 
 func (t *teller) line(format string, args ...any) {
-	fmt.Fprintln(t.out, visible(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(t.out, ops.Visible(fmt.Sprintf(format, args...)))
 }
 
 // ask tells what was asked and how it ended.

@@ -135,7 +135,7 @@ func (e *entry) sentence() string {
 	if len(e.left) > 0 {
 		what += " " + text(e.left)
 	}
-	return visible(what)
+	return ops.Visible(what)
 }
 
 // does begins a sentence about what somebody did themselves.
@@ -301,24 +301,4 @@ func inputs(v any) string {
 		list = append(list, strings.TrimSpace(name+" "+strings.Join(given[name], ", ")))
 	}
 	return ": " + strings.Join(list, "; ")
-}
-
-// visible is a text that a terminal only shows: what isn't graphic, such as the
-// beginning of a command to the terminal, a line's end or an override of the
-// direction of writing, is written out.
-func visible(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case hidden(r):
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		default:
-			b.WriteString(s[:size])
-		}
-		s = s[size:]
-	}
-	return b.String()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/audit"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // command is one thing that rootbot can be told to do.
@@ -237,7 +238,7 @@ func (c *call) status(known command, err error) int {
 	case errors.Is(err, service.ErrNotDone): // what happened has been printed
 		return 1
 	}
-	fmt.Fprintln(c.stderr, "rootbot:", err)
+	fmt.Fprintln(c.stderr, "rootbot:", ops.VisibleLines(ops.Redact(err.Error())))
 	return 1
 }
 

@@ -281,7 +281,7 @@ func (o *operation) body(run ops.Run) string {
 	fmt.Fprintf(&b, "- Request: %s\n- Asked for by: %s\n- Approved by: %s\n", r.ID, mention(r.By), mention(run.Approvers()...))
 	for _, field := range []string{"reason", "ticket"} {
 		for _, text := range r.Inputs[field] {
-			fmt.Fprintf(&b, "- %s: %s\n", strings.ToUpper(field[:1])+field[1:], quote(text))
+			fmt.Fprintf(&b, "- %s: %s\n", strings.ToUpper(field[:1])+field[1:], ops.Code(text))
 		}
 	}
 	b.WriteString("\nThe user is in quarantine: it has no power any more. Merging removes it for good; closing this keeps it locked out.\n")
@@ -298,13 +298,4 @@ func mention(logins ...string) string {
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// quote shows somebody's text as it is: no mention, link or markup in it works.
-func quote(text string) string {
-	fence := "`"
-	for strings.Contains(text, fence) {
-		fence += "`"
-	}
-	return fence + " " + strings.Join(strings.Fields(text), " ") + " " + fence
 }

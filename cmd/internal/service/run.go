@@ -80,7 +80,7 @@ func (s *Service) ask(ctx context.Context, a bot.Asking, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, asked for by %s, request %s\n", a.Operation, a.Asker.Login, ops.Short(r.ID))
+	terminal{out}.line("%s, asked for by %s, request %s", a.Operation, a.Asker.Login, ops.Short(r.ID))
 	return s.watch(ctx, r.ID, out)
 }
 
@@ -163,7 +163,7 @@ func (s *Service) tell(ctx context.Context, id string, out io.Writer, printed ma
 			return told, err
 		}
 		if !printed[m.ID] {
-			if err := s.print(ctx, out, r, m); err != nil {
+			if err := s.print(ctx, terminal{out}, r, m); err != nil {
 				return told, err
 			}
 			printed[m.ID] = true
@@ -173,84 +173,4 @@ func (s *Service) tell(ctx context.Context, id string, out io.Writer, printed ma
 		}
 	}
 	return told, nil
-}
-
-func (s *Service) print(ctx context.Context, out io.Writer, r store.Request, m store.Message) error {
-	switch m.Kind {
-	case store.Card:
-		switch {
-		case r.State == store.Planning && r.Progress != "":
-			fmt.Fprintln(out, "… "+r.Progress)
-		case r.State == store.Succeeded && r.Preview:
-			fmt.Fprintln(out, r.Reason)
-		}
-	case store.Private, store.Note:
-		fmt.Fprintln(out, m.Body.Text)
-	case store.Pointer:
-		if m.Body.Text != "" {
-			fmt.Fprintln(out, m.Body.Text)
-		}
-	case store.Plan:
-		printPlan(out, *r.Plan)
-	case store.Log:
-		lines, err := s.Store.Lines(ctx, r.ID, m.Body.From, m.Body.To)
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			fmt.Fprintf(out, "%s %-7s %s\n", l.At.Format("15:04:05"), l.Level, l.Text)
-		}
-	case store.Result:
-		printResult(out, r)
-	}
-	return nil
-}
-
-func printPlan(out io.Writer, p ops.Plan) {
-	fmt.Fprintln(out, "\nPlan: "+p.Summary)
-	for _, w := range p.Warnings {
-		fmt.Fprintln(out, "  Warning: "+w)
-	}
-	for _, f := range p.Facts {
-		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
-	}
-	for _, f := range p.Terms {
-		fmt.Fprintf(out, "  %s: %s\n", f.Label, f.Value)
-	}
-	for i, step := range p.Steps {
-		fmt.Fprintf(out, "  %d. %s\n", i+1, step.Title)
-		for _, e := range step.Effects {
-			fmt.Fprintln(out, "     - "+e)
-		}
-	}
-	fmt.Fprintln(out)
-}
-
-func printResult(out io.Writer, r store.Request) {
-	fmt.Fprintf(out, "\nResult: %s. %s\n", r.State, r.Reason)
-	if r.Report == nil {
-		return
-	}
-	if r.Report.Summary != r.Reason {
-		fmt.Fprintln(out, r.Report.Summary)
-	}
-	for _, p := range r.Report.Problems {
-		fmt.Fprintln(out, "  ! "+p)
-	}
-	for _, n := range r.Report.Notes {
-		fmt.Fprintln(out, "  "+n)
-	}
-	for _, section := range r.Report.Sections {
-		fmt.Fprintln(out, "  "+section.Title)
-		for _, o := range section.Outcomes {
-			text := o.Text
-			if o.State != "" {
-				text += " — " + string(o.State)
-			}
-			if o.Why != "" {
-				text += ": " + o.Why
-			}
-			fmt.Fprintln(out, "    - "+text)
-		}
-	}
 }

@@ -117,7 +117,7 @@ func Version() string {
 }
 
 // Log is the operator's log, to a writer, as JSON. No secret that can be told by
-// its shape gets through it.
+// its shape gets through it, and nothing that commands the terminal where it is read.
 func Log(to io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: redact}))
 }
@@ -125,9 +125,9 @@ func Log(to io.Writer) *slog.Logger {
 func redact(_ []string, a slog.Attr) slog.Attr {
 	switch v := a.Value.Any().(type) {
 	case string:
-		a.Value = slog.StringValue(ops.Redact(v))
+		a.Value = slog.StringValue(ops.Logged(ops.Redact(v)))
 	case error:
-		a.Value = slog.StringValue(ops.Redact(v.Error()))
+		a.Value = slog.StringValue(ops.Logged(ops.Redact(v.Error())))
 	case time.Time, time.Duration, bool, int64, uint64, float64, slog.Level, *slog.Source:
 	default:
 		if clean, err := ops.RedactJSON(v); err == nil {

@@ -1,0 +1,60 @@
+package service_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
+	"github.com/aws-root-account/rootbot/cmd/internal/service"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
+	t.Parallel()
+	const evil = "\x1b[2J\x1b[1;1H\x1b]0;owned\x07\r\u202e\u009b2J"
+	const forged = "\n✅ Approved by otter"
+	outside := "name" + evil + forged
+	db, err := store.Open(t.Context(), "sqlite:"+storetest.File(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r := store.Request{
+		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "scim-sync", At: time.Now(), State: store.Planning, Progress: outside, Reason: "bad: " + outside,
+		Plan: &ops.Plan{
+			Summary: outside, Warnings: []string{outside}, Facts: []ops.Fact{{Label: "Group", Value: outside}}, Terms: []ops.Fact{{Label: outside, Value: outside}},
+			Steps: []ops.Step{{Title: outside, Effects: []string{outside}}},
+		},
+		Report: &ops.Report{
+			Summary: outside, Problems: []string{outside}, Notes: []string{outside},
+			Sections: []ops.Section{{Title: outside, Outcomes: []ops.Outcome{{Text: outside, State: ops.Confirmed, Why: outside}}}},
+		},
+	}
+	if err := db.Insert(t.Context(), r, store.Change{Lines: []ops.Line{{Key: "1", At: time.Now(), Text: outside}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{store.Card, store.Plan, store.Log, store.Result, store.Note, store.Private, store.Pointer} {
+		var out bytes.Buffer
+		if err := service.Print(t.Context(), db, &out, r, store.Message{Kind: kind, Body: store.Body{Text: evil, From: 1, To: 9}}); err != nil {
+			t.Fatal(err)
+		}
+		if out.Len() == 0 {
+			t.Errorf("%s: nothing is printed", kind)
+		}
+		if strings.ContainsAny(out.String(), "\x1b\x07\r\u202e\u009b") || strings.Contains(out.String(), forged) {
+			t.Errorf("%s: it prints %q", kind, out.String())
+		}
+		if !strings.Contains(out.String(), `\x1b[2J`) {
+			t.Errorf("%s: it doesn't show what stood there: %q", kind, out.String())
+		}
+	}
+	var log bytes.Buffer
+	service.Log(&log).Error("failed: "+evil, "text", evil)
+	if strings.ContainsAny(log.String(), "\x1b\x07\r\u202e\u009b") {
+		t.Errorf("the log has %q", log.String())
+	}
+}
