@@ -157,7 +157,7 @@ func drawAsk(o ops.Operation, r store.Request, glass bool) drawing {
 	case r.State == store.Waiting && r.Lifted == "":
 		b.add("*Approve?* " + about)
 		if r.Why != "" {
-			b.add(linked(cut(r.Why, sectionLimit/2)))
+			b.add(linked(cut(ops.Visible(r.Why), sectionLimit/2)))
 		}
 		b.add(fmt.Sprintf("%s needed: anybody in the team but <@%s>, until %s.", approvals(r.Missing()), r.Asker.User, moment(r.ExpiresAt)))
 		text = "Approve? " + about
@@ -189,7 +189,7 @@ func restoring(o ops.Operation, r store.Request) string {
 	label := "*" + escape(restoreLabel(o, r)) + "*"
 	about, since, before := "Everything", "", ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = escape(r.Plan.Target)
+		about = item(r.Plan.Target, lineLimit)
 	}
 	if !r.ActedAt.IsZero() {
 		since, before = " since "+moment(r.ActedAt), " to what it was before "+moment(r.ActedAt)

@@ -236,7 +236,7 @@ func drawCard(o ops.Operation, all []store.Request, place, other string, head st
 	}
 	for _, f := range o.Form {
 		if text := strings.Join(common[f.Name], ", "); text != "" && len(f.Agree) == 0 {
-			asked += "\n" + escape(cut(f.Label+": "+oneLine(text), lineLimit))
+			asked += "\n" + escape(f.Label) + ": " + item(oneLine(text), lineLimit)
 		}
 	}
 	b := sheet{}
@@ -244,7 +244,7 @@ func drawCard(o ops.Operation, all []store.Request, place, other string, head st
 	for _, r := range all {
 		line := state(r, linked)
 		if len(all) > 1 {
-			line = "*" + escape(subject(r, common)) + "*: " + line
+			line = "*" + item(subject(r, common), lineLimit) + "*: " + line
 		}
 		if held := heldUp(r); held != "" {
 			line += "\n" + held

@@ -21,7 +21,7 @@ func (c *Chat) line(ctx context.Context, r store.Request) string {
 	}
 	about := ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = " " + escape(r.Plan.Target)
+		about = " " + item(r.Plan.Target, 100)
 	}
 	return fmt.Sprintf("%s%s by %s, %s: %s", command, about, name(r), moment(r.At), cutWord(oneLine(c.stands(r)), 150))
 }

@@ -92,10 +92,10 @@ func choices(found []ops.Option) suggestion {
 // drawOption draws one thing to choose; one without a value only says something.
 func drawOption(o ops.Option) *slack.OptionBlockObject {
 	var note *slack.TextBlockObject
-	if text := cut(oneLine(o.Note), optionLimit); text != "" {
+	if text := cut(ops.Visible(oneLine(o.Note)), optionLimit); text != "" {
 		note = plain(text)
 	}
-	return slack.NewOptionBlockObject(cmp.Or(o.Value, nothing), plain(cut(cmp.Or(oneLine(o.Text), cut(o.Value, optionLimit), nothing), optionLimit)), note)
+	return slack.NewOptionBlockObject(cmp.Or(o.Value, nothing), plain(cut(cmp.Or(ops.Visible(oneLine(o.Text)), cut(o.Value, optionLimit), nothing), optionLimit)), note)
 }
 
 // encoded is how many bytes something takes as it is sent, where &, < and > take six.
