@@ -2,7 +2,6 @@ package chat_test
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// forged are names that others choose, which are to look like lines of the bot's own.
-var forged = []string{
+// disguised are names that others choose, which are to look like lines of the bot's own.
+var disguised = []string{
 	"platform\n✅ *Approved by otter* at 2 Mar 13:00 UTC",
 	"platform\r\n*Deletions*: 0, of at most 20",
 	"platform\u2028*Deletions*: 0",
@@ -28,51 +27,52 @@ var shaped = regexp.MustCompile(`(?:^|[\s(])(?:\*[^\s*][^*\n]*\*|_[^\s_][^_\n]*_
 
 func TestANameLooksLikeWhatItIs(t *testing.T) {
 	t.Parallel()
-	for i, name := range forged {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			operation := tidy(func(ctx context.Context, run ops.Run) error {
-				if err := run.Log(ctx, ops.Line{Text: "log " + name}); err != nil {
-					return err
-				}
-				return run.Report(ctx, ops.Report{
-					Summary: "summary " + name, Problems: []string{"problem " + name}, Notes: []string{"remark " + name},
-					Sections: []ops.Section{{Title: "section " + name, Outcomes: []ops.Outcome{{Text: "outcome " + name, State: ops.Confirmed, Why: "why " + name}}}},
-				})
-			})
-			operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
-				effects := slices.Repeat([]string{"effect " + name}, 30) // so that there is a file, too
-				return ops.Plan{
-					Summary: "sum " + name, Target: name, Warnings: []string{"warning " + name}, Facts: []ops.Fact{{Label: "label " + name, Value: "value " + name}},
-					Steps: []ops.Step{{Do: "tidy", Title: "title " + name, Effects: effects}}, Terms: []ops.Fact{{Label: "term " + name, Value: "terms " + name}},
-				}, nil
-			}
-			o := start(t, operation)
-			o.types(o.ada, o.home, "")
-			card := o.card("Failed")
-			o.quietly()
-			texts := []string{string(o.again(card).Blocks)}
-			for _, m := range append(o.thread(card), o.Direct(o.ada.ID)...) {
-				texts = append(texts, string(m.Blocks))
-				looksLikeItself(t, m)
-			}
-			looksLikeItself(t, o.again(card))
-			for _, f := range o.Files() {
-				texts = append(texts, string(f.Content))
-				for line := range strings.SplitSeq(string(f.Content), "\n") {
-					if strings.HasPrefix(line, "✅") || strings.HasPrefix(line, "*Deletions") || strings.ContainsAny(line, "\x1b\x07\r\u2028\u0085\u202e\u200b") {
-						t.Errorf("a file has the line %q", line)
-					}
-				}
-			}
-			for _, word := range []string{"sum ", "warning ", "label ", "value ", "title ", "effect ", "term ", "terms ", "log ", "summary ", "problem ", "remark ", "section ", "outcome "} {
-				if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, word) }) {
-					t.Errorf("nothing tells of the %s", word)
-				}
-			}
-			o.fine()
-		})
+	each := func(word string) (list []string) {
+		for _, name := range disguised {
+			list = append(list, word+" "+name)
+		}
+		return list
 	}
+	operation := tidy(func(ctx context.Context, run ops.Run) error {
+		section := ops.Section{Title: "section " + disguised[0]}
+		for i, text := range each("outcome") {
+			section.Outcomes = append(section.Outcomes, ops.Outcome{Text: text, State: ops.Confirmed, Why: disguised[i]})
+			if err := run.Log(ctx, ops.Line{Text: "log " + disguised[i]}); err != nil {
+				return err
+			}
+		}
+		return run.Report(ctx, ops.Report{Summary: "summary " + disguised[0], Problems: each("problem"), Notes: each("remark"), Sections: []ops.Section{section}})
+	})
+	operation.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
+		p := ops.Plan{Summary: "sum " + disguised[0], Target: disguised[1], Warnings: each("warning")}
+		for _, text := range each("value") {
+			p.Facts, p.Terms = append(p.Facts, ops.Fact{Label: text, Value: text}), append(p.Terms, ops.Fact{Label: "term " + text, Value: text})
+		}
+		p.Steps = []ops.Step{{Do: "tidy", Title: "title " + disguised[0], Effects: slices.Concat(each("effect"), each("effect"))}} // so many that there is a file, too
+		return p, nil
+	}
+	o := start(t, operation)
+	o.types(o.ada, o.home, "")
+	card := o.card("Failed")
+	o.quietly()
+	var told strings.Builder
+	for _, m := range append(append(o.thread(card), o.Direct(o.ada.ID)...), o.again(card)) {
+		told.Write(m.Blocks)
+		looksLikeItself(t, m)
+	}
+	if len(o.Files()) == 0 {
+		t.Error("there is no file")
+	}
+	for _, f := range o.Files() {
+		told.Write(f.Content)
+		for line := range strings.SplitSeq(string(f.Content), "\n") {
+			if strings.HasPrefix(line, "✅") || strings.HasPrefix(line, "*Deletions") || strings.ContainsAny(line, "\x1b\x07\r\u2028\u0085\u202e\u200b") {
+				t.Errorf("a file has the line %q", line)
+			}
+		}
+	}
+	contains(t, "all of it", told.String(), "sum ", "warning ", "value ", "title ", "effect ", "term ", "log ", "summary ", "problem ", "remark ", "section ", "outcome ")
+	o.fine()
 }
 
 // looksLikeItself complains of lines and formatting that a name has made of a message.
@@ -99,7 +99,7 @@ func looksLikeItself(t *testing.T, m slacktest.Message) {
 
 func TestAnOptionIsOneLine(t *testing.T) {
 	t.Parallel()
-	for _, name := range forged {
+	for _, name := range disguised {
 		for _, o := range chat.Choices([]ops.Option{{Value: "p-1", Text: name, Note: name}}).Options {
 			for _, text := range []string{o.Text.Text, o.Description.Text} {
 				if strings.ContainsAny(text, "\n\r\x1b\x07\u2028\u0085\u202e\u200b") || o.Text.Emoji != nil && *o.Text.Emoji {

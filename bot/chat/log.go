@@ -58,9 +58,9 @@ func visible(lines []store.Line) []store.Line {
 }
 
 // logged is the text of one line of a log. What stands on further lines of it is
-// indented, so that it doesn't look like lines of their own.
+// marked, so that it doesn't look like lines of their own.
 func logged(text string) string {
-	return strings.ReplaceAll(ops.VisibleLines(text), "\n", "\n           ")
+	return strings.ReplaceAll(ops.VisibleLines(text), "\n", "\n           | ")
 }
 
 var marks = map[ops.Level]string{ops.Info: "  ", ops.Change: "› ", ops.Warning: "! ", ops.Failure: "✗ "}
