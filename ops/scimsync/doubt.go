@@ -37,22 +37,31 @@ func (o *operation) doubt(ctx context.Context, r ops.Request) error {
 		if ops.KindOf(githubaccess.Explain(err)) == ops.Unavailable && ops.IsPassing(githubaccess.Explain(err)) {
 			return githubaccess.Explain(fmt.Errorf("look whether %s is in %s: %w", login, o.organization, err))
 		}
+		if _, _, err = o.github.Users.Get(ctx, login); githubaccess.NotFound(err) {
+			return &ops.Error{Kind: ops.Invalid, Err: err, What: fmt.Sprintf("GitHub has no user %s.", login), Next: meant(login) + "Check the spelling; /scim-sync help shows the forms of the command."}
+		}
 		// GitHub answers 404 also to one who may not see memberships.
 		if teams == nil {
 			if teams, err = o.readTeams(ctx, func(int, int) {}); err != nil {
 				return err
 			}
 		}
-		if teams.has(strings.ToLower(login)) {
-			continue
+		if !teams.has(strings.ToLower(login)) {
+			return &ops.Error{
+				Kind: ops.Invalid, What: fmt.Sprintf("“%s” is the GitHub login of nobody in the organisation %s.", login, o.organization),
+				Next: meant(login) + fmt.Sprintf("If you do mean the GitHub user %s, type `/scim-sync %s%s`.", login, surely, login),
+			}
 		}
-		next := fmt.Sprintf("If you do mean the GitHub user %s, type `/scim-sync %s%s`.", login, surely, login)
-		if meant := near(login, "plan", "help"); meant != "" {
-			next = fmt.Sprintf("Did you mean `/scim-sync %s`? ", meant) + next
-		}
-		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("“%s” is the GitHub login of nobody in the organisation %s.", login, o.organization), Next: next}
 	}
 	return nil
+}
+
+// meant asks whether a command was mistyped; empty: it doesn't look so.
+func meant(login string) string {
+	if command := near(login, "plan", "help"); command != "" {
+		return fmt.Sprintf("Did you mean `/scim-sync %s`? ", command)
+	}
+	return ""
 }
 
 // near is the word that another is a typing error of; empty: none. Two letters may be

@@ -27,11 +27,12 @@ func TestAWordThatIsNobodysLoginInTheOrganisationIsDoubtful(t *testing.T) {
 		},
 		{
 			name: "a typing error that is nobody's login", words: []string{"Hlep"}, kind: ops.Invalid,
-			says: []string{"“Hlep” is the GitHub login of nobody", "Did you mean `/scim-sync help`?"},
+			says: []string{"GitHub has no user Hlep.", "Did you mean `/scim-sync help`?", "Check the spelling"},
 		},
 		{
 			name: "a person who has left", words: []string{"leaver"}, kind: ops.Invalid,
-			says: []string{"“leaver” is the GitHub login of nobody in the organisation", "If you do mean the GitHub user leaver, type `/scim-sync user:leaver`."},
+			world: func(w *world) { w.github.AddUser("leaver") },
+			says:  []string{"“leaver” is the GitHub login of nobody in the organisation", "If you do mean the GitHub user leaver, type `/scim-sync user:leaver`."},
 		},
 		{name: "a person who has left, named for certain", words: []string{"user:leaver", "User:plna"}},
 		{
