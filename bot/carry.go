@@ -80,10 +80,20 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 		words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
 		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: words, fault: ops.KindOf(err), changed: ops.ChangedNothing, quiet: d.said(ctx, r, words)})
 	}
+	asked := r.For()
+	asked.By = login
+	if o.Doubt != nil {
+		// Whatever is wrong, only the requester is told.
+		if _, err := safely(func() (struct{}, error) { return struct{}{}, o.Doubt(ctx, asked) }); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			d.report(err, r)
+			words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
+			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: words, fault: ops.KindOf(err), changed: ops.ChangedNothing, quiet: d.said(ctx, r, words)})
+		}
+	}
 	h := happening{kind: admitted, login: login, account: account}
 	if o.Lock != nil && !r.Preview {
-		asked := r.For()
-		asked.By = login
 		if h.held, err = safely(func() (string, error) { return o.Lock(asked), nil }); err != nil {
 			d.report(err, r)
 			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), changed: ops.ChangedNothing})

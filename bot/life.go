@@ -312,7 +312,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			list []string
 		}{{"New in it", beyond}, {"Settings that have changed", terms}} {
 			if len(news.list) > 0 {
-				since += "\n" + news.head + ":\n• " + strings.Join(news.list, "\n• ")
+				since += "\n" + news.head + ":\n• " + listed(news.list)
 			}
 		}
 		say(store.Note, store.Body{Text: since, Mention: !r.ActedAt.IsZero()})
@@ -426,7 +426,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		data["reason"], data["effects"] = h.review.Reason, h.effects
 		will := ""
 		if len(h.effects) > 0 {
-			will = "Restoring will:\n• " + strings.Join(h.effects, "\n• ")
+			will = "Restoring will:\n• " + listed(h.effects)
 			say(store.Note, store.Body{Text: will})
 		}
 		say(store.Restore, store.Body{Text: will})

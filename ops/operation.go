@@ -66,6 +66,11 @@ type Operation struct {
 	// Nil or an empty name: nothing. Previews hold no lock.
 	Lock func(Request) string
 
+	// Doubt is asked before anything is planned or shown to others: it says, as an
+	// *Error, why the person may have meant something else than Inputs say, and how to
+	// say it for certain. Nil: nothing is doubtful.
+	Doubt func(context.Context, Request) error
+
 	// Plan looks and never touches. What can't be planned is an *Error.
 	Plan func(context.Context, Request, Progress) (Plan, error)
 
@@ -157,9 +162,10 @@ func (f Field) agreed(values []string) bool {
 }
 
 // Search finds what can be chosen, by words that somebody has typed so far. r says
-// who searches and for which operation. It must answer within a second or two,
-// with the best 100 at most; it is asked again with every letter. An *Error says
-// in words why there is nothing to choose from.
+// who searches and for which operation. It must answer within a second or two, with
+// all that it finds, the best first: the front end shows as many as it can, and how many
+// more there are. It is asked again with every letter. An *Error says in words why there
+// is nothing to choose from.
 type Search func(ctx context.Context, r Request, words string) ([]Option, error)
 
 // Option is one thing to choose.

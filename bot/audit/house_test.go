@@ -142,6 +142,8 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "anchored-vault", "", data{"seq": 41, "hash": hash, "where": "s3://anchors/41"}),
 		event(t, "restored", "terminal:marten", data{"reason": "The disk broke.", "void": []string{"42:" + hash}}),
 		event(t, "process-stopped", "", nil),
+		event(t, "unshown", "", data{"digest": digest, "reason": "Slack refuses it (msg_too_long)"}),
+		event(t, "channel-renamed", "", data{"settings": "slack.log_channel", "channel": "C1", "was": "home", "now": "house", "other": "C2"}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": ops.Inputs{"rooms": {"hall", "loft"}, "soap": nil}}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": "all", "plan": data{"loft": 1}, "report": data{"loft": 2}}),
 		event(t, "dusted", "marten", data{"shelf": 3, "boxes": []string{"a", "b"}, "why": ""}),

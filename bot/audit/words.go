@@ -179,6 +179,8 @@ func (e *entry) words() string {
 		return e.happens("no plan could be made%s", e.with(", because: %s", "reason"))
 	case "shown":
 		return e.happens("%s was shown%s", e.digest(), e.where())
+	case "unshown":
+		return e.happens("%s couldn't be shown%s", e.digest(), e.with(", because: %s", "reason"))
 	case "approved":
 		return e.does("approved %s%s", e.digest(), e.with(", because: %s", "reason"))
 	case "rejected":
@@ -239,6 +241,9 @@ func (e *entry) words() string {
 		return e.does("was unlinked from the GitHub account%s%s", e.with(" %s", "github"), e.with(" (ID %s)", "github_id"))
 	case "claimed":
 		return e.does("claimed the GitHub account %s%s%s, and was refused%s", e.text("github"), e.with(" (ID %s)", "github_id"), e.with(", which is %s's", "owner"), e.with(", because: %s", "reason"))
+	case "channel-renamed":
+		return e.happens("the channel %s is called #%s now, and was #%s before%s%s", e.text("channel"), e.text("now"), e.text("was"),
+			e.with(" (settings: %s)", "settings"), e.with("; %s has its name now", "other"))
 	case "settings":
 		return e.happens("the settings are %s now%s", e.text("hash"), e.with(", and were %s before", "before"))
 	case "process-started":

@@ -22,7 +22,7 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 	words := strings.Fields(typed.Text)
 	topic := ""
 	if len(words) > 0 {
-		topic = words[0]
+		topic = strings.ToLower(words[0])
 	}
 	asker := c.typist(typed)
 	switch {
@@ -86,7 +86,7 @@ func (c *Chat) recent(ctx context.Context, words []string) (drawing, error) {
 		title += " for " + escape(word)
 		// An operation is known by its command too.
 		for _, o := range c.desk.Operations {
-			if o.Command == "/"+word {
+			if strings.EqualFold(o.Command, "/"+word) || strings.EqualFold(o.Name, word) {
 				word = o.Name
 			}
 		}

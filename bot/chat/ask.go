@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slack-go/slack"
 
@@ -33,10 +34,24 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 			}
 		}
 	}
+	hidden, after, err := c.hidden(ctx, r)
+	if err != nil {
+		return err
+	}
 	d := drawAsk(c.operationOf(r), r, len(c.desk.BreakGlass) > 0)
+	if hidden && r.State == store.Waiting && r.Lifted == "" {
+		d = drawUnshown(c.operationOf(r), r)
+	}
 	at, posted := places[place]
+	if posted && at.Channel == card.Channel && at.TS < after && r.State == store.Waiting {
+		if err := c.retire(ctx, at, drawNote("Slack takes the plan now. It stands below, and can be decided there.", "")); err != nil {
+			return err
+		}
+		posted = false
+		m.Body.Other = after // another message than the one that was retired
+	}
 	if posted && (at.Channel != card.Channel || at.TS < card.TS) {
-		if err := c.retire(ctx, at, drawNote("The card of this thread was deleted. It goes on under a new one, further down in the channel.", "")); err != nil {
+		if err := c.retire(ctx, at, drawNote("This thread goes on under a new card, further down in the channel.", "")); err != nil {
 			return err
 		}
 		posted = false
@@ -62,6 +77,38 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 		return err
 	}
 	return sent(place, at)
+}
+
+// hidden tells whether the plan of a request, as it is now, couldn't be shown to people.
+// Where it could be in the end, after is the ID of that message: what is to be decided
+// stands below it.
+func (c *Chat) hidden(ctx context.Context, r store.Request) (hidden bool, after string, err error) {
+	events, err := c.store.Events(ctx, r.ID)
+	for _, e := range events {
+		switch {
+		case e.Data["digest"] != r.Digest():
+		case e.Kind == unshown:
+			hidden = true
+		case e.Kind == "shown" && hidden:
+			hidden = false
+			after, _ = e.Data["ts"].(string)
+		}
+	}
+	return hidden, after, err
+}
+
+// drawUnshown says that a plan can't be decided, because Slack doesn't take it.
+func drawUnshown(o ops.Operation, r store.Request) drawing {
+	text := "`" + escape(o.Command) + "`" + target(r) + ": Slack doesn't take the plan, so it can't be approved. I go on trying to show it, until " + moment(r.ExpiresAt) + ". Type `/rootbot requests` to withdraw or reject it."
+	return drawing{text: text, blocks: []slack.Block{section(text)}}
+}
+
+// decidable leaves out the buttons that nobody may press while the plan is hidden.
+func decidable(buttons []slack.BlockElement, hidden bool) []slack.BlockElement {
+	return slices.DeleteFunc(buttons, func(element slack.BlockElement) bool {
+		b, ok := element.(*slack.ButtonBlockElement)
+		return ok && hidden && (b.ActionID == bot.Approve || b.ActionID == bot.BreakGlass)
+	})
 }
 
 // offers are the buttons with which people decide about a request as it stands.
@@ -110,7 +157,7 @@ func drawAsk(o ops.Operation, r store.Request, glass bool) drawing {
 	case r.State == store.Waiting && r.Lifted == "":
 		b.add("*Approve?* " + about)
 		if r.Why != "" {
-			b.add(linked(cut(r.Why, sectionLimit/2)))
+			b.add(linked(cut(ops.Visible(r.Why), sectionLimit/2)))
 		}
 		b.add(fmt.Sprintf("%s needed: anybody in the team but <@%s>, until %s.", approvals(r.Missing()), r.Asker.User, moment(r.ExpiresAt)))
 		text = "Approve? " + about
@@ -142,7 +189,7 @@ func restoring(o ops.Operation, r store.Request) string {
 	label := "*" + escape(restoreLabel(o, r)) + "*"
 	about, since, before := "Everything", "", ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = escape(r.Plan.Target)
+		about = item(r.Plan.Target, lineLimit)
 	}
 	if !r.ActedAt.IsZero() {
 		since, before = " since "+moment(r.ActedAt), " to what it was before "+moment(r.ActedAt)

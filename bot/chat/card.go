@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -59,12 +61,18 @@ func (c *Chat) placeCards(ctx context.Context, m store.Message, shown []store.Re
 			return logged, err
 		}
 	}
+	earlier := make([]store.Post, len(places))
+	for i, place := range places {
+		if earlier[i], _, err = c.store.Posted(ctx, shown[0].Card, place.name+beforePlace); err != nil {
+			return logged, err
+		}
+	}
 	draw := func(i int) drawing {
 		other := ""
 		if len(places) == 2 && stand[1-i].TS != "" {
 			other = c.link(stand[1-i])
 		}
-		return drawCard(c.operationOf(shown[0]), shown, places[i].name, other, head)
+		return c.leadsBack(drawCard(c.operationOf(shown[0]), shown, places[i].name, other, head), earlier[i])
 	}
 	known := len(places) == 1 || stand[0].TS != "" && stand[1].TS != ""
 	for i, place := range places {
@@ -137,7 +145,8 @@ func (c *Chat) threadOf(ctx context.Context, m store.Message, r store.Request) (
 	return places[0], store.Post{}, fmt.Errorf("the card of request %s isn't posted", r.ID)
 }
 
-// cardAnew makes the card of a thread anew, which was deleted with its thread.
+// cardAnew makes the card of a thread anew that was deleted, or whose thread takes no
+// message any more. Where the old one stands, each leads to the other.
 func (c *Chat) cardAnew(ctx context.Context, m store.Message, r store.Request, place cardPlace, old store.Post) (store.Post, error) {
 	all, err := c.store.OnCard(ctx, r.Card)
 	if err != nil {
@@ -147,8 +156,61 @@ func (c *Chat) cardAnew(ctx context.Context, m store.Message, r store.Request, p
 	if len(shown) == 0 {
 		return store.Post{}, fmt.Errorf("request %s has no card", r.ID)
 	}
-	c.log.Warn("a card was deleted; making it anew", "request", r.ID, "channel", old.Channel, "ts", old.TS)
-	return c.placeCard(ctx, m, shown, place, old, drawCard(c.operationOf(r), shown, place.name, "", store.Head{}))
+	if before, made, err := c.store.Posted(ctx, r.Card, place.name+beforePlace); err != nil {
+		return store.Post{}, err
+	} else if made && before.TS != old.TS && time.Since(posted(old)) < anewEvery {
+		return old, nil // it is new, and its thread takes nothing either
+	}
+	c.log.Warn("the thread of a card takes nothing; making the card anew", "request", r.ID, "channel", old.Channel, "ts", old.TS)
+	command := "`" + escape(c.operationOf(r).Command) + "`" + target(r)
+	before := old
+	err = c.update(ctx, old, drawNotice(command+": this thread takes no more messages; it goes on under a new card below."))
+	switch {
+	case isGone(err):
+		before = store.Post{} // nothing is left to lead to
+	case err != nil && !refuses(err):
+		return store.Post{}, err
+	}
+	m.Body.Other = place.name + "/after/" + old.TS
+	d := c.leadsBack(drawCard(c.operationOf(r), shown, place.name, "", store.Head{}), before)
+	p, err := c.tell(ctx, m, store.Post{Channel: place.channel}, d)
+	if err != nil {
+		return p.Post, err
+	}
+	for name, at := range map[string]store.Post{place.name + beforePlace: before, place.name: p.Post} {
+		if err := c.delivered(ctx, store.Delivery{Thread: r.Card, Place: name, Post: at}); err != nil {
+			return p.Post, err
+		}
+	}
+	if before.TS != "" {
+		if err := c.retire(ctx, old, drawNotice(fmt.Sprintf("%s: this thread takes no more messages; it goes on <%s|under a new card>.", command, c.link(p.Post)))); err != nil {
+			return p.Post, err
+		}
+	}
+	if place.name == store.CardPlace {
+		err = c.tellAnew(ctx, shown)
+	}
+	return p.Post, err
+}
+
+// beforePlace ends the place of the card that stood before one that was made anew.
+const beforePlace = "/before"
+
+// anewEvery is how often a card is made anew at most.
+const anewEvery = 10 * time.Minute
+
+// posted is when a message was posted, as its ID says.
+func posted(at store.Post) time.Time {
+	seconds, _ := strconv.ParseFloat(at.TS, 64)
+	return time.UnixMicro(int64(seconds * 1e6))
+}
+
+// leadsBack has a card lead to the one before it; the zero Post: there is none.
+func (c *Chat) leadsBack(d drawing, before store.Post) drawing {
+	if before.TS != "" {
+		d.blocks = append(d.blocks, small(fmt.Sprintf("It goes on from <%s|an earlier thread>.", c.link(before))))
+	}
+	return d
 }
 
 // drawCard draws the card of one request or of several that were asked for
@@ -174,7 +236,7 @@ func drawCard(o ops.Operation, all []store.Request, place, other string, head st
 	}
 	for _, f := range o.Form {
 		if text := strings.Join(common[f.Name], ", "); text != "" && len(f.Agree) == 0 {
-			asked += "\n" + escape(cut(f.Label+": "+oneLine(text), lineLimit))
+			asked += "\n" + escape(f.Label) + ": " + item(oneLine(text), lineLimit)
 		}
 	}
 	b := sheet{}
@@ -182,7 +244,7 @@ func drawCard(o ops.Operation, all []store.Request, place, other string, head st
 	for _, r := range all {
 		line := state(r, linked)
 		if len(all) > 1 {
-			line = "*" + escape(subject(r, common)) + "*: " + line
+			line = "*" + item(subject(r, common), lineLimit) + "*: " + line
 		}
 		if held := heldUp(r); held != "" {
 			line += "\n" + held

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +47,7 @@ type Chat struct {
 	home        string            // the workspace's address, ends in a slash
 	channel     string            // ID of the log channel
 	places      map[string]string // ID of the channel where an operation is asked for, by its name
+	channels    channels
 	sockets     sockets
 	intake      intake
 	holds       *holds
@@ -61,7 +61,7 @@ type Chat struct {
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup
 
-	mayWithin, openWithin atomic.Int64 // the constants of these names, but for tests on a machine that is busy
+	mayWithin, openWithin, toldWithin atomic.Int64 // the constants of these names, but for tests
 }
 
 // New returns a Chat that isn't connected yet.
@@ -86,21 +86,8 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 	c.leadsTill.Store(math.MaxInt64)
 	c.mayWithin.Store(int64(mayWithin))
 	c.openWithin.Store(int64(openWithin))
+	c.toldWithin.Store(int64(toldWithin))
 	return c
-}
-
-// fatal are Slack's answers that no waiting mends.
-// https://docs.slack.dev/reference/methods/auth.test
-var fatal = map[string]string{
-	"invalid_auth":            "Slack doesn't accept the token",
-	"not_authed":              "Slack got no token",
-	"account_inactive":        "the token's user or workspace was deleted",
-	"token_revoked":           "the token was revoked",
-	"token_expired":           "the token has expired",
-	"not_allowed_token_type":  "the token is of the wrong type",
-	"missing_scope":           "the Slack app lacks a scope",
-	"link_disabled":           "Socket Mode is switched off for the Slack app",
-	"team_access_not_granted": "the token doesn't belong to this workspace",
 }
 
 // explain says in words what no waiting mends; nil if err isn't such a thing.
@@ -122,29 +109,21 @@ func explain(err error, token string) error {
 	return fmt.Errorf("%s (%s): check %s", words, code, token)
 }
 
-var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,}$`)
-
 // Open finds out where the bot is. An error is for people: it says what to do.
 func (c *Chat) Open(ctx context.Context) error {
 	name, err := c.locate(ctx)
 	if err != nil {
 		return err
 	}
-	if c.channel, err = c.member(ctx, "slack.log_channel", c.settings.LogChannel, name); err != nil {
+	if err := c.findChannels(ctx, name); err != nil {
 		return err
 	}
-	c.desk.Team.Channel = "#" + strings.TrimPrefix(c.settings.LogChannel, "#")
-	if channelID.MatchString(c.settings.LogChannel) {
-		if channel, err := c.find(ctx, c.channel); err == nil && channel != nil {
-			c.desk.Team.Channel = "#" + channel.Name
-		}
-	}
+	home := c.channels.named(c.settings.LogChannel)
+	c.channel, c.desk.Team.Channel = home.ID, "#"+home.Title
 	c.places = map[string]string{}
 	for _, o := range c.desk.Operations {
 		if place := c.desk.TermsOf(o.Name).Place; place != "" {
-			if c.places[o.Name], err = c.member(ctx, "operations."+o.Name+".channel", place, name); err != nil {
-				return err
-			}
+			c.places[o.Name] = c.channels.named(place).ID
 		}
 	}
 	return nil
@@ -165,58 +144,6 @@ func (c *Chat) channelOf(operation string) string {
 		return id
 	}
 	return c.channel
-}
-
-// member finds a channel that the bot must be in. The error names the setting.
-func (c *Chat) member(ctx context.Context, setting, name, self string) (string, error) {
-	name = strings.TrimPrefix(name, "#")
-	channel, err := c.find(ctx, name)
-	switch {
-	case err != nil:
-		return "", err
-	case channel == nil:
-		return "", fmt.Errorf("%s: Slack shows the bot no channel %s; make it, or, if it is private, invite the bot: /invite @%s", setting, name, self)
-	case channel.IsArchived:
-		return "", fmt.Errorf("%s: the channel %s is archived", setting, name)
-	case !channel.IsMember:
-		return "", fmt.Errorf("%s: the bot is not in the channel %s; type there: /invite @%s", setting, name, self)
-	}
-	return channel.ID, nil
-}
-
-func (c *Chat) find(ctx context.Context, name string) (*slack.Channel, error) {
-	if channelID.MatchString(name) {
-		channel, err := c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: name})
-		if err != nil && err.Error() == "channel_not_found" {
-			return nil, nil
-		}
-		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
-			return nil, said
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look up the channel %s: %w", name, err)
-		}
-		return channel, nil
-	}
-	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: 1000, ExcludeArchived: false, TeamID: c.workspace}
-	for {
-		page, next, err := c.api.GetConversationsContext(ctx, params)
-		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
-			return nil, said
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the channels: %w", err)
-		}
-		for _, channel := range page {
-			if channel.Name == name {
-				return &channel, nil
-			}
-		}
-		if next == "" {
-			return nil, nil
-		}
-		params.Cursor = next
-	}
 }
 
 // link is the address of a message.

@@ -27,6 +27,7 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 	case slack.InteractionTypeBlockSuggestion:
 		return c.suggest(ctx, did)
 	case slack.InteractionTypeBlockActions:
+		c.heard(did.Channel.ID, did.Channel.Name)
 		for _, action := range did.ActionCallback.BlockActions {
 			if slices.Contains(verbs, action.ActionID) {
 				c.click(ctx, did, action)

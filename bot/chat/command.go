@@ -43,6 +43,7 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	if typed.Command == "/rootbot" {
 		return c.about(ctx, typed)
 	}
+	c.heard(typed.ChannelID, typed.ChannelName)
 	who := c.typist(typed)
 	i := slices.IndexFunc(c.desk.Operations, func(o ops.Operation) bool { return o.Command == typed.Command })
 	if i < 0 {
@@ -57,15 +58,27 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 		return ephemeral(said)
 	}
 	words := strings.FieldsFunc(typed.Text, separates)
+	first := ""
+	if len(words) > 0 {
+		first = reserved(words[0])
+	}
 	preview := false
 	switch {
-	case len(words) > 0 && words[0] == "help":
+	case first == "help":
 		return ephemeral(help(o))
 	case c.places[o.Name] != "" && typed.ChannelID != c.places[o.Name]:
 		c.turnAway(ctx, who, o.Command, "It was typed in another channel than the one where it is decided.")
 		return ephemeral(unable(fmt.Sprintf("`%s` is decided in <#%s>.", o.Command, c.places[o.Name]), "Please type it there."))
-	case len(words) > 0 && words[0] == "plan" && !o.Asks():
+	case o.Asks():
+	case first == "plan":
 		preview, words = true, words[1:]
+		fallthrough
+	default:
+		if i := slices.IndexFunc(words, func(word string) bool { return reserved(word) != "" }); i >= 0 {
+			c.turnAway(ctx, who, o.Command, "A word of the bot's own stood where none is expected.")
+			return ephemeral(unable(fmt.Sprintf("“%s” is a word of mine, and it stands alone or first: `%s %s`.", escape(cut(words[i], 40)), o.Command, reserved(words[i])),
+				"Type `"+o.Command+" help` for what can be typed."))
+		}
 	}
 	from := origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)
 	if o.Asks() {
@@ -89,6 +102,16 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	}
 	c.replies.keep(r.ID, typed.ResponseURL)
 	return nil
+}
+
+// reserved is the word of the bot's own that a person typed, in whatever case, and with
+// what phones and shells put around it: “Plan.”, “--plan”; empty: it is none.
+func reserved(word string) string {
+	word = strings.ToLower(strings.Trim(word, "-–—.!?:\"'`“”‘’"))
+	if word == "plan" || word == "help" {
+		return word
+	}
+	return ""
 }
 
 // twice is why what arrives once more is left alone: whoever did it was
@@ -209,13 +232,17 @@ func (c *Chat) draws(ctx context.Context, url string, answer func(context.Contex
 	return true
 }
 
+// whisperFor is how long an answer through a response_url is tried, waiting for Slack
+// included: the address is good for 30 minutes, but a person doesn't wait as long.
+const whisperFor = 2 * time.Minute
+
 // whisper says something through a response_url: without its buttons where Slack
 // refuses those.
 func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 	if url == "" {
 		return // Slack gave no address
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, whisperFor)
 	defer cancel()
 	message := &slack.WebhookMessage{Text: cutEscaped(d.text, sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
 	if len(d.blocks) > 0 {
@@ -225,6 +252,9 @@ func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
 		if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusBadRequest {
 			message.Blocks = nil
+		}
+		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+			err = &backoff.RetryAfterError{Duration: limited.RetryAfter}
 		}
 		return struct{}{}, err
 	}, backoff.WithMaxTries(5))

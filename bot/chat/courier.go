@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -25,6 +26,7 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 	err := c.store.Trying(ctx, first)
 	if err == nil {
 		with, err = c.send(ctx, waiting)
+		c.trusted(err)
 	}
 	if err == nil {
 		c.desk.Meter.Message(first.Kind, "sent")
@@ -50,15 +52,22 @@ func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, w
 	log := c.log.With("request", m.Request, "message", m.ID, "kind", m.Kind)
 	personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, m.Kind)
 	limited, isLimited := errors.AsType[*slack.RateLimitedError](why)
+	if !personal {
+		c.overdue(ctx, m, why)
+	}
+	refused := refuses(why) && unwilling(why, m.Tries)
 	switch {
 	case isLimited:
 		return "limited", c.store.Later(ctx, m.ID, time.Now().Add(limited.RetryAfter))
-	case refuses(why) && c.needed(ctx, m):
+	case refused && c.needed(ctx, m):
 		wait := min(5*time.Minute, 2*time.Second<<min(m.Tries, 10))
 		log.Error("Slack refuses what people need in any form; trying again", "error", redactURL(why), "in", wait)
 		c.alarm(ctx, m, why)
+		if m.Kind == store.Plan && m.Tries >= triesOfPlan && !strings.HasPrefix(m.Thread, aside) {
+			return "retried", c.setAside(ctx, m, why)
+		}
 		return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
-	case refuses(why), personal && m.Tries >= enough:
+	case refused, personal && m.Tries >= enough:
 		log.Error("a message can't be delivered in any form; giving up", "error", redactURL(why))
 		for _, id := range with {
 			if err := c.store.Dead(ctx, id, redactURL(why)); err != nil {
@@ -70,6 +79,70 @@ func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, w
 	wait := min(30*time.Second, 250*time.Millisecond<<min(m.Tries, 10))
 	log.Warn("deliver a message; trying again", "error", redactURL(why), "in", wait)
 	return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
+}
+
+// triesOfPlan is how often a plan that Slack takes in no form holds up its thread: for
+// about two minutes.
+const triesOfPlan = 6
+
+// aside begins the threads of what is still tried, but holds up nothing.
+const aside = "aside/"
+
+// setAside has a plan that Slack takes in no form tried on beside its thread, which goes
+// on: without buttons, until the plan is shown.
+func (c *Chat) setAside(ctx context.Context, m store.Message, why error) error {
+	r, err := c.store.Request(ctx, m.Request)
+	if err != nil {
+		return err
+	}
+	err = c.store.TellOnce(ctx, fmt.Sprintf("%s%d", aside, m.ID), store.Change{
+		Events:   []store.Event{{At: time.Now().UTC(), Request: m.Request, Kind: unshown, Data: map[string]any{"digest": r.Digest(), "reason": wordsOf(why)}}},
+		Messages: []store.Message{{Thread: aside + m.Request, Request: m.Request, Kind: m.Kind, Due: time.Now().Add(asideFor)}},
+	})
+	if err != nil && !errors.Is(err, store.ErrTaken) {
+		return err
+	}
+	return c.store.Dead(ctx, m.ID, redactURL(why))
+}
+
+// unshown is the kind of the event that a plan couldn't be shown.
+const unshown = "unshown"
+
+// asideFor is when what was set aside is tried again.
+const asideFor = 2 * time.Minute
+
+// toldWithin is how long a message may be on its way before the requester is told why.
+const toldWithin = 2 * time.Minute
+
+// overdue tells the requester by themselves, once a day, why what they wait for can't be
+// shown.
+func (c *Chat) overdue(ctx context.Context, m store.Message, why error) {
+	what, ok := map[string]string{
+		store.Card: "card", store.Plan: "plan", store.Ask: "decision", store.Log: "log", store.LogFile: "log", store.Result: "result", store.Note: "news",
+	}[m.Kind]
+	left := time.Duration(0)
+	if limited, ok := errors.AsType[*slack.RateLimitedError](why); ok {
+		left = limited.RetryAfter
+	}
+	if !ok || m.Request == "" || m.Tries < 2 && left == 0 || time.Since(m.At)+left < time.Duration(c.toldWithin.Load()) {
+		return
+	}
+	r, err := c.store.Request(ctx, m.Request)
+	if err != nil || r.Asker.Front != "slack" || r.Asker.User == "" {
+		return
+	}
+	where := c.channelOf(r.Operation)
+	if slices.Contains([]string{store.Log, store.LogFile, store.Result}, m.Kind) {
+		where = c.channel
+	}
+	text := fmt.Sprintf("I can't show the %s of `%s`%s in %s: %s. I go on trying. Type `/rootbot requests` to see where it stands.",
+		what, c.operationOf(r).Command, unescape(target(r)), c.channelLabel(where), wordsOf(why))
+	err = c.store.TellOnce(ctx, fmt.Sprintf("overdue/%s/%s", r.ID, time.Now().UTC().Format(time.DateOnly)), store.Change{
+		Messages: []store.Message{{Request: r.ID, Kind: store.Letter, Body: store.Body{Text: text, For: &r.Asker}}},
+	})
+	if err != nil && !errors.Is(err, store.ErrTaken) {
+		c.log.Error("tell who asked that a message can't be shown", "request", r.ID, "error", err)
+	}
 }
 
 // needed tells whether what follows must wait for a message: a plan that people
@@ -185,10 +258,15 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 	if with, err = c.reply(ctx, waiting, first, r, card, sent); !isGone(err) {
 		return with, err
 	}
-	if card, err = c.cardAnew(ctx, first, r, place, card); err != nil {
+	anew, err := c.cardAnew(ctx, first, r, place, card)
+	if err != nil {
 		return with, err
 	}
-	return c.reply(ctx, waiting, first, r, card, sent)
+	if with, err = c.reply(ctx, waiting, first, r, anew, sent); isGone(err) {
+		// No thread takes it: it stands beside them.
+		return c.reply(ctx, waiting, first, r, store.Post{Channel: place.channel}, sent)
+	}
+	return with, err
 }
 
 // reply sends a message that stands in a card's thread, and returns the IDs of the
@@ -229,10 +307,14 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 		return with, fmt.Errorf("a message of the unknown kind %q", first.Kind)
 	}
 	p, err := c.tell(ctx, first, card, d)
-	if err != nil {
-		return with, err
+	if err == nil {
+		err = sent("", p.Post)
 	}
-	return with, sent("", p.Post)
+	if err == nil && strings.HasPrefix(first.Thread, aside) {
+		// Now it can be decided.
+		err = c.store.Tell(ctx, store.Change{Messages: []store.Message{{Thread: r.Card, Request: r.ID, Kind: store.Ask}}})
+	}
+	return with, err
 }
 
 // point tells the asker where a card is.

@@ -64,7 +64,7 @@ func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, l
 			label = "Type the name to have it run alone"
 		}
 		block := slack.NewInputBlock(nameBlock, plain(label), nil, slack.NewPlainTextInputBlockElement(nil, nameBlock))
-		block.Hint = plain(cut("Exactly: "+targetOf(r), 150))
+		block.Hint = plain(cut("Exactly: "+ops.Visible(targetOf(r)), 150))
 		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
 	}
 	if verb != bot.Approve {
@@ -103,7 +103,7 @@ func (c *Chat) misnamed(ctx context.Context, click store.Click) string {
 	if i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.Search != nil }); i >= 0 {
 		what = "the " + strings.ToLower(o.Form[i].Label)
 	}
-	return cut(fmt.Sprintf("You typed “%s”; %s is “%s”.", cut(click.Name, 50), what, targetOf(r)), 150)
+	return cut(fmt.Sprintf("You typed “%s”; %s is “%s”.", cut(ops.Visible(click.Name), 50), what, ops.Visible(targetOf(r))), 150)
 }
 
 // submitDecision takes the form of a decision.

@@ -130,7 +130,7 @@ func target(r store.Request) string {
 	if r.Plan == nil || r.Plan.Target == "" {
 		return ""
 	}
-	return " — " + escape(r.Plan.Target)
+	return " — " + item(r.Plan.Target, lineLimit)
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
@@ -180,7 +180,7 @@ func drawDirect(command string, r store.Request, said, where string) drawing {
 	if said == "" {
 		text = "`" + command + "`"
 		if r.Plan != nil && r.Plan.Target != "" {
-			text += " " + escape(r.Plan.Target)
+			text += " " + item(r.Plan.Target, lineLimit)
 		}
 		text += ": " + state(r, linked)
 	}
@@ -206,24 +206,24 @@ func drawPlan(r store.Request) drawing {
 		if utf8.RuneCountInString(text) > lineLimit {
 			long = true
 		}
-		b.add(mark + escape(cut(text, lineLimit)))
+		b.add(mark + item(text, lineLimit))
 	}
 	add("*Plan* — ", p.Summary)
-	fmt.Fprintf(&whole, "%s\n\n", p.Summary)
+	fmt.Fprintf(&whole, "%s\n\n", ops.Visible(p.Summary))
 	for _, w := range p.Warnings {
 		add("⚠️ ", w)
-		fmt.Fprintf(&whole, "! %s\n", w)
+		fmt.Fprintf(&whole, "! %s\n", ops.Visible(w))
 	}
 	for _, f := range p.Facts {
-		add("*"+escape(cut(f.Label, lineLimit))+"*: ", f.Value)
-		fmt.Fprintf(&whole, "%s: %s\n", f.Label, f.Value)
+		add("*"+item(f.Label, lineLimit)+"*: ", f.Value)
+		fmt.Fprintf(&whole, "%s: %s\n", ops.Visible(f.Label), ops.Visible(f.Value))
 	}
 	n, hidden := 0, 0
 	for i, s := range p.Steps {
 		add(fmt.Sprintf("%d. ", i+1), s.Title)
-		fmt.Fprintf(&whole, "\n%d. %s\n", i+1, s.Title)
+		fmt.Fprintf(&whole, "\n%d. %s\n", i+1, ops.Visible(s.Title))
 		for _, e := range s.Effects {
-			fmt.Fprintf(&whole, "   - %s\n", e)
+			fmt.Fprintf(&whole, "   - %s\n", ops.Visible(e))
 			if n++; n <= effectsShown {
 				add("    • ", e)
 			} else {
@@ -239,10 +239,10 @@ func drawPlan(r store.Request) drawing {
 		if slices.Contains(p.Facts, term) {
 			continue
 		}
-		add("*"+escape(cut(term.Label, lineLimit))+"*: ", term.Value)
-		fmt.Fprintf(&whole, "%s: %s\n", term.Label, term.Value)
+		add("*"+item(term.Label, lineLimit)+"*: ", term.Value)
+		fmt.Fprintf(&whole, "%s: %s\n", ops.Visible(term.Label), ops.Visible(term.Value))
 	}
-	d := drawing{text: "Plan: " + escape(p.Summary), blocks: b.blocks()}
+	d := drawing{text: "Plan: " + line(p.Summary), blocks: b.blocks()}
 	if n > effectsShown || long || !b.fits() {
 		d.file = file{name: fmt.Sprintf("%s-%s-plan-%s.txt", r.Operation, ops.Short(r.ID), first(r.Digest(), 6)), title: "The whole plan", text: whole.String()}
 		d.blocks = d.blocks[:min(len(d.blocks), 4)]

@@ -8,6 +8,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // Through has a transport carry all that is said to Slack.
@@ -31,6 +32,18 @@ func (c *Chat) Take(ctx context.Context, kind string, payload []byte) (any, bool
 // Presser is whom the bot takes to have pressed a button or sent a form.
 func (c *Chat) Presser(did slack.InteractionCallback) store.Asker { return c.presser(did, "") }
 
+// What an ack's payload may be.
+type (
+	AckText    = ackText
+	Suggestion = suggestion
+)
+
+// Choices are what is offered of what a search has found.
+func Choices(found []ops.Option) Suggestion { return choices(found) }
+
+// Reserved is the word of the bot's own that was typed; empty: it is none.
+func Reserved(word string) string { return reserved(word) }
+
 // Settle waits until all is said that comes after an ack.
 func (c *Chat) Settle() { c.delivering.Wait() }
 
@@ -48,4 +61,16 @@ func (c *Chat) Calm() {
 func (c *Chat) Patient(may, open time.Duration) {
 	c.mayWithin.Store(int64(may))
 	c.openWithin.Store(int64(open))
+}
+
+// Hasty has who asked told as soon as a message is so long on its way.
+func (c *Chat) Hasty(told time.Duration) { c.toldWithin.Store(int64(told)) }
+
+// Known tells whether Slack's word for a fault has a meaning.
+func Known(code string) bool { _, ok := meanings[code]; return ok }
+
+// Unwilling tells whether a message that Slack has answered with a word, so many tries
+// after the first, is to be told in another way.
+func Unwilling(code string, tries int) bool {
+	return unwilling(slack.SlackErrorResponse{Err: code}, tries)
 }

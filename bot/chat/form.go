@@ -165,11 +165,19 @@ func (c *Chat) openFor(ctx context.Context, f opening) {
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Duration(c.openWithin.Load()))
 		defer cancel()
-		if _, err := c.api.OpenViewContext(limited, f.trigger, f.view); err != nil {
+		if _, err := patiently(limited, func() (*slack.ViewResponse, error) { return c.api.OpenViewContext(limited, f.trigger, f.view) }); err != nil {
 			c.log.Error("open a form", "form", f.view.CallbackID, "error", err)
-			c.later(ctx, f.answer, func(context.Context) string { return noForm })
+			c.later(ctx, f.answer, func(context.Context) string { return unopened(err) })
 		}
 	})
+}
+
+// unopened says why a form didn't open.
+func unopened(err error) string {
+	if wait := waits(err, "open a form"); wait != nil {
+		return escape(ops.WordsChanged(wait, "", ops.ChangedNothing))
+	}
+	return noForm
 }
 
 // mayAsk tells which login a person has, and returns nil if they may ask for an

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -17,7 +18,7 @@ import (
 // than was typed.
 func FuzzCommand(f *testing.F) {
 	for _, command := range []string{"/tidy-up", "/sweep-up", "/let-go", "/burn-down", "/rootbot", "/unknown", ""} {
-		for i, text := range []string{"", "help", "plan", "octocat hubot", ann + "," + bob + ";" + ann} {
+		for i, text := range []string{"", "help", "Plan", "octocat hubot", ann + "," + bob + ";" + ann} {
 			f.Add(command, text, uint8(i), uint8(i))
 			f.Add(command, text, uint8(i+2), uint8(1))
 		}
@@ -72,11 +73,11 @@ func FuzzCommand(f *testing.F) {
 		}
 		if ack != nil {
 			answers++
-			said, ok := ack.(map[string]string)
-			if !ok || said["response_type"] != "ephemeral" || len(said) != 2 {
+			said, ok := ack.(chat.AckText)
+			if !ok || said.Type != "ephemeral" {
 				t.Fatalf("the ack is %+v", ack)
 			}
-			tame(t, said["text"], 3000)
+			tame(t, said.Text, 3000)
 		}
 		if answers != 1 {
 			t.Errorf("%d answers: the ack %v, besides %+v, %d forms, %d requests", answers, ack, b.answers, len(b.views), len(requests))
@@ -93,7 +94,7 @@ func FuzzCommand(f *testing.F) {
 			if r.Asker.User != user || r.Asker.Workspace != team || r.Asker.Channel != channel || r.Asker.Front != "slack" || r.Asker.Login != "" || r.By != "" || !r.AdmittedAt.IsZero() {
 				t.Errorf("%s asked in %s, and stored is %+v", user, channel, r)
 			}
-			if r.Preview != (len(words) > 0 && words[0] == "plan") || r.Again != "" || r.Plan != nil {
+			if r.Preview != (len(words) > 0 && chat.Reserved(words[0]) == "plan") || r.Again != "" || r.Plan != nil {
 				t.Errorf("typed is %q, and stored %+v", typed.Text, r)
 			}
 			for field, values := range r.Inputs {

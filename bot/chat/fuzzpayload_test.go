@@ -14,6 +14,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -133,7 +134,7 @@ func FuzzPayload(f *testing.F) {
 			}
 			b.submitted(t, did, ack, requests, clicks)
 		case slack.InteractionTypeBlockSuggestion:
-			if _, ok := ack.(slack.OptionsResponse); !ok || len(requests)+len(clicks)+len(b.views)+len(b.answers) > 0 {
+			if _, ok := ack.(chat.Suggestion); !ok || len(requests)+len(clicks)+len(b.views)+len(b.answers) > 0 {
 				t.Errorf("of a search came the ack %+v, %d requests, %d clicks, %+v and %d forms", ack, len(requests), len(clicks), b.answers, len(b.views))
 			}
 		default:

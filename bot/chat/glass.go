@@ -147,7 +147,7 @@ func (c *Chat) glass(ctx context.Context, m store.Message, r store.Request, d dr
 func emergency(command string, r store.Request) string {
 	about := ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = " for " + escape(r.Plan.Target)
+		about = " for " + item(r.Plan.Target, lineLimit)
 	}
 	return fmt.Sprintf("%s had `%s`%s run alone, without the %s that it needs.", person(*r.Glass), command, about, approvals(max(1, r.Need-len(r.Reviews))))
 }
@@ -155,7 +155,7 @@ func emergency(command string, r store.Request) string {
 func drawGlass(command string, r store.Request, where string) drawing {
 	var b sheet
 	b.add("<!channel> 🚨 *Break glass*: " + emergency(command, r))
-	b.add("Reason: " + escape(cut(r.Glass.Reason, lineLimit)))
+	b.add("Reason: " + item(r.Glass.Reason, lineLimit))
 	b.add(cutEscaped(state(r, linked), lineLimit))
 	if held := heldUp(r); held != "" {
 		b.add(held)
@@ -167,13 +167,13 @@ func drawGlass(command string, r store.Request, where string) drawing {
 		b.add(fmt.Sprintf("<%s|Here is the thread>.", where))
 	}
 	if r.Looked != nil {
-		b.add(fmt.Sprintf("Looked at by %s at %s: %s", person(*r.Looked), moment(r.Looked.At), escape(cut(r.Looked.Reason, lineLimit))))
+		b.add(fmt.Sprintf("Looked at by %s at %s: %s", person(*r.Looked), moment(r.Looked.At), item(r.Looked.Reason, lineLimit)))
 		return drawing{text: "Break glass: looked at", blocks: b.blocks()}
 	}
 	b.add("*Another member of the team must look at this afterwards*: was it needed, and did it do what it should?")
 	about := ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = " for " + escape(r.Plan.Target)
+		about = " for " + item(r.Plan.Target, lineLimit)
 	}
 	return drawing{
 		text:   fmt.Sprintf("<!channel> Break glass: `%s`%s runs without its approvals", command, about),
@@ -186,7 +186,7 @@ func drawGlass(command string, r store.Request, where string) drawing {
 func drawGlassDue(o ops.Operation, r store.Request, call, where string) drawing {
 	var b sheet
 	b.add(strings.TrimSpace(call + " 🚨 *Break glass has not been looked at yet*: " + emergency(o.Command, r)))
-	b.add(fmt.Sprintf("That was at %s. Reason: %s", moment(r.Glass.At), escape(cut(r.Glass.Reason, lineLimit))))
+	b.add(fmt.Sprintf("That was at %s. Reason: %s", moment(r.Glass.At), item(r.Glass.Reason, lineLimit)))
 	b.add(cutEscaped(state(r, linked), lineLimit))
 	if where != "" {
 		b.add(fmt.Sprintf("<%s|Here is the thread>.", where))
@@ -212,13 +212,13 @@ func drawRestore(o ops.Operation, r store.Request, effects, where string) drawin
 	}
 	about := "`" + o.Command + "`"
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = escape(r.Plan.Target)
+		about = item(r.Plan.Target, lineLimit)
 	}
 	approved := ""
 	if approvers := approversOf(r); approvers != "" {
 		approved = ", which " + approvers + " approved"
 	}
-	title := fmt.Sprintf("↩️ %s is restoring %s%s: %s", person(*by), about, approved, escape(cut(by.Reason, lineLimit)))
+	title := fmt.Sprintf("↩️ %s is restoring %s%s: %s", person(*by), about, approved, item(by.Reason, lineLimit))
 	b.add("<!channel> " + title)
 	b.add(fmt.Sprintf("<@%s> asked for `%s`.", r.Asker.User, o.Command))
 	for line := range strings.SplitSeq(effects, "\n") {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
@@ -239,6 +240,11 @@ func (c *Chat) sorry(did slack.InteractionCallback, said string, tell bool) any 
 func (c *Chat) acknowledge(e envelope, answer any) {
 	defer e.conn.pending.Add(-1)
 	body, err := json.Marshal(socketmode.Response{EnvelopeID: e.id, Payload: answer})
+	for said, ok := answer.(ackText); ok && err == nil && len(body) >= mostAcked && len(said.Text) > 0; {
+		// Cut, so that what is left is read.
+		said.Text = cutEscaped(said.Text, utf8.RuneCountInString(said.Text)*3/4)
+		body, err = json.Marshal(socketmode.Response{EnvelopeID: e.id, Payload: said})
+	}
 	if err == nil && len(body) >= mostAcked {
 		c.log.Error("an ack is too long for Slack, so it goes without its answer", "type", e.kind, "bytes", len(body))
 		body, err = json.Marshal(socketmode.Response{EnvelopeID: e.id})
@@ -259,7 +265,10 @@ func (c *Chat) acknowledge(e envelope, answer any) {
 	c.desk.Meter.Acked(e.kind, time.Since(e.came))
 }
 
-// ephemeral is an ack's payload that only whoever typed the command sees.
-func ephemeral(text string) any {
-	return map[string]string{"response_type": "ephemeral", "text": text}
+// ackText is an ack's payload that only the person who typed the command sees.
+type ackText struct {
+	Type string `json:"response_type"`
+	Text string `json:"text"`
 }
+
+func ephemeral(text string) any { return ackText{slack.ResponseTypeEphemeral, text} }

@@ -21,7 +21,7 @@ func (c *Chat) line(ctx context.Context, r store.Request) string {
 	}
 	about := ""
 	if r.Plan != nil && r.Plan.Target != "" {
-		about = " " + escape(r.Plan.Target)
+		about = " " + item(r.Plan.Target, 100)
 	}
 	return fmt.Sprintf("%s%s by %s, %s: %s", command, about, name(r), moment(r.At), cutWord(oneLine(c.stands(r)), 150))
 }
@@ -105,7 +105,11 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 			break
 		}
 		d.blocks = append(d.blocks, section("• "+c.line(ctx, r)))
-		buttons := offers(c.operationOf(r), r, len(c.desk.BreakGlass) > 0)
+		hidden, _, err := c.hidden(ctx, r)
+		if err != nil {
+			return drawing{}, err
+		}
+		buttons := decidable(offers(c.operationOf(r), r, len(c.desk.BreakGlass) > 0), hidden)
 		if r.Glass != nil && r.Looked == nil && len(buttons) < 5 {
 			buttons = append(buttons, button(bot.Reviewed, "I have looked at it", r, ""))
 		}

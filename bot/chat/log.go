@@ -57,6 +57,12 @@ func visible(lines []store.Line) []store.Line {
 	return shown
 }
 
+// logged is the text of one line of a log. What stands on further lines of it is
+// marked, so that it doesn't look like lines of their own.
+func logged(text string) string {
+	return strings.ReplaceAll(ops.VisibleLines(text), "\n", "\n           | ")
+}
+
 var marks = map[ops.Level]string{ops.Info: "  ", ops.Change: "› ", ops.Warning: "! ", ops.Failure: "✗ "}
 
 // drawLog draws lines as code, so that nothing in them is formatting.
@@ -71,7 +77,7 @@ func drawLog(lines []store.Line) drawing {
 		}
 	}
 	for _, l := range lines {
-		line := clock(l.At) + " " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(cut(l.Text, lineLimit), "```", "'''")), lineLimit) + "\n"
+		line := clock(l.At) + " " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(logged(cut(l.Text, lineLimit)), "```", "'''")), lineLimit) + "\n"
 		if utf8.RuneCountInString(text.String())+utf8.RuneCountInString(line) > room {
 			flush()
 		}
@@ -84,7 +90,7 @@ func drawLog(lines []store.Line) drawing {
 func drawLogFile(r store.Request, lines []store.Line) file {
 	var b strings.Builder
 	for _, l := range lines {
-		fmt.Fprintf(&b, "%s %s%s\n", l.At.UTC().Format("2006-01-02T15:04:05.000Z"), marks[l.Level], l.Text)
+		fmt.Fprintf(&b, "%s %s%s\n", l.At.UTC().Format("2006-01-02T15:04:05.000Z"), marks[l.Level], logged(l.Text))
 	}
 	return file{name: r.Operation + "-" + ops.Short(r.ID) + ".log", title: fmt.Sprintf("The whole log: %d lines", len(lines)), text: b.String()}
 }

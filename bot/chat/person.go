@@ -4,29 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
-	"strings"
+	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// patiently calls Slack again when it says to wait, as long as ctx lasts.
+// patiently calls Slack again when Slack asks to wait, as long as the end of ctx leaves
+// time for that. Where it doesn't, the *slack.RateLimitedError is returned at once: it
+// says until when Slack has to be waited for.
 func patiently[T any](ctx context.Context, call func() (T, error)) (T, error) {
-	return backoff.Retry(ctx, func() (T, error) {
+	for {
 		answer, err := call()
-		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
-			return answer, backoff.RetryAfter(int(limited.RetryAfter.Seconds()))
+		limited, ok := errors.AsType[*slack.RateLimitedError](err)
+		if !ok {
+			return answer, err
 		}
-		if err != nil {
-			return answer, backoff.Permanent(err)
+		if till, ends := ctx.Deadline(); ends && time.Until(till) < limited.RetryAfter {
+			return answer, err
 		}
-		return answer, nil
-	}, backoff.WithMaxElapsedTime(0))
+		timer := time.NewTimer(limited.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return answer, ctx.Err()
+		}
+	}
+}
+
+// waits words that Slack asked to wait; nil: err says something else.
+func waits(err error, what string) *ops.Error {
+	limited, ok := errors.AsType[*slack.RateLimitedError](err)
+	if !ok {
+		return nil
+	}
+	return &ops.Error{
+		Kind: ops.Unavailable, Err: err, Passing: true,
+		What: fmt.Sprintf("Slack has had too many questions of mine: it lets me %s again in %s.", what, seconds(limited.RetryAfter)),
+		Next: "Try again then.",
+	}
+}
+
+// barred words that Slack doesn't let the bot ask, which no waiting mends; nil: err says
+// something else.
+func barred(err error) *ops.Error {
+	if aboutOf(err) != aboutToken {
+		return nil
+	}
+	return &ops.Error{
+		Kind: ops.Unavailable, Err: err,
+		What: "Slack doesn't answer the bot: " + wordsOf(err) + " (" + codeOf(err) + ").",
+		Next: "Tell the people who run the bot: it needs another token or scope.",
+	}
+}
+
+// seconds words how long something takes.
+func seconds(d time.Duration) string {
+	if n := int(math.Ceil(d.Seconds())); n != 1 {
+		return fmt.Sprintf("%d seconds", n)
+	}
+	return "1 second"
 }
 
 // user is what Slack says of a person, with what slack-go doesn't read.
@@ -45,6 +88,12 @@ func (c *Chat) Person(ctx context.Context, id string) (team.Person, error) {
 		err := c.call(ctx, "users.info", url.Values{"user": {id}}, &answer)
 		return answer.User, err
 	})
+	if wait := waits(err, "ask who you are"); wait != nil {
+		return team.Person{}, wait
+	}
+	if said := barred(err); said != nil {
+		return team.Person{}, said
+	}
 	if err != nil {
 		return team.Person{}, fmt.Errorf("ask Slack about %s: %w", id, err)
 	}
@@ -77,11 +126,19 @@ func distinct(ids ...string) []string {
 // says why not. On a Grid the channel may list them by another of their IDs.
 func (c *Chat) Present(ctx context.Context, user, place string) error {
 	unknown := func(err error) error {
+		if wait := waits(err, "ask who is in the channel"); wait != nil {
+			return wait
+		}
+		if said := barred(err); said != nil {
+			return said
+		}
 		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Next: "Try again in a minute."}
 	}
-	channel, err := c.find(ctx, strings.TrimPrefix(place, "#"))
-	if err != nil || channel == nil {
-		return unknown(err)
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	channel := c.channels.named(place)
+	if channel.ID == "" {
+		return unknown(fmt.Errorf("the channel %s wasn't found at the start", place))
 	}
 	ids := []string{user}
 	if c.enterprise != "" {
@@ -93,14 +150,18 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 	}
 	params := &slack.GetUsersInConversationParameters{ChannelID: channel.ID, Limit: 1000}
 	for {
-		members, next, err := c.api.GetUsersInConversationContext(ctx, params)
+		var next string
+		members, err := patiently(ctx, func() (members []string, err error) {
+			members, next, err = c.api.GetUsersInConversationContext(ctx, params)
+			return members, err
+		})
 		switch {
 		case err != nil:
 			return unknown(err)
 		case slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(members, id) }):
 			return nil
 		case next == "":
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Name)}
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Title)}
 		}
 		params.Cursor = next
 	}

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -44,17 +45,19 @@ func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawi
 	if d.whole {
 		payload["whole"] = true
 	}
-	options := []slack.MsgOption{
-		slack.MsgOptionText(d.shown(), false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
-		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: payload}),
-	}
+	options := []slack.MsgOption{slack.MsgOptionText(d.shown(), false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
 	if len(d.blocks) > 0 {
 		options = append(options, slack.MsgOptionBlocks(d.blocks...))
 	}
 	if at.TS != "" {
 		options = append(options, slack.MsgOptionTS(at.TS))
 	}
-	channel, ts, err := c.api.PostMessageContext(ctx, at.Channel, options...)
+	marked := slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: payload})
+	channel, ts, err := c.api.PostMessageContext(ctx, at.Channel, append(options, marked)...)
+	if strings.Contains(codeOf(err), "metadata") {
+		c.log.Warn("Slack refuses a message's metadata; posting it without", "request", m.Request, "message", m.ID, "error", err)
+		channel, ts, err = c.api.PostMessageContext(ctx, at.Channel, options...)
+	}
 	return posting{Post: store.Post{Channel: channel, TS: ts}, to: m.Body.To}, c.reached(at.Channel, err)
 }
 

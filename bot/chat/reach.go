@@ -2,33 +2,32 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/slack-go/slack"
 )
-
-// closed are Slack's answers that people must mend: the messages for such a
-// channel wait, and go when it is mended.
-// https://docs.slack.dev/reference/methods/chat.postMessage
-var closed = map[string]string{
-	"is_archived":                           "it is archived",
-	"channel_not_found":                     "Slack shows the bot no such channel any more",
-	"not_in_channel":                        "the bot is not in it any more",
-	"restricted_action":                     "the workspace doesn't let the bot post there",
-	"restricted_action_read_only_channel":   "it is read-only",
-	"restricted_action_thread_only_channel": "it takes threads only",
-	"ekm_access_denied":                     "the workspace's keys are withdrawn",
-}
 
 // unreachable are the bot's channels that take no message, and why.
 type unreachable struct {
 	mu  sync.Mutex
 	why map[string]string // by the channel's ID
+
+	token string // why Slack takes nothing of the bot's at all; empty: it does
+}
+
+// trusted notes whether Slack accepts the bot's token.
+func (c *Chat) trusted(err error) {
+	u := &c.unreachable
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case err == nil:
+		u.token = ""
+	case aboutOf(err) == aboutToken:
+		u.token = explain(err, "SLACK_BOT_TOKEN").Error()
+	}
 }
 
 // reached notes whether a channel takes messages. It returns err. When one of the
@@ -38,8 +37,8 @@ func (c *Chat) reached(channel string, err error) error {
 		return err // a conversation with one person
 	}
 	why := ""
-	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
-		why = closed[answer.Err]
+	if isClosed(err) {
+		why = wordsOf(err)
 	}
 	u := &c.unreachable
 	u.mu.Lock()
@@ -59,7 +58,7 @@ func (c *Chat) reached(channel string, err error) error {
 			// The day is in the name, so that a day later it is told once more.
 			what := fmt.Sprintf("channel/%s/%s", channel, time.Now().UTC().Format(time.DateOnly))
 			text := fmt.Sprintf("I can't post in %s: %s. What I have to say there is kept, and nothing is lost: it follows once the channel takes it again. "+
-				"Please unarchive it, or invite me again.", c.named(channel), why)
+				"Please unarchive it, or invite me again.", c.channelLabel(channel), why)
 			if err := c.desk.Alarm(ctx, "", what, text); err != nil {
 				c.log.Error("tell the members that a channel takes no messages", "error", err)
 			}
@@ -68,8 +67,8 @@ func (c *Chat) reached(channel string, err error) error {
 	return err
 }
 
-// named is what people call one of the bot's channels.
-func (c *Chat) named(channel string) string {
+// channelLabel is what people call one of the bot's channels.
+func (c *Chat) channelLabel(channel string) string {
 	if channel == c.channel {
 		return c.desk.Team.Channel
 	}
@@ -81,13 +80,17 @@ func (c *Chat) named(channel string) string {
 	return channel
 }
 
-// Unreachable says which of the bot's channels take no messages, and why.
+// Unreachable says which of the bot's channels take no messages, and why; all of them,
+// where Slack doesn't accept the bot's token.
 func (c *Chat) Unreachable() []string {
 	c.unreachable.mu.Lock()
 	defer c.unreachable.mu.Unlock()
 	var list []string
+	if c.unreachable.token != "" {
+		list = append(list, "none takes messages: "+c.unreachable.token)
+	}
 	for channel, why := range c.unreachable.why {
-		list = append(list, c.named(channel)+": "+why)
+		list = append(list, c.channelLabel(channel)+": "+why)
 	}
 	slices.Sort(list)
 	return list

@@ -192,15 +192,15 @@ func drawResult(o ops.Operation, r store.Request, newer, call string) drawing {
 		if utf8.RuneCountInString(text) > lineLimit {
 			long = true
 		}
-		b.add(mark + escape(cut(text, lineLimit)))
-		fmt.Fprintf(&whole, "%s%s\n", plain, text)
+		b.add(mark + item(text, lineLimit))
+		fmt.Fprintf(&whole, "%s%s\n", plain, ops.Visible(text))
 	}
 	if report.Alarm != "" {
 		add("🚨 ", report.Alarm, "! ")
 		b.add(call)
 	}
 	b.add("*Result* — " + strings.TrimSpace(state(r, escape)))
-	fmt.Fprintf(&whole, "%s %s\n\n", r.State, r.Reason)
+	fmt.Fprintf(&whole, "%s %s\n\n", r.State, ops.Visible(r.Reason))
 	for _, p := range report.Problems {
 		add("❗ ", p, "! ")
 	}
@@ -208,15 +208,15 @@ func drawResult(o ops.Operation, r store.Request, newer, call string) drawing {
 		add("", n, "")
 	}
 	for _, s := range report.Sections {
-		b.add("*" + escape(cut(s.Title, lineLimit)) + "*")
-		fmt.Fprintf(&whole, "%s\n", s.Title)
+		b.add("*" + item(s.Title, lineLimit) + "*")
+		fmt.Fprintf(&whole, "%s\n", ops.Visible(s.Title))
 		for _, outcome := range s.Outcomes {
 			add(truths[outcome.State]+" ", told(outcome), "  - ")
 		}
 	}
 	d := drawing{text: "Result: " + unstarred(state(r, escape)), call: call}
 	if report.Alarm != "" {
-		d.text = "Result: 🚨 " + escape(report.Alarm)
+		d.text = "Result: 🚨 " + line(report.Alarm)
 	}
 	if !b.fits() || long {
 		b = *shortResult(r, report, call)
@@ -256,12 +256,12 @@ func told(o ops.Outcome) string {
 func shortResult(r store.Request, report *ops.Report, call string) *sheet {
 	var b sheet
 	if report.Alarm != "" {
-		b.add("🚨 " + escape(cut(report.Alarm, lineLimit)))
+		b.add("🚨 " + item(report.Alarm, lineLimit))
 		b.add(call)
 	}
 	b.add("*Result* — " + strings.TrimSpace(state(r, escape)))
 	for _, p := range report.Problems {
-		b.add("❗ " + escape(cut(p, lineLimit)))
+		b.add("❗ " + item(p, lineLimit))
 	}
 	n := 0
 	for _, s := range report.Sections {
@@ -270,7 +270,7 @@ func shortResult(r store.Request, report *ops.Report, call string) *sheet {
 				continue
 			}
 			if n++; n <= effectsShown {
-				b.add(truths[o.State] + " " + escape(cut(s.Title+": "+o.Text+" — "+string(o.State), lineLimit)))
+				b.add(truths[o.State] + " " + item(s.Title+": "+o.Text+" — "+string(o.State), lineLimit))
 			}
 		}
 	}

@@ -35,6 +35,7 @@ const (
 func (c *Chat) Deliver(ctx context.Context) {
 	defer c.delivering.Wait()
 	defer c.desk.Meter.Courier(false)
+	c.delivering.Go(func() { c.tellRenamed(ctx) })
 	for ctx.Err() == nil {
 		if leading, resign := c.lead(ctx); leading != nil {
 			c.round(ctx, leading, true)

@@ -14,12 +14,12 @@ func state(r store.Request, said func(string) string) string {
 	switch r.State {
 	case store.Planning:
 		if r.Progress != "" {
-			return "🔎 *Looking* — " + escape(r.Progress)
+			return "🔎 *Looking* — " + line(r.Progress)
 		}
 		return "🔎 *Looking* at what would be done"
 	case store.Waiting:
 		if r.Lifted != "" {
-			return "✋ *Stopped* — " + said(cut(r.Lifted, lineLimit))
+			return "✋ *Stopped* — " + said(cut(ops.Visible(r.Lifted), lineLimit))
 		}
 		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Missing()), moment(r.ExpiresAt))
 	case store.Approved:
@@ -29,28 +29,28 @@ func state(r store.Request, said func(string) string) string {
 	case store.Succeeded:
 		switch {
 		case r.Preview:
-			return "📋 *Preview* — " + escape(r.Plan.Summary) + unchanged(r)
+			return "📋 *Preview* — " + line(r.Plan.Summary) + unchanged(r)
 		case len(r.Plan.Steps) == 0:
-			return "✅ *Nothing to do* — " + escape(r.Plan.Summary)
+			return "✅ *Nothing to do* — " + line(r.Plan.Summary)
 		case r.Report != nil:
-			return "✅ *Done* — " + escape(r.Report.Summary)
+			return "✅ *Done* — " + line(r.Report.Summary)
 		}
 		return "✅ *Done*"
 	case store.Failed:
-		return "❌ *Failed* — " + escape(r.Reason)
+		return "❌ *Failed* — " + line(r.Reason)
 	case store.Refused:
-		return "⛔ *Not run* — " + escape(r.Reason)
+		return "⛔ *Not run* — " + line(r.Reason)
 	case store.Withdrawn:
-		return "↩️ *Withdrawn* — " + escape(r.Reason) + unchanged(r)
+		return "↩️ *Withdrawn* — " + line(r.Reason) + unchanged(r)
 	case store.Expired:
-		return "⌛ *Expired* — " + escape(r.Reason)
+		return "⌛ *Expired* — " + line(r.Reason)
 	case store.Undoing:
 		by := cmp.Or(r.Restoring, r.Decided, &store.Review{})
-		return "↩️ *Being restored* by " + person(*by) + ": " + escape(cut(by.Reason, lineLimit))
+		return "↩️ *Being restored* by " + person(*by) + ": " + item(by.Reason, lineLimit)
 	case store.Undone:
-		return "↩️ *Restored* — " + escape(r.Reason)
+		return "↩️ *Restored* — " + line(r.Reason)
 	case store.Unknown:
-		return "❓ *Not known* — " + escape(r.Reason)
+		return "❓ *Not known* — " + line(r.Reason)
 	}
 	return "⏳ *Asked*"
 }
@@ -59,16 +59,16 @@ func state(r store.Request, said func(string) string) string {
 func running(r store.Request, said func(string) string) string {
 	switch {
 	case r.Lifted != "":
-		return "✋ *Stopped* — " + said(cut(r.Lifted, lineLimit))
+		return "✋ *Stopped* — " + said(cut(ops.Visible(r.Lifted), lineLimit))
 	case r.Waits.For != "":
-		text := "⏳ " + said(cut(r.Waits.For, sectionLimit/2))
+		text := "⏳ " + said(cut(ops.Visible(r.Waits.For), sectionLimit/2))
 		if !r.Waits.Until.IsZero() {
 			text += " Until " + moment(r.Waits.Until) + "."
 		}
 		return text
 	}
 	step := r.Plan.Steps[min(r.Step, len(r.Plan.Steps)-1)]
-	return fmt.Sprintf("▶️ *Running* — step %d of %d: %s", r.Step+1, len(r.Plan.Steps), escape(step.Title))
+	return fmt.Sprintf("▶️ *Running* — step %d of %d: %s", r.Step+1, len(r.Plan.Steps), item(step.Title, lineLimit))
 }
 
 // unchanged says that nothing was changed, where that is known.
@@ -84,7 +84,7 @@ func heldUp(r store.Request) string {
 	if r.HeldUp == "" || r.State.Ended() {
 		return ""
 	}
-	return "⏸ " + linked(cut(r.HeldUp, sectionLimit/2))
+	return "⏸ " + linked(cut(ops.Visible(r.HeldUp), sectionLimit/2))
 }
 
 // decisions are who decided what, and when.
@@ -98,7 +98,7 @@ func decisions(r store.Request) []string {
 		if !r.Alone() {
 			what = "🚨 Break glass for an earlier plan"
 		}
-		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", what, person(*r.Glass), moment(r.Glass.At), escape(cut(r.Glass.Reason, lineLimit))))
+		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", what, person(*r.Glass), moment(r.Glass.At), item(r.Glass.Reason, lineLimit)))
 	}
 	if r.Looked != nil {
 		lines = append(lines, fmt.Sprintf("Looked at afterwards by %s at %s", person(*r.Looked), moment(r.Looked.At)))
@@ -109,7 +109,7 @@ func decisions(r store.Request) []string {
 		if r.State == store.Undone {
 			verb = "Restored"
 		}
-		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", verb, person(*r.Restoring), moment(r.Restoring.At), escape(cut(r.Restoring.Reason, lineLimit))))
+		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", verb, person(*r.Restoring), moment(r.Restoring.At), item(r.Restoring.Reason, lineLimit)))
 	}
 	if r.Decided != nil && r.State != store.Undoing && (r.Restoring == nil || *r.Decided != *r.Restoring) {
 		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undone: "Restored"}[r.State]

@@ -1,7 +1,10 @@
 package chat
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -44,17 +47,59 @@ func (c *Chat) suggest(ctx context.Context, did slack.InteractionCallback) any {
 // nothing is the value of an option that can't be chosen; Slack demands one.
 const nothing = "-"
 
-func choices(found []ops.Option) slack.OptionsResponse {
-	answer := slack.OptionsResponse{Options: []*slack.OptionBlockObject{}}
+// suggestion is the ack's payload for a search. It says "options" also where there are
+// none, which slack.OptionsResponse leaves out: Slack takes {"options":[]} for an empty
+// list, and {} for a fault.
+type suggestion struct {
+	Options []*slack.OptionBlockObject `json:"options"`
+}
+
+// roomForOptions is how long the options may be, in bytes as they are sent: what an
+// ack may be, without what stands around them.
+const roomForOptions = mostAcked - 500
+
+// choices offers as many options as Slack takes: so many, and of so many bytes as they
+// are sent. The last one then says how many more there are.
+func choices(found []ops.Option) suggestion {
+	answer := suggestion{Options: []*slack.OptionBlockObject{}}
+	var sizes []int
 	for _, option := range found[:min(len(found), optionsMost)] {
-		value, note := option.Value, (*slack.TextBlockObject)(nil)
-		if value == "" {
-			value = nothing
+		if len([]rune(option.Value)) > valueLimit {
+			continue // a part of a value is another value
 		}
-		if option.Note != "" {
-			note = plain(cut(oneLine(option.Note), optionLimit))
-		}
-		answer.Options = append(answer.Options, slack.NewOptionBlockObject(value, plain(cut(oneLine(option.Text), optionLimit)), note))
+		drawn := drawOption(option)
+		answer.Options, sizes = append(answer.Options, drawn), append(sizes, encoded(drawn)+1)
 	}
-	return answer
+	size, fit := 0, 0
+	for fit < len(sizes) && size+sizes[fit] <= roomForOptions {
+		size += sizes[fit]
+		fit++
+	}
+	if fit == len(found) {
+		return answer
+	}
+	for {
+		more := drawOption(ops.Option{Text: fmt.Sprintf("%d more: type more of the name", len(found)-fit)})
+		if fit < optionsMost && size+encoded(more) <= roomForOptions || fit == 0 {
+			answer.Options = append(answer.Options[:fit], more)
+			return answer
+		}
+		fit--
+		size -= sizes[fit]
+	}
+}
+
+// drawOption draws one thing to choose; one without a value only says something.
+func drawOption(o ops.Option) *slack.OptionBlockObject {
+	var note *slack.TextBlockObject
+	if text := cut(ops.Visible(oneLine(o.Note)), optionLimit); text != "" {
+		note = plain(text)
+	}
+	return slack.NewOptionBlockObject(cmp.Or(o.Value, nothing), plain(cut(cmp.Or(ops.Visible(oneLine(o.Text)), cut(o.Value, optionLimit), nothing), optionLimit)), note)
+}
+
+// encoded is how many bytes something takes as it is sent, where &, < and > take six.
+func encoded(what any) int {
+	text, _ := json.Marshal(what)
+	return len(text)
 }

@@ -2,12 +2,17 @@ package chat_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack/socketmode"
+
+	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -105,6 +110,85 @@ func TestWhatIsSearchedForIsChosen(t *testing.T) {
 	o.fine()
 }
 
+func TestAsManyOptionsAreOfferedAsFit(t *testing.T) {
+	t.Parallel()
+	accounts := func(n int, name, note string) (list []ops.Option) {
+		for i := range n {
+			list = append(list, ops.Option{Value: fmt.Sprintf("%012d", i), Text: fmt.Sprintf("%012d %s", i, name), Note: note})
+		}
+		return list
+	}
+	long := strings.Repeat("x", 25)
+	for _, test := range []struct {
+		name  string
+		found []ops.Option
+		shown int // besides the one that says how many more there are
+		more  string
+	}{
+		{name: "none", shown: 0},
+		{name: "few", found: accounts(3, long, long), shown: 3},
+		{name: "a hundred short ones", found: accounts(100, "a", ""), shown: 100},
+		{name: "a hundred and one short ones", found: accounts(101, "a", ""), shown: 99, more: "2 more: type more of the name"},
+		{name: "a hundred with notes", found: accounts(100, long, strings.Repeat("n", 45)), shown: 87, more: "13 more: type more of the name"},
+		{name: "a hundred with &", found: accounts(100, strings.Repeat("&", 25), strings.Repeat("&", 45)), shown: 33, more: "67 more: type more of the name"},
+		{name: "thousands", found: accounts(5000, long, strings.Repeat("n", 45)), shown: 87, more: "4913 more: type more of the name"},
+		{name: "one whose value is longer than Slack takes", found: append(accounts(2, "a", ""), ops.Option{Value: strings.Repeat("v", 151), Text: "long"}), shown: 2, more: "1 more: type more of the name"},
+		{name: "one without words", found: []ops.Option{{Value: "p-1", Text: " \n "}}, shown: 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			offered := chat.Choices(test.found)
+			body, err := json.Marshal(socketmode.Response{EnvelopeID: "00000000-0000-4000-8000-000000000000", Payload: offered})
+			if err != nil || len(body) >= 20_000 {
+				t.Errorf("the ack has %d bytes: %v", len(body), err)
+			}
+			if !strings.Contains(string(body), `"options":[`) {
+				t.Errorf("the ack has no options: %s", body)
+			}
+			list, want := offered.Options, test.shown
+			if test.more != "" {
+				want++
+			}
+			if len(list) != want {
+				t.Fatalf("%d options, %d wanted", len(list), want)
+			}
+			for i, o := range list[:test.shown] {
+				if o.Value != test.found[i].Value || o.Text.Text == "" {
+					t.Errorf("option %d is %+v", i, o)
+				}
+			}
+			if last := list[max(0, want-1):]; test.more != "" && (last[0].Text.Text != test.more || last[0].Value != "-") {
+				t.Errorf("the last option says %q", last[0].Text.Text)
+			}
+		})
+	}
+}
+
+func TestAnEmptySearchAndAFullOneReachThePerson(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	var fault error
+	operation := ponds(&asked, &fault, func(now time.Time) time.Time { return now })
+	operation.Form[0].Search = func(_ context.Context, _ ops.Request, words string) ([]ops.Option, error) {
+		if words == "zzz" {
+			return nil, nil
+		}
+		return slices.Repeat([]ops.Option{{Value: "p-1", Text: strings.Repeat("&<>", 20), Note: strings.Repeat("&<>", 20)}}, 100), nil
+	}
+	o := start(t, operation)
+	o.commands(o.ada, o.home, "/drain", "")
+	view := o.form(o.ada)
+	ack, err := o.Suggest(t.Context(), o.ada.ID, view.ID, "pond", "zzz")
+	if err != nil || string(ack.Payload) != `{"options":[]}` {
+		t.Errorf("nothing is told by %s: %v", ack.Payload, err)
+	}
+	ack, err = o.Suggest(t.Context(), o.ada.ID, view.ID, "pond", "")
+	if err != nil || len(ack.Options) < 10 || !strings.HasSuffix(ack.Options[len(ack.Options)-1].Text, "more: type more of the name") {
+		t.Errorf("much is told by %d options: %v", len(ack.Options), err)
+	}
+	o.fine()
+}
+
 func TestWhoMayNotAskFindsNothing(t *testing.T) {
 	t.Parallel()
 	var asked []string
@@ -146,4 +230,16 @@ func TestAReminderForLaterHoldsUpNothing(t *testing.T) {
 	if strings.Contains(o.story(), "fills up") || len(o.thread(card)) == 0 {
 		t.Errorf("people are reminded at once")
 	}
+}
+
+func TestAnAnswerThatIsTooLongForAnAckIsCut(t *testing.T) {
+	t.Parallel()
+	operation := tidy(work)
+	operation.Doc = "Tidy up\n" + strings.Repeat("R&D and ", 2000)
+	o := start(t, operation)
+	said := o.types(o.nemo, o.home, "help")
+	if !strings.HasPrefix(said, "*Tidy up*\nR&D and R&D") || !strings.HasSuffix(said, "…") || len(said) < 5000 {
+		t.Errorf("help says %d bytes: %.60q", len(said), said)
+	}
+	o.fine()
 }

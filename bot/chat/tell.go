@@ -21,44 +21,6 @@ import (
 // https://docs.slack.dev/changelog/2018-truncating-really-long-messages
 const partLimit = 3500
 
-// passing are Slack's answers that waiting mends. Any other answer, but for those that
-// people must mend (closed, fatal), the same message gets for ever.
-// https://docs.slack.dev/reference/methods/chat.postMessage#errors
-var passing = []string{
-	"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited", "rate_limited", "message_limit_exceeded",
-	"team_added_to_org", "accesslimited",
-}
-
-// gone are the answers about a message that isn't there any more, or can't be
-// edited or answered any more.
-var gone = []string{"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found", "cannot_reply_to_message"}
-
-// codeOf is Slack's word for a fault; empty where Slack said nothing.
-func codeOf(err error) string {
-	answer, _ := errors.AsType[slack.SlackErrorResponse](err)
-	return answer.Err
-}
-
-func isGone(err error) bool { return slices.Contains(gone, codeOf(err)) }
-
-// isClosed tells whether a channel takes no message until people mend that.
-func isClosed(err error) bool { return closed[codeOf(err)] != "" }
-
-// refuses tells whether Slack will never take a message as it was sent.
-func refuses(err error) bool {
-	if _, ok := errors.AsType[*uploadError](err); ok {
-		return true
-	}
-	code := codeOf(err)
-	return code != "" && !slices.Contains(passing, code) && !isClosed(err) && !isGone(err) && fatal[code] == ""
-}
-
-// uploadError says that Slack takes no file.
-type uploadError struct{ err error }
-
-func (e *uploadError) Error() string { return e.err.Error() }
-func (e *uploadError) Unwrap() error { return e.err }
-
 // posting is a message that stands.
 type posting struct {
 	store.Post
@@ -69,8 +31,22 @@ type posting struct {
 
 // way is one way to tell a drawing.
 type way struct {
-	name string
-	tell func() (posting, error)
+	name   string
+	upload bool // it needs a file
+	apart  bool // it stands in no thread
+	drawn  bool // it is for channels without threads only
+	tell   func() (posting, error)
+}
+
+// helps tells whether a way may be taken where Slack has refused another for err.
+func (w way) helps(err error) bool {
+	switch aboutOf(err) {
+	case aboutFile:
+		return !w.upload
+	case aboutReplies:
+		return w.apart
+	}
+	return !w.drawn
 }
 
 // tell posts a drawing, in the thread of at if that has a TS: as it is drawn, or
@@ -82,14 +58,24 @@ func (c *Chat) tell(ctx context.Context, m store.Message, at store.Post, d drawi
 		// Only the answer to an earlier try may have been lost.
 		var whole bool
 		var err error
-		if found, whole, err = c.posted(ctx, m, at); err != nil || found.TS != "" && (whole || d.file.name == "") {
+		found, whole, err = c.posted(ctx, m, at)
+		switch {
+		case err != nil && (isGone(err) || isClosed(err) || m.Tries < triesOfPassing):
 			return found, err
+		case err != nil:
+			// It can't be looked for: rather told twice than never.
+			c.log.Warn("look for a message that may have been posted", "request", m.Request, "message", m.ID, "error", err)
+		case found.TS != "" && (whole || d.file.name == ""):
+			return found, nil
 		}
 	}
-	var refused error
+	var first error
 	for i, way := range c.ways(ctx, m, at, d, found) {
+		if first != nil && !way.helps(first) {
+			continue
+		}
 		p, err := way.tell()
-		if !refuses(err) {
+		if !unwilling(err, m.Tries) {
 			if err == nil && i > 0 {
 				c.log.Warn("a message was told in another way than it is drawn", "request", m.Request, "message", m.ID, "kind", m.Kind, "way", way.name)
 			}
@@ -97,48 +83,62 @@ func (c *Chat) tell(ctx context.Context, m store.Message, at store.Post, d drawi
 		}
 		answer, _ := errors.AsType[slack.SlackErrorResponse](err)
 		c.log.Error("Slack refuses a message", "request", m.Request, "message", m.ID, "kind", m.Kind, "way", way.name, "error", err, "details", answer.ResponseMetadata.Messages)
-		if refused == nil {
-			refused = err
+		if first == nil {
+			first = err
 		}
 	}
-	return posting{}, refused
+	return posting{}, first
 }
 
 // ways are how a drawing can be told, the best first. found is its message, if that
 // stands already without its file.
 func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawing, found posting) []way {
-	list := []way{{"as it is drawn", func() (posting, error) {
+	list := []way{{name: "as it is drawn", tell: func() (posting, error) {
 		p, err := found, error(nil)
 		if p.TS == "" {
 			p, err = c.post(ctx, m, at, d)
 		}
 		if err == nil && d.file.name != "" {
-			err = c.upload(ctx, m, at, d.file, "")
+			err = c.attach(ctx, m, at, d)
 		}
 		return p, err
 	}}}
 	for _, plain := range d.plainly() {
 		if utf8.RuneCountInString(plain.text) <= partLimit {
-			list = append(list, way{"as plain text", func() (posting, error) { return c.post(ctx, m, at, plain) }})
+			list = append(list, way{name: "as plain text", tell: func() (posting, error) { return c.post(ctx, m, at, plain) }})
 		}
 	}
 	words := d.words() + d.elsewhere()
-	parts := way{"as plain text in parts", func() (posting, error) { return c.inParts(ctx, m, at, words) }}
+	parts := way{name: "as plain text in parts", tell: func() (posting, error) { return c.inParts(ctx, m, at, words) }}
 	if m.Kind == store.Card {
 		return append(list, parts) // a file is no beginning of a thread
 	}
-	list = append(list, way{"as a file", func() (posting, error) {
+	list = append(list, way{name: "as a file", upload: true, tell: func() (posting, error) {
 		f := d.file
 		if f.name == "" {
 			f = file{name: fmt.Sprintf("%s-%d.txt", m.Kind, m.ID), title: "What the bot has to say", text: unescape(words)}
 		}
 		return posting{Post: store.Post{Channel: at.Channel}}, c.upload(ctx, m, at, f, cut(d.call+" "+d.text+d.elsewhere(), sectionLimit))
 	}}, parts)
-	if at.TS != "" {
-		list = append(list, way{"outside its thread", func() (posting, error) { return c.inParts(ctx, m, store.Post{Channel: at.Channel}, words) }})
+	if at.TS != "" && words != "" {
+		of := "Of <" + c.link(at) + "|this thread>"
+		list = append(list, way{name: "as it is drawn, outside its thread", apart: true, drawn: true, tell: func() (posting, error) {
+			beside, outside := d, store.Post{Channel: at.Channel}
+			if len(d.blocks) > 0 {
+				beside.blocks = append(slices.Clone(d.blocks), small(of))
+			}
+			p, err := c.post(ctx, m, outside, beside)
+			if err == nil && d.file.name != "" {
+				err = c.attach(ctx, m, outside, d)
+			}
+			return p, err
+		}})
+		list = append(list, way{name: "outside its thread", apart: true, tell: func() (posting, error) {
+			return c.inParts(ctx, m, store.Post{Channel: at.Channel}, of+":\n"+words)
+		}})
 	}
 	if slices.Contains([]string{store.Result, store.Note, store.Ask}, m.Kind) {
-		list = append(list, way{"by direct message to who asked", func() (posting, error) {
+		list = append(list, way{name: "by direct message to who asked", apart: true, tell: func() (posting, error) {
 			r, err := c.store.Request(ctx, m.Request)
 			if err != nil {
 				return posting{}, err
@@ -153,6 +153,18 @@ func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawi
 		}})
 	}
 	return list
+}
+
+// attach puts the file of a drawing into the thread in which its message stands: as
+// text, where Slack takes no file.
+func (c *Chat) attach(ctx context.Context, m store.Message, at store.Post, d drawing) error {
+	err := c.upload(ctx, m, at, d.file, "")
+	if !unwilling(err, m.Tries) {
+		return err
+	}
+	c.log.Warn("Slack takes no file; its text is told", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
+	_, err = c.inParts(ctx, m, at, fmt.Sprintf("Slack doesn't take the file “%s”: %s. It says:\n%s", escape(d.file.title), escape(wordsOf(err)), escape(d.file.text)))
+	return err
 }
 
 // plainly are the drawings that say the same in plain text: with the buttons, if
@@ -276,8 +288,7 @@ func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f
 	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
 		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, InitialComment: comment, Channel: thread.Channel, ThreadTimestamp: thread.TS,
 	})
-	status, ok := errors.AsType[slack.StatusCodeError](err)
-	if ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError && status.Code != http.StatusTooManyRequests || codeOf(err) == "missing_scope" {
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError || codeOf(err) == "missing_scope" {
 		return &uploadError{err}
 	}
 	return c.reached(thread.Channel, err)

@@ -3,23 +3,44 @@ package chat
 import (
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // escape makes text harmless: nothing in it is a mention, a link or a channel.
 // https://docs.slack.dev/messaging/formatting-message-text#escaping
 func escape(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
-			return -1
-		}
-		return r
-	}, s)
+	s = ops.VisibleLines(s)
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
+
+// line is escape for what must be one line, such as a sentence that passes on what
+// another system says.
+func line(s string) string { return escape(ops.Visible(s)) }
+
+// item is a name or a value that others have chosen, of so many characters at most, as
+// mrkdwn that shows it as it is: on one line, and as code where Slack would take a part
+// of it for formatting, so that it doesn't look like the bot's own words.
+func item(s string, n int) string {
+	s = cut(ops.Visible(s), n)
+	if !formatting(s) {
+		return escape(s)
+	}
+	return "`" + escape(strings.ReplaceAll(s, "`", "'")) + "`"
+}
+
+// What Slack takes for formatting: *bold*, _italic_, ~struck~ and :emoji: beside what is
+// no letter and no number; a quotation; and code anywhere.
+// https://docs.slack.dev/messaging/formatting-message-text
+var (
+	formats = regexp.MustCompile("`|^\\s*>|" + `(?:^|[^\pL\pN])(?:\*\S(?:.*\S)?\*|_\S(?:.*\S)?_|~\S(?:.*\S)?~|:[a-z0-9_+'-]+:)(?:[^\pL\pN]|$)`)
+	shaping = "*_~:`>"
+)
+
+func formatting(s string) bool { return strings.ContainsAny(s, shaping) && formats.MatchString(s) }
 
 // oneLine keeps what somebody typed from looking like lines of the bot's own.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -66,8 +66,11 @@ type whoami struct {
 // locate finds out which workspace the bot is in, and returns the bot's name
 // there. An error is for people.
 func (c *Chat) locate(ctx context.Context) (string, error) {
-	var auth whoami
-	if err := c.call(ctx, "auth.test", nil, &auth); err != nil {
+	auth, err := patiently(ctx, func() (auth whoami, err error) {
+		err = c.call(ctx, "auth.test", nil, &auth)
+		return auth, err
+	})
+	if err != nil {
 		if said := explain(err, "SLACK_BOT_TOKEN"); said != nil {
 			return "", said
 		}
@@ -75,7 +78,6 @@ func (c *Chat) locate(ctx context.Context) (string, error) {
 	}
 	workspace := auth.TeamID
 	if auth.OrgWide && !strings.HasPrefix(workspace, "T") {
-		var err error
 		if workspace, err = c.onlyWorkspace(ctx); err != nil {
 			return "", err
 		}
@@ -95,7 +97,10 @@ func (c *Chat) locate(ctx context.Context) (string, error) {
 func (c *Chat) onlyWorkspace(ctx context.Context) (string, error) {
 	const what = "SLACK_BOT_TOKEN is of an org-wide install, for all workspaces of the organisation: "
 	const next = "install it to one workspace, and set SLACK_BOT_TOKEN to the bot token of that install"
-	teams, _, err := c.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100})
+	teams, err := patiently(ctx, func() ([]slack.Team, error) {
+		teams, _, err := c.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100})
+		return teams, err
+	})
 	switch answer, refused := errors.AsType[slack.SlackErrorResponse](err); {
 	case refused:
 		return "", fmt.Errorf(what+"Slack doesn't say to which of them the app was added (%s); "+next, answer.Err)

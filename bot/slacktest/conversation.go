@@ -117,6 +117,16 @@ func (w *Workspace) Archive(channelID string, archived bool) {
 	w.changedLocked()
 }
 
+// Rename gives a channel another name. Its ID stays.
+func (w *Workspace) Rename(channelID, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.channel(channelID); c != nil {
+		c.Name = name
+	}
+	w.changedLocked()
+}
+
 func (w *Workspace) channel(id string) *channel {
 	i := slices.IndexFunc(w.channels, func(c *channel) bool { return c.ID == id })
 	if i < 0 {

@@ -105,6 +105,9 @@ func (w *Workspace) before(from *wire, method, channel string) (f Fault, delay t
 		w.waits[method] = &pause{until: time.Now().Add(delay + f.RetryAfter)}
 		return f, delay, w.waits[method]
 	}
+	if p := w.count(method); p != nil {
+		return f, delay, p
+	}
 	if w.opts.RateLimit && method == "chat.postMessage" {
 		return f, delay, w.fill(from, channel)
 	}

@@ -30,6 +30,7 @@ type Call struct {
 type call struct {
 	method string
 	app    bool // made with the app token
+	most   int  // of one page; 0 is the method's most
 	args   map[string]string
 }
 
@@ -45,8 +46,12 @@ func (c *call) flag(name string) bool {
 	return false
 }
 
-// limit reads a page size: ordinary when it is not given, never above most.
+// limit reads a page size: ordinary when it is not given, never above most, nor above
+// what Options.PageMost says.
 func (c *call) limit(ordinary, most int) (int, error) {
+	if c.most > 0 {
+		ordinary, most = min(ordinary, c.most), min(most, c.most)
+	}
 	s, ok := c.args["limit"]
 	if !ok || s == "" || s == "0" {
 		return ordinary, nil
@@ -194,7 +199,7 @@ func (w *Workspace) perform(name, token string, args map[string]string) (any, er
 		w.problemLocked("%s: unknown_method", name)
 		return nil, apiError("unknown_method")
 	}
-	c := &call{method: name, args: args}
+	c := &call{method: name, args: args, most: w.opts.PageMost}
 	switch {
 	case token == "":
 		return nil, apiError("not_authed")

@@ -60,6 +60,8 @@ type Options struct {
 	AckTimeout   time.Duration    // how long Slack waits for an ack; 0 is its 3 s
 	TriggerLife  time.Duration    // how long a trigger_id opens a modal; 0 is Slack's 3 s
 	RateLimit    bool             // answer 429 to more than about one message a second in a channel
+	Limits       map[string]Limit // how often methods are answered before 429; see Tiers; nil is always
+	PageMost     int              // the most that one page of a list has, whatever was asked for; 0 is Slack's most
 }
 
 // Workspace is a Slack workspace with one app installed. Make one with New or
@@ -106,6 +108,7 @@ type Workspace struct {
 	refusals    []*refusal
 	delays      map[string]time.Duration
 	buckets     map[string]*bucket
+	windows     map[string]*window
 	waits       map[string]*pause
 }
 
@@ -151,6 +154,7 @@ func Listen(o Options) (*Workspace, error) {
 		faults:     map[string][]Fault{},
 		delays:     map[string]time.Duration{},
 		buckets:    map[string]*bucket{},
+		windows:    map[string]*window{},
 		waits:      map[string]*pause{},
 	}
 	bot := w.AddUser(User{ID: "U0ROOTBOT", Name: o.BotName, RealName: o.BotName, Bot: true})

@@ -28,7 +28,7 @@ const (
 	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for one person's eyes only
 
 	// Of no request, or beside it:
-	Announce = "announce" // Body.Text about Body.For, in the log channel
+	Announce = "announce" // Body.Text, about Body.For if that is set, in the log channel
 	Letter   = "letter"   // Body.Text to Body.For by themselves, about Body.About if that is set
 	Anchor   = "anchor"   // Body.Text is a Head; in the log channel
 	Glass    = "glass"    // that a request runs without its approvals, in the log channel, made or brought up to date

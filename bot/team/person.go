@@ -26,6 +26,9 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+".", "")
 	}
 	unknown := func(err error) error {
+		if said, ok := errors.AsType[*ops.Error](err); ok {
+			return said // the chat's own reason
+		}
 		return &ops.Error{
 			Kind: ops.Unavailable, Err: err, Passing: true,
 			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ".",

@@ -19,7 +19,6 @@ const (
 	listFresh = 5 * time.Minute         // how old the list of accounts may be before it is read anew
 	listFor   = 2 * time.Minute         // how long reading it may take: 20 accounts a call, a few calls a second
 	listWait  = 1500 * time.Millisecond // of the 3 s that Slack waits for an answer
-	listShown = 100                     // that Slack takes
 )
 
 // accounts is the list of the organisation's accounts, for people to search in.
@@ -158,7 +157,7 @@ func (o *operation) search(ctx context.Context, r ops.Request, words string) ([]
 		return cmp.Or(cmp.Compare(b.rank, a.rank), strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name)), strings.Compare(a.id, b.id))
 	})
 	var options []ops.Option
-	for _, h := range hits[:min(len(hits), listShown)] {
+	for _, h := range hits {
 		note := h.email
 		if h.state != active {
 			note = h.state + ", " + note

@@ -132,8 +132,8 @@ func TestSearchIsFast(t *testing.T) {
 			best = min(best, time.Since(began))
 		}
 		worst = max(worst, best)
-		if len(ids) > 100 {
-			t.Errorf("%d found by %q, and Slack takes 100", len(ids), words)
+		if words == "t" && len(ids) != len(w.found(card, "")) {
+			t.Errorf("%d found by %q: as many as fit are shown elsewhere, with how many more there are", len(ids), words)
 		}
 	}
 	t.Logf("the first search with reading the accounts took %v, the slowest of the others %v", first, worst)

@@ -69,6 +69,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 			{Form: "/scim-sync", For: "run the sync and say what changed"},
 			{Form: "/scim-sync <github-login>…", For: "the same, and which teams these people are in"},
 			{Form: "/scim-sync plan", For: "only say what the sync would do"},
+			{Form: "/scim-sync user:<github-login>…", For: "of people who aren't in the organisation"},
 		},
 		Form: []ops.Field{{
 			Name: "people", Label: "GitHub logins", Hint: "People to report on in particular.",
@@ -76,6 +77,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 		}},
 		Access: ops.Access{Look: lookPolicy, Act: actPolicy},
 		Lock:   func(ops.Request) string { return s.Name() },
+		Doubt:  o.doubt,
 		Plan:   o.plan,
 		// Irreversible is nil: the one call that changes something, Invoke, can't be
 		// taken back.
@@ -92,6 +94,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 var slackName = regexp.MustCompile(`^(?:<@[A-Z0-9]+\|([^>]*)>|@(.*))$`)
 
 func checkLogin(word string) error {
+	word, _ = bare(word)
 	invalid := func(format string, args ...any) error {
 		return &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf(format, args...)}
 	}
@@ -229,6 +232,7 @@ func (o *operation) look(ctx context.Context, r ops.Request, progress ops.Progre
 func (o *operation) people(ctx context.Context, words []string) ([]string, error) {
 	var logins []string
 	for _, word := range words {
+		word, _ = bare(word)
 		user, _, err := o.github.Users.Get(ctx, word)
 		if githubaccess.NotFound(err) {
 			return nil, &ops.Error{
