@@ -52,8 +52,16 @@ func TestEveryDocumentedAnswerIsKnown(t *testing.T) {
 		code  string
 		tries int // from which on it is told in another way; below 0: never
 	}{
-		{"invalid_blocks", 0}, {"file_uploads_disabled", 0}, {"restricted_action_non_threadable_channel", 0}, {"user_disabled", 0},
-		{"quota_of_quarks_exceeded", 3}, {"internal_error", 9}, {"is_archived", -1}, {"restricted_action", -1}, {"token_revoked", -1}, {"message_not_found", -1},
+		{"invalid_blocks", 0},
+		{"file_uploads_disabled", 0},
+		{"restricted_action_non_threadable_channel", 0},
+		{"user_disabled", 0},
+		{"quota_of_quarks_exceeded", 3},
+		{"internal_error", 9},
+		{"is_archived", -1},
+		{"restricted_action", -1},
+		{"token_revoked", -1},
+		{"message_not_found", -1},
 	} {
 		for tries := range 40 {
 			if want := test.tries >= 0 && tries >= test.tries; chat.Unwilling(test.code, tries) != want {

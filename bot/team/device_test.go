@@ -115,10 +115,10 @@ func TestAGitHubThatGivesNoCodeLinksNobody(t *testing.T) {
 		{name: "the device flow isn't enabled for the App", id: "Iv23off", cause: "device_flow_disabled"},
 		{name: "GitHub is in trouble", world: func(gh *githubtest.Server) { gh.Fail(codes, githubtest.Fault{Status: 500}) }, cause: "500"},
 		{name: "GitHub asks to slow down", world: func(gh *githubtest.Server) { gh.Fail(codes, githubtest.Fault{Secondary: true}) }, cause: "429"},
-		{name: "half an answer comes", world: func(gh *githubtest.Server) { gh.Fail(codes, githubtest.Fault{Cut: true}) }, cause: "EOF"},
+		{name: "half an answer comes", world: func(gh *githubtest.Server) { gh.Fail(codes, githubtest.Fault{Cut: true}) }, cause: "EOF", after: 6 * time.Second},
 		{name: "GitHub answers with HTML", world: func(gh *githubtest.Server) {
 			gh.Fail(codes, githubtest.Fault{Status: 200, Body: "<html>proxy</html>"})
-		}, cause: "invalid character"},
+		}, cause: "invalid character", after: 6 * time.Second},
 		{name: "GitHub says with status 200 that it is wrong", world: func(gh *githubtest.Server) {
 			gh.Fail(codes, githubtest.Fault{Status: 200, Body: `{"error":"device_flow_disabled"}`})
 		}, cause: "is the device flow enabled"},
@@ -285,9 +285,9 @@ func TestACodeThatProvesNothing(t *testing.T) {
 			gh.Fail(polls, githubtest.Fault{Cut: true, Times: 1})
 		}, kind: ops.Unavailable, says: []string{unsaid}, cause: "incorrect_device_code", after: 11 * time.Second},
 		{name: "GitHub doesn't take its own token", world: authorized(githubtest.Fault{Status: 401}), kind: ops.Unavailable, says: []string{unsaid, "Try again"}, cause: "401"},
-		{name: "GitHub is in trouble when asked whose account it is", world: authorized(githubtest.Fault{Status: 502}), kind: ops.Unavailable, says: []string{unsaid, "Try again"}, cause: "502"},
-		{name: "half of whose account it is comes", world: authorized(githubtest.Fault{Cut: true}), kind: ops.Unavailable, says: []string{unsaid}, cause: "EOF"},
-		{name: "GitHub says with HTML whose account it is", world: authorized(githubtest.Fault{Status: 200, Body: "<html>proxy</html>"}), kind: ops.Unavailable, says: []string{unsaid}, cause: "invalid character"},
+		{name: "GitHub is in trouble when asked whose account it is", world: authorized(githubtest.Fault{Status: 502}), kind: ops.Unavailable, says: []string{unsaid, "Try again"}, cause: "502", after: 6 * time.Second},
+		{name: "half of whose account it is comes", world: authorized(githubtest.Fault{Cut: true}), kind: ops.Unavailable, says: []string{unsaid}, cause: "EOF", after: 6 * time.Second},
+		{name: "GitHub says with HTML whose account it is", world: authorized(githubtest.Fault{Status: 200, Body: "<html>proxy</html>"}), kind: ops.Unavailable, says: []string{unsaid}, cause: "invalid character", after: 6 * time.Second},
 		{name: "GitHub says that it is nobody's", world: authorized(githubtest.Fault{Status: 200, Body: `{}`}), kind: ops.Unavailable, says: []string{unsaid}},
 		{name: "GitHub says whose it is and not its number", world: authorized(githubtest.Fault{Status: 200, Body: `{"login":"ada-lovelace"}`}), kind: ops.Unavailable, says: []string{unsaid}},
 		{name: "GitHub says its number and not whose it is", world: authorized(githubtest.Fault{Status: 200, Body: `{"id":7}`}), kind: ops.Unavailable, says: []string{unsaid}},

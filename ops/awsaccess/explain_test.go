@@ -41,12 +41,14 @@ func TestExplainARefusal(t *testing.T) {
 	}{
 		{
 			"no policy of the role allows it, or the name is wrong", start + " because no identity-based policy allows the lambda:InvokeFunction action",
-			[]string{"It was asked for " + arn + ".", "No identity-based policy allows it.", "The role's policy must allow it", "Check whether there is a function sink in eu-west-2 (operations.scim-sync.function in the bot's settings)."}, "",
+			[]string{"It was asked for " + arn + ".", "No identity-based policy allows it.", "The role's policy must allow it", "Check whether there is a function sink in eu-west-2 (operations.scim-sync.function in the bot's settings)."},
+			"",
 		},
 		{"AWS doesn't say why", start, []string{arn, "The role's policy must allow it", "operations.scim-sync.function"}, ""},
 		{
 			"a service control policy denies it", start + " with an explicit deny in a service control policy: arn:aws:organizations::111111111111:policy/o-abc/service_control_policy/p-123",
-			[]string{"There is an explicit deny in a service control policy (arn:aws:organizations::111111111111:policy/o-abc/service_control_policy/p-123).", "the administrators of AWS Organizations must change that"}, "manifests/iam",
+			[]string{"There is an explicit deny in a service control policy (arn:aws:organizations::111111111111:policy/o-abc/service_control_policy/p-123).", "the administrators of AWS Organizations must change that"},
+			"manifests/iam",
 		},
 		{"no service control policy allows it", start + " because no service control policy allows the lambda:InvokeFunction action", []string{"No service control policy allows it.", "must allow it"}, "manifests/iam"},
 		{"a permissions boundary", start + " because no permissions boundary allows the lambda:InvokeFunction action", []string{"The permissions boundary of the role must allow it."}, "manifests/iam"},

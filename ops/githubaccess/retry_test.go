@@ -253,23 +253,28 @@ func TestExplainGivesGitHubsReason(t *testing.T) {
 		want  []string
 	}{
 		{
-			"a ruleset", reply{status: 422, body: `{"message":"Repository rule violations found\n\n- Cannot create ref due to creations being restricted.\n\n"}`},
+			"a ruleset",
+			reply{status: 422, body: `{"message":"Repository rule violations found\n\n- Cannot create ref due to creations being restricted.\n\n"}`},
 			[]string{"GitHub answered 422 to GET /orgs/o/teams: Repository rule violations found - Cannot create ref due to creations being restricted.", "past that ruleset"},
 		},
 		{
-			"what is wrong with a parameter", reply{status: 422, body: `{"message":"Validation Failed","errors":[{"resource":"PullRequest","code":"custom","message":"A pull request already exists for o:b."}]}`},
+			"what is wrong with a parameter",
+			reply{status: 422, body: `{"message":"Validation Failed","errors":[{"resource":"PullRequest","code":"custom","message":"A pull request already exists for o:b."}]}`},
 			[]string{": Validation Failed; A pull request already exists for o:b."},
 		},
 		{
-			"a field without words", reply{status: 422, body: `{"message":"Validation Failed","errors":[{"resource":"PullRequest","field":"head","code":"invalid"}]}`},
+			"a field without words",
+			reply{status: 422, body: `{"message":"Validation Failed","errors":[{"resource":"PullRequest","field":"head","code":"invalid"}]}`},
 			[]string{": Validation Failed; PullRequest head invalid."},
 		},
 		{
-			"a permission that is missing", reply{status: 403, body: `{"message":"Resource not accessible by integration"}`, header: map[string]string{"X-Accepted-GitHub-Permissions": "contents=write,workflows=write"}},
+			"a permission that is missing",
+			reply{status: 403, body: `{"message":"Resource not accessible by integration"}`, header: map[string]string{"X-Accepted-GitHub-Permissions": "contents=write,workflows=write"}},
 			[]string{"(403): Resource not accessible by integration.", "needs the permission contents: write, workflows: write"},
 		},
 		{
-			"single sign-on", reply{status: 403, body: `{"message":"Resource protected by organization SAML enforcement."}`, header: map[string]string{"X-GitHub-SSO": "required; url=https://github.com/orgs/o/sso?authorization_request=A1"}},
+			"single sign-on",
+			reply{status: 403, body: `{"message":"Resource protected by organization SAML enforcement."}`, header: map[string]string{"X-GitHub-SSO": "required; url=https://github.com/orgs/o/sso?authorization_request=A1"}},
 			[]string{"single sign-on", "at https://github.com/orgs/o/sso?authorization_request=A1"},
 		},
 		{"a suspended installation", reply{status: 403, body: `{"message":"This installation has been suspended"}`}, []string{"must unsuspend"}},

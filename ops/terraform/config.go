@@ -149,8 +149,11 @@ func (c *Config) note(file string, problems hcl.Diagnostics) {
 
 // The blocks of a configuration that say something of resources.
 var blocks = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-	{Type: "locals"}, {Type: "variable", LabelNames: []string{"name"}}, {Type: "resource", LabelNames: []string{"type", "name"}},
-	{Type: "module", LabelNames: []string{"name"}}, {Type: "import"},
+	{Type: "locals"},
+	{Type: "variable", LabelNames: []string{"name"}},
+	{Type: "resource", LabelNames: []string{"type", "name"}},
+	{Type: "module", LabelNames: []string{"name"}},
+	{Type: "import"},
 }}
 
 func content(body hcl.Body, schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
