@@ -26,7 +26,7 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+".", "")
 	}
 	unknown := func(err error) error {
-		if said, ok := errors.AsType[*ops.Error](err); ok {
+		if said, ok := errors.AsType[*ops.Error](err); ok && said.Kind == ops.Unavailable {
 			return said // the chat's own reason
 		}
 		return &ops.Error{
