@@ -106,21 +106,23 @@ var (
 // scopes are what Slack demands for what bot/chat calls, by slack-go's names.
 // https://docs.slack.dev/reference/methods names them for each method.
 var scopes = map[string][]string{
-	"AuthTestContext":               none,           // auth.test
-	"GetConversationInfoContext":    readChannels,   // conversations.info
-	"GetConversationsContext":       readChannels,   // conversations.list
-	"GetConversationHistoryContext": readHistory,    // conversations.history
-	"GetConversationRepliesContext": readHistory,    // conversations.replies
-	"GetUserInfoContext":            {"users:read"}, // users.info
-	"GetUsersInConversationContext": readChannels,   // conversations.members
-	"OpenConversationContext":       {"im:write"},   // conversations.open
-	"OpenViewContext":               none,           // views.open
-	"PostMessageContext":            write,          // chat.postMessage, to a user's ID too
-	"PostEphemeralContext":          write,          // chat.postEphemeral
-	"StartSocketModeContext":        none,           // apps.connections.open, with the app's token
-	"UpdateMessageContext":          write,          // chat.update
-	"UploadFileContext":             writeFiles,     // files.getUploadURLExternal, files.completeUploadExternal
-	"PostWebhookCustomHTTPContext":  none,           // a response_url is its own permission
+	"auth.test":                     none,
+	"users.info":                    {"users:read"},
+	"AuthTestContext":               none,         // auth.test
+	"GetConversationInfoContext":    readChannels, // conversations.info
+	"GetConversationsContext":       readChannels, // conversations.list
+	"GetConversationHistoryContext": readHistory,  // conversations.history
+	"GetConversationRepliesContext": readHistory,  // conversations.replies
+	"ListTeamsContext":              none,         // auth.teams.list
+	"GetUsersInConversationContext": readChannels, // conversations.members
+	"OpenConversationContext":       {"im:write"}, // conversations.open
+	"OpenViewContext":               none,         // views.open
+	"PostMessageContext":            write,        // chat.postMessage, to a user's ID too
+	"PostEphemeralContext":          write,        // chat.postEphemeral
+	"StartSocketModeContext":        none,         // apps.connections.open, with the app's token
+	"UpdateMessageContext":          write,        // chat.update
+	"UploadFileContext":             writeFiles,   // files.getUploadURLExternal, files.completeUploadExternal
+	"PostWebhookCustomHTTPContext":  none,         // a response_url is its own permission
 }
 
 // calls finds what bot/chat asks of Slack: the methods called on a client that
@@ -141,6 +143,14 @@ func calls(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				// What slack-go doesn't read is asked by the method's name.
+				if on, ok := call.Fun.(*ast.SelectorExpr); ok && on.Sel.Name == "call" && len(call.Args) > 1 {
+					if name, ok := call.Args[1].(*ast.BasicLit); ok {
+						found = append(found, strings.Trim(name.Value, `"`))
+					}
+				}
+			}
 			called, ok := n.(*ast.SelectorExpr)
 			if !ok {
 				return true

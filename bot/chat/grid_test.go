@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -87,7 +87,7 @@ func (b *bench) does(t *testing.T, payload, person string) error {
 	case len(answers) == 1:
 		return &ops.Error{Kind: ops.Refused, What: answers[0].Text}
 	}
-	offered, ok := ack.(slack.OptionsResponse)
+	offered, ok := ack.(chat.Suggestion)
 	if !ok || len(offered.Options) == 0 {
 		t.Fatalf("nothing came of it; the ack is %+v", ack)
 	}

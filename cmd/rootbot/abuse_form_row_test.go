@@ -15,7 +15,7 @@ import (
 const (
 	unseen   = "characters in it that can't be seen"
 	tooLong  = "longer than 3000 characters"
-	badName  = "has a character that the name of an IAM user can't have"
+	badName  = "the name of an IAM user can't have that"
 	fillIn   = "Please fill this in"
 	notAsked = "This wasn't asked"
 	notMine  = "isn't one of mine"
@@ -60,28 +60,28 @@ var because = object{"reason": text("reason", "no longer needed")}
 
 var byForms = []way{
 	{name: "an address with a Cyrillic letter", login: "row-cyrillic", try: fills(object{"emails": similar}), says: []string{badName}, tells: []string{"emails"}},
-	{name: "an address with a full-width at sign", login: "row-wide", try: fills(object{"emails": "standing.stork\uff20" + worldtest.Domain}), says: []string{"not an e-mail address"}},
+	{name: "an address with a full-width at sign", login: "row-wide", try: fills(object{"emails": "standing.stork\uff20" + worldtest.Domain}), says: []string{"full-width @", badName}},
 	{name: "an address with two at signs", login: "row-at-at", try: fills(object{"emails": "standing.stork@evil.example@" + worldtest.Domain}), says: []string{"not an e-mail address"}},
 	{name: "an address with a space without width", login: "row-no-width", try: fills(object{"emails": "standing" + noMark + ".stork@" + worldtest.Domain}), says: []string{badName}},
 	{name: "an address with a soft hyphen", login: "row-hyphen", try: fills(object{"emails": "standing.st\u00adork@" + worldtest.Domain}), says: []string{badName}},
 	{name: "an address with an accent of its own", login: "row-accent", try: fills(object{"emails": "standing.sto\u0301rk@" + worldtest.Domain}), says: []string{badName}},
-	{name: "an address with a dot behind it", login: "row-dot", try: fills(object{"emails": stork + "."}), says: []string{"only addresses at"}},
+	{name: "an address with a dot behind it", login: "row-dot", try: fills(object{"emails": stork + "."}), says: []string{"has a full stop at the end"}},
 	{name: "an address with spaces around it, which are cut off", login: "row-space", plans: true, kind: "planned", before: func(i *intruder) {
 		i.looked[i.way.login] = true
 	}, try: func(i *intruder) {
 		i.reads(i.removal(object{"emails": "\u00a0" + i.victim() + "\u2003"}), "Waiting")
 	}, says: []string{"@" + worldtest.Domain + "\n"}},
-	{name: "an address in capitals", login: "row-capitals", try: fills(object{"emails": strings.ToUpper(stork)}), says: []string{"must be in lower case"}},
+	{name: "an address in capitals", login: "row-capitals", try: fills(object{"emails": strings.ToUpper(stork)}), says: []string{"already under way"}},
 	{name: "an address of a domain that only begins like ours", login: "row-domain", try: fills(object{"emails": stork + ".evil.example"}), says: []string{"only addresses at"}},
 	{name: "an address of a domain that only ends like ours", login: "row-domain-2", try: fills(object{"emails": "standing.stork@evil" + worldtest.Domain}), says: []string{"only addresses at"}},
 	{name: "an address that is turned around", login: "row-turned", try: fills(object{"emails": turned + stork}), says: []string{unseen}},
 	{name: "an address with a control character", login: "row-control", try: fills(object{"emails": stork + "\x00"}), says: []string{unseen}},
 	{name: "an address with an escape of terminals", login: "row-escape", try: fills(object{"emails": "\x1b[31m" + stork}), says: []string{unseen}},
-	{name: "an address as Slack writes links", login: "row-link", try: fills(object{"emails": "<" + stork + "|stork>"}), says: []string{badName}},
+	{name: "an address as Slack writes links", login: "row-link", try: fills(object{"emails": "<" + stork + "|stork>"}), says: []string{"already under way"}},
 	{name: "an address with a mention", login: "row-mention", try: fills(object{"emails": "<!here>@" + worldtest.Domain}), says: []string{badName}},
 	{name: "an address with a wildcard", login: "row-star", try: fills(object{"emails": "*@" + worldtest.Domain}), says: []string{badName}},
 	{name: "an address that climbs up a path", login: "row-climbs", try: fills(object{"emails": "../../user/standing.stork@" + worldtest.Domain}), says: []string{badName}},
-	{name: "an address that is longer than IAM's names", login: "row-longer", try: fills(object{"emails": strings.Repeat("a", 60) + "@" + worldtest.Domain}), says: []string{"longer than IAM's 64 characters"}},
+	{name: "an address that is longer than IAM's names", login: "row-longer", try: fills(object{"emails": strings.Repeat("a", 60) + "@" + worldtest.Domain}), says: []string{"has 90 characters, and IAM takes 64"}},
 	{name: "a name without a domain", login: "row-bare", try: fills(object{"emails": "standing.stork"}), says: []string{"not an e-mail address"}},
 	{name: "an address twice", login: "row-double", try: fills(object{"emails": stork + "\n" + stork}), says: []string{"stands here twice"}},
 	{name: "100 kB of addresses", login: "row-heap", try: fills(object{"emails": heap}), says: []string{tooLong}, tells: []string{"emails"}},
@@ -125,7 +125,7 @@ var byForms = []way{
 		i.looked[i.way.login] = true
 	}, try: func(i *intruder) {
 		i.reads(i.removal(object{"reason": markup, "ticket": markup}), "Waiting")
-	}, says: []string{"Reason: <!here> <@U0VICTIM>", "Waiting"}},
+	}, says: []string{"Reason: `<!here> <@U0VICTIM>", "Waiting"}},
 
 	{name: "the form of another operation", login: "row-form", try: func(i *intruder) {
 		p := i.removal(nil)
@@ -206,12 +206,7 @@ var byTyping = []way{
 	{name: "a login that is turned around", login: "row-types-13", try: asksFor(turned + "retto"), says: []string{unseen, nothing}},
 	{name: "a control character in a login", login: "row-types-14", try: asksFor("otter" + bell), says: []string{unseen, nothing}},
 	{name: "3000 ampersands for a login", login: "row-types-15", try: asksFor(strings.Repeat("&", 3000)), says: []string{noLogin, nothing}},
-	{name: "two commands in one", login: "row-types-16", plans: true, kind: "unplanned", before: func(i *intruder) { i.looked[i.way.login] = true }, try: func(i *intruder) {
-		if _, err := i.Slack.Command(i.Context(), i.who.ID, i.Log.ID, "/scim-sync", "otter;reboot"); err != nil {
-			i.Fatal(err)
-		}
-		i.carded("Not run")
-	}, says: []string{"reboot", "Nothing was changed"}},
+	{name: "two commands in one", login: "row-types-16", try: asksFor("otter;reboot"), says: []string{"reboot", nothing}},
 	{name: "100 kB behind a command", login: "row-types-17", try: asksFor(heap), says: []string{"more than anybody types", nothing}, tells: []string{"/scim-sync"}},
 	{name: "100 kB behind a command that opens a form", login: "row-types-18", try: func(i *intruder) { i.types(i.Desk, "/aws-remove-user", heap) }, says: []string{"more than anybody types", nothing}, tells: []string{"/aws-remove-user"}},
 	{name: "100 kB behind /rootbot", try: func(i *intruder) { i.types(i.Log, "/rootbot", "history "+strings.ReplaceAll(heap, " ", "-")) }, says: []string{unknown}, tells: []string{"/rootbot history"}},

@@ -113,8 +113,12 @@ func TestAPersonWhomGitHubDoesNotHaveIsNotSyncedFor(t *testing.T) {
 	s := begin(t, small)
 	s.serve()
 	s.types(s.Member, s.Log, "quick-herno")
-	said := s.ended(0).PlainText()
+	s.until("the answer", func() bool { return len(s.Slack.Ephemerals(s.Member.ID)) > 0 })
+	said := s.Slack.Ephemerals(s.Member.ID)[0].PlainText()
 	s.bot.Terminate()
+	if n := len(s.cards()); n != 0 {
+		t.Errorf("there are %d messages in public", n)
+	}
 	if !strings.Contains(said, "quick-herno") || !strings.Contains(said, "Nothing was changed") {
 		t.Errorf("the result is\n%s", said)
 	}

@@ -58,7 +58,9 @@ type App struct {
 // an ID that is there already takes its place: so are permissions taken away from tokens that are out. It panics on a
 // key that can't be read. Making a key takes a fraction of a second.
 func (s *Server) AddApp(app App) App {
-	if err := app.readKeys(); err != nil {
+	n := 0
+	s.edit(func() { n = len(s.apps) })
+	if err := app.readKeys(n); err != nil {
 		panic(fmt.Sprintf("githubtest: AddApp: %v", err))
 	}
 	if app.Permissions == nil {
@@ -92,19 +94,30 @@ func (s *Server) AddApp(app App) App {
 	return app
 }
 
-// privateKey is the key of every App that brings none. To make one takes longer than
-// all else that a server needs, so it is made once.
-var privateKey = sync.OnceValues(func() (string, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), nil
-})
+// keys are those of Apps that bring none: the n-th App of each server has the n-th. To
+// make one takes longer than all else that a server needs.
+var keys struct {
+	mu   sync.Mutex
+	made []string
+}
 
-func (a *App) readKeys() error {
+func privateKey(n int) (string, error) {
+	keys.mu.Lock()
+	defer keys.mu.Unlock()
+	for len(keys.made) <= n {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return "", err
+		}
+		keys.made = append(keys.made, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+	}
+	return keys.made[n], nil
+}
+
+// readKeys reads the keys that the n-th App of a server brings, or gives it some.
+func (a *App) readKeys(n int) error {
 	if a.PrivateKey == "" && a.PublicKey == "" {
-		made, err := privateKey()
+		made, err := privateKey(n)
 		if err != nil {
 			return err
 		}

@@ -25,11 +25,8 @@ func (t terminal) text(text string) { fmt.Fprintln(t, ops.VisibleLines(text)) }
 func (s *Service) print(ctx context.Context, out terminal, r store.Request, m store.Message) error {
 	switch m.Kind {
 	case store.Card:
-		switch {
-		case r.State == store.Planning && r.Progress != "":
+		if r.State == store.Planning && r.Progress != "" {
 			out.line("… %s", r.Progress)
-		case r.State == store.Succeeded && r.Preview:
-			out.text(r.Reason)
 		}
 	case store.Private, store.Note:
 		out.text(m.Body.Text)

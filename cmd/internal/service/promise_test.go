@@ -19,6 +19,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/catalog"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 	"github.com/aws-root-account/rootbot/ops/opstest"
@@ -106,6 +107,8 @@ func newPromise(t *testing.T, name string, at int, happens turn) *promise {
 	p := &promise{t: t, name: name, at: at, turn: happens, touched: map[int]bool{}}
 	p.w = worldtest.New(worldtest.Options{Size: 24, Teams: 9, Grace: 24 * time.Hour, Now: p.now})
 	t.Cleanup(p.w.Close)
+	// AWS's clock isn't the desk's.
+	p.w.AWS.Organization().SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 100 * time.Millisecond, State: "CLOSED"})
 	config, err := service.ParseConfig("rootbot.yaml", []byte(p.w.Config()))
 	if err != nil {
 		t.Fatal(err)

@@ -146,6 +146,9 @@ func (s *Service) look(ctx context.Context, id string, out io.Writer, printed ma
 		case told:
 			continue
 		case r.State == store.Succeeded:
+			if r.Preview {
+				terminal{out}.text(r.Reason)
+			}
 			return true, nil
 		case r.State.Ended():
 			return true, ErrNotDone
