@@ -51,9 +51,9 @@ func Defaults() *Settings {
 func (*Settings) Name() string { return "scim-sync" }
 
 var (
-	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	storeID      = regexp.MustCompile(`^(d-[0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-	logGroupName = regexp.MustCompile(`^[\w./#-]{1,512}$`)
+	logGroupName = regexp.MustCompile(`^[\w./#-]+$`)
 )
 
 // Check finds what can't work, all of it.
@@ -72,10 +72,10 @@ func (s *Settings) Check() []ops.Fault {
 	if fault := awsaccess.RegionFault(s.Region); fault != "" {
 		add("region", "%s", fault)
 	}
-	if !functionName.MatchString(s.Function) {
+	if len(s.Function) > 64 || !functionName.MatchString(s.Function) {
 		add("function", "%q can't be the name of a Lambda function", s.Function)
 	}
-	if s.LogGroup != "" && !logGroupName.MatchString(s.LogGroup) {
+	if s.LogGroup != "" && (len(s.LogGroup) > 512 || !logGroupName.MatchString(s.LogGroup)) {
 		add("log_group", "%q can't be the name of a log group", s.LogGroup)
 	}
 	if s.IdentityStore == "" {
