@@ -268,6 +268,9 @@ func (w *wire) ask(r *http.Request, body []byte) (int, string) {
 			return 200, `{"ok":true,"team_id":"` + benchTeam + `","url":"https://bench.slack.example/","user":"rootbot"}`
 		case "conversations.list":
 			return 200, `{"ok":true,"channels":[{"id":"` + benchHome + `","name":"aws-root-account","is_member":true},{"id":"` + benchPlace + `","name":"reliability-eng","is_member":true}]}`
+		case "conversations.info":
+			names := map[string]string{benchHome: "aws-root-account", benchPlace: "reliability-eng"}
+			return 200, fmt.Sprintf(`{"ok":true,"channel":{"id":%q,"name":%q,"is_member":true}}`, form.Get("channel"), names[form.Get("channel")])
 		case "conversations.members":
 			return 200, `{"ok":true,"members":["U0ADA","U0NEMO","U0GUEST"]}`
 		case "users.info":
