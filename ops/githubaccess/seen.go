@@ -84,4 +84,3 @@ func (s *seen) keep(key string, k kept) {
 		s.order = s.order[1:]
 	}
 }
-
