@@ -207,6 +207,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 		return err
 	}
 	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
+	go s.visibleOperations(ctx)
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}
