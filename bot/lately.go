@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -13,11 +14,15 @@ import (
 // without being looked up: a storm of theirs costs Slack and GitHub one question.
 const refusedFor = 30 * time.Second
 
+// outsideFor is how long a person counts as an outsider whom GitHub has called no member.
+const outsideFor = 10 * time.Minute
+
 // lately is what this process found people of the chat to be.
 type lately struct {
 	mu      sync.Mutex
-	refused map[string]refusal // by nameOf: the same ID in another workspace is another person's
-	members map[string]bool    // by nameOf: found to be a member since the process began; grants nothing
+	refused map[string]refusal   // by nameOf: the same ID in another workspace is another person's
+	members map[string]bool      // by nameOf: found to be a member since the process began; grants nothing
+	outside map[string]time.Time // by nameOf: when GitHub called them no member
 }
 
 type refusal struct {
@@ -31,20 +36,25 @@ func (l *lately) note(name string, byGitHub bool, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.refused == nil {
-		l.refused, l.members = map[string]refusal{}, map[string]bool{}
+		l.refused, l.members, l.outside = map[string]refusal{}, map[string]bool{}, map[string]time.Time{}
 	}
 	for other, old := range l.refused {
 		if now.Sub(old.at) >= refusedFor {
 			delete(l.refused, other)
 		}
 	}
+	maps.DeleteFunc(l.outside, func(_ string, at time.Time) bool { return now.Sub(at) >= outsideFor })
 	switch {
 	case err == nil:
 		l.members[name] = true
 		delete(l.refused, name)
+		delete(l.outside, name)
 	case ops.KindOf(err) == ops.Refused:
 		delete(l.members, name)
 		l.refused[name] = refusal{err, byGitHub, now}
+		if byGitHub {
+			l.outside[name] = now
+		}
 	}
 }
 
@@ -53,6 +63,16 @@ func (l *lately) forget(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.refused, name)
+	delete(l.outside, name)
+}
+
+// Outside tells whether GitHub called a person no member of the team in the last ten
+// minutes, and hasn't called them one since. It says nothing of what they may.
+func (d *Desk) Outside(a store.Asker) bool {
+	d.lately.mu.Lock()
+	defer d.lately.mu.Unlock()
+	at, ok := d.lately.outside[nameOf(a)]
+	return ok && d.now().Sub(at) < outsideFor
 }
 
 // Lately returns why a person was refused in the last 30 seconds for not being a

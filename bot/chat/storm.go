@@ -10,18 +10,21 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // What one person may do before the bot looks at nothing more of theirs, and what all
-// those may ask together whom the bot doesn't know. One person's storm costs the
+// those may ask together whom the bot doesn't know, or whom GitHub has just called no
+// members: to look one of them up takes up to three of GitHub's calls. One person's storm costs the
 // others nothing: it ends before anything is stored, and before Slack or GitHub is
 // asked about anybody.
 var (
 	perPerson = limit{burst: 40, every: time.Second}
 	perSearch = limit{burst: 60, every: 250 * time.Millisecond} // Slack asks at each pause in typing
 	byUnknown = limit{burst: 60, every: time.Second}
+	byOutside = limit{burst: 10, every: 6 * time.Second}
 )
 
 // countedFor is how long what isn't looked at is counted in one record.
@@ -29,6 +32,7 @@ const countedFor = time.Minute
 
 var (
 	tooOften   = unable("You have done more than the bot takes from one person at a time.", "Try again in a minute.")
+	errOutside = &ops.Error{Kind: ops.Busy, What: "More people who were no members of the team a moment ago ask for things just now than the bot can look up.", Next: "Try again in a minute."}
 	errTooMany = &ops.Error{Kind: ops.Busy, What: "More people whom the bot doesn't know ask for things just now than it can look up.", Next: "Try again in a minute."}
 )
 
@@ -46,6 +50,7 @@ type storms struct {
 	calm    bool                     // nothing is limited: for tests that do what no person does
 	people  map[string]*rate.Limiter // by what they do, and personKey
 	unknown *rate.Limiter
+	outside *rate.Limiter
 	passed  map[string]*passed // by personKey
 	over    chan struct{}
 }
@@ -59,7 +64,7 @@ type passed struct {
 }
 
 func newStorms() storms {
-	return storms{people: map[string]*rate.Limiter{}, unknown: byUnknown.limiter(), passed: map[string]*passed{}, over: make(chan struct{})}
+	return storms{people: map[string]*rate.Limiter{}, unknown: byUnknown.limiter(), outside: byOutside.limiter(), passed: map[string]*passed{}, over: make(chan struct{})}
 }
 
 // personKey tells people apart: the same ID in another workspace is another person's.
@@ -138,11 +143,16 @@ func (c *Chat) stormed(ctx context.Context, who store.Asker, what, tried string,
 }
 
 // turnsAway returns why something isn't even stored: the person was refused a moment
-// ago, or too many ask whom the bot doesn't know. It is counted.
+// ago, or too many ask whom the bot doesn't know or GitHub has called no members. It is
+// counted.
 func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who store.Asker) error {
 	no := c.desk.Lately(operation, who)
-	if no == nil && !c.desk.Acquainted(ctx, who) {
-		no = c.storms.crowded(time.Now())
+	switch {
+	case no != nil:
+	case c.desk.Outside(who) && (operation == "" || c.desk.TermsOf(operation).Requesters != bot.ByPlace):
+		no = c.storms.crowded(c.storms.outside, errOutside, time.Now())
+	case !c.desk.Acquainted(ctx, who):
+		no = c.storms.crowded(c.storms.unknown, errTooMany, time.Now())
 	}
 	if no != nil {
 		fated(ctx, "storm")
@@ -151,12 +161,12 @@ func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who store
 	return no
 }
 
-// crowded returns why one more thing isn't looked up of those whom the bot doesn't know.
-func (s *storms) crowded(now time.Time) error {
+// crowded returns why one more thing isn't looked up of those who share a limit.
+func (s *storms) crowded(most *rate.Limiter, no error, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calm || s.unknown.AllowN(now, 1) {
+	if s.calm || most.AllowN(now, 1) {
 		return nil
 	}
-	return errTooMany
+	return no
 }

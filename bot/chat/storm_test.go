@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/crowdtest"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -161,4 +162,53 @@ func TestAMemberIDFromElsewhereLocksNobodyOut(t *testing.T) {
 		t.Errorf("ada is told %q", said)
 	}
 	o.card("Done")
+}
+
+// To know a person doesn't mean that they are in the team.
+func TestAStormOfPeopleWhomGitHubCallsNoMembersCostsItLittle(t *testing.T) {
+	t.Parallel()
+	o := build(t, slacktest.Options{})
+	o.storms = true
+	var people []slacktest.User
+	for i := range 20 {
+		who := o.AddUser(slacktest.User{ID: fmt.Sprintf("U0OUTSIDER%02d", i)})
+		o.Invite(o.home.ID, who.ID)
+		o.gh.AddToOrganization(fmt.Sprintf("outsider-%d", i))
+		people = append(people, who)
+	}
+	o.setUp = func(d *bot.Desk) {
+		for i, who := range people {
+			d.Team.Identities[who.ID] = fmt.Sprintf("outsider-%d", i)
+		}
+	}
+	o.begin(tidy(work))
+	o.storm(len(people), people...)
+	o.wait("all were refused", func() bool { return len(o.refusals("")) == len(people) })
+	for range 3 {
+		o.ahead.Add(int64(31 * time.Second))
+		calls := len(o.gh.Calls())
+		answers := o.storm(len(people), people...)
+		o.quietly()
+		if n := len(o.gh.Calls()) - calls; n > 22 {
+			t.Errorf("GitHub was asked %d times", n)
+		}
+		turned := 0
+		for answer, times := range answers {
+			if strings.Contains(answer, "who were no members of the team a moment ago") {
+				turned += times
+			}
+		}
+		if turned < 9 {
+			t.Errorf("%d are turned away: %v", turned, answers)
+		}
+	}
+	if said := o.types(o.ada, o.home, ""); said != "" {
+		t.Errorf("ada is told %q", said)
+	}
+	o.card("Done")
+	// Long after, they are looked up as ever.
+	o.ahead.Add(int64(11 * time.Minute))
+	if said := o.types(people[0], o.home, ""); strings.Contains(said, "a moment ago") {
+		t.Errorf("ten minutes later one is told %q", said)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,27 @@ func (c *Chat) locate(ctx context.Context) (string, error) {
 	c.workspace, c.enterprise = workspace, auth.EnterpriseID
 	c.home, c.self, c.botID = auth.URL, auth.UserID, auth.BotID
 	c.desk.Team.Workspace, c.desk.Team.People, c.desk.Present = workspace, c.Person, c.Present
+	c.warnOfMove(ctx, auth.Team)
 	return auth.User, nil
+}
+
+// warnOfMove logs that the database is another workspace's, by its links and channels: a
+// token of the wrong workspace lets other people in than those who asked and linked.
+func (c *Chat) warnOfMove(ctx context.Context, name string) {
+	if c.store == nil {
+		return
+	}
+	had, err := c.store.Workspaces(ctx)
+	if err != nil {
+		c.log.Warn("look whose workspace the database is", "error", err)
+		return
+	}
+	others := slices.DeleteFunc(had, func(id string) bool { return id == c.workspace })
+	if len(others) == 0 {
+		return
+	}
+	c.log.Warn(fmt.Sprintf("SLACK_BOT_TOKEN is of the Slack workspace %s (%s), and the links and channels in the database are of %s too: look whether SLACK_BOT_TOKEN and DATABASE_URL belong together. If the bot has moved, people link their GitHub accounts anew",
+		c.workspace, name, strings.Join(others, ", ")), "workspace", c.workspace, "others", others)
 }
 
 // onlyWorkspace is the one workspace that an app has which is installed to a whole

@@ -107,3 +107,21 @@ func (s *Store) Links(ctx context.Context, workspace string) ([]Link, error) {
 	}
 	return list, rows.Err()
 }
+
+// Workspaces are the IDs of those that links or found channels are of, in their order.
+func (s *Store) Workspaces(ctx context.Context) ([]string, error) {
+	rows, err := s.query(ctx, `SELECT workspace FROM links UNION SELECT workspace FROM channels ORDER BY workspace`)
+	if err != nil {
+		return nil, fmt.Errorf("list workspaces: %w", err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("list workspaces: %w", err)
+		}
+		list = append(list, id)
+	}
+	return list, rows.Err()
+}

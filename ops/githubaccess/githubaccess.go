@@ -22,13 +22,14 @@ const DefaultURL = "https://api.github.com/"
 
 // New returns a client of the API at address, which ends in a slash and is
 // used as it is. transport adds the credentials; see Token and App. The client tries a
-// read again whose trouble may pass, within seconds; see Patiently.
+// read again whose trouble may pass, within seconds; see Patiently. It may use up the hour
+// that GitHub gives the bot; see Sparing.
 func New(address string, transport http.RoundTripper) (*github.Client, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || !strings.HasSuffix(base.Path, "/") {
 		return nil, fmt.Errorf("GitHub's address %q must be a URL that ends in a slash", address)
 	}
-	client := github.NewClient(&http.Client{Transport: retrying{transport}, CheckRedirect: follow})
+	client := github.NewClient(&http.Client{Transport: &retrying{next: transport}, CheckRedirect: follow})
 	client.BaseURL = base
 	client.UserAgent = "rootbot"
 	return client, nil

@@ -7,11 +7,15 @@ import (
 	"github.com/google/go-github/v62/github"
 )
 
-// Login is the login under which a client that New made acts: a GitHub App's is its slug
+// Login is the login under which a client of New or Sparing acts: a GitHub App's is its slug
 // with "[bot]" behind it.
 // https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app
 func Login(ctx context.Context, client *github.Client) (string, error) {
-	if transport, ok := client.Client().Transport.(retrying); ok {
+	through := client.Client().Transport
+	if spares, ok := through.(sparing); ok {
+		through = spares.next
+	}
+	if transport, ok := through.(*retrying); ok {
 		if app, ok := transport.next.(*App); ok {
 			return app.login(ctx)
 		}

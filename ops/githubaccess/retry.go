@@ -81,14 +81,23 @@ func Patiently(ctx context.Context, most time.Duration) context.Context {
 // retrying tries reads again whose trouble may pass. It waits as long as GitHub asks, or
 // else a little longer each time. Writes are tried once: what became of one whose answer
 // was lost, only its caller can look up.
-type retrying struct{ next http.RoundTripper }
+type retrying struct {
+	next  http.RoundTripper
+	quota quota
+	seen  seen
+}
 
-func (t retrying) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Context().Value(readKey{}) != nil && (r.Body == nil || r.GetBody != nil)
 	most, patient := r.Context().Value(patienceKey{}).(time.Duration)
 	left, end := tries, time.Now().Add(wait)
 	if patient {
 		left, end = patientTries, time.Now().Add(most)
+	}
+	if reads {
+		if err := t.quota.spare(r, end); err != nil {
+			return nil, err
+		}
 	}
 	for pause := 200 * time.Millisecond; ; pause = min(4*pause, 5*time.Second) {
 		response, err := t.once(r)
@@ -165,17 +174,19 @@ type answer struct {
 func (*answer) Close() error { return nil }
 
 // once makes one try, and reads its answer to the end: half an answer is no answer.
-func (t retrying) once(r *http.Request) (*http.Response, error) {
+func (t *retrying) once(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), Patience)
 	defer cancel()
 	next := t.next
 	if next == nil {
 		next = http.DefaultTransport
 	}
+	r, had := t.seen.conditional(r)
 	response, err := next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
+	t.quota.heard(response.Header)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -186,6 +197,7 @@ func (t retrying) once(r *http.Request) (*http.Response, error) {
 	// A page for browsers with status 200 is a proxy's.
 	broken := good && (kind == "text/html" || kind == "application/json" && !json.Valid(text))
 	response.Body = &answer{Reader: bytes.NewReader(text), text: text, whole: !broken}
+	t.seen.resolve(r, had, response)
 	if response.StatusCode < 300 && response.Header.Get("X-RateLimit-Remaining") == "0" {
 		// go-github would refuse the next call itself, until the reset: that one is to wait.
 		response.Header.Del("X-RateLimit-Reset")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
 const (
@@ -32,7 +33,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	if _, err := run.Recall(ctx, "proposal", &p); err != nil {
 		return err
 	}
-	pull, _, err := o.github.PullRequests.Get(ctx, owner, name, p.Number)
+	pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
 	switch {
 	case err != nil:
 		// It can be asked again as long as it takes, but people should know.
@@ -40,7 +41,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		if err := run.Log(ctx, ops.Line{Key: "unseen " + words, Level: ops.Warning, Text: fmt.Sprintf("Pull request #%d can't be looked at, which is tried again: %s", p.Number, words)}); err != nil {
 			return err
 		}
-		return ops.Again(o.settings.Poll)
+		return o.lookAgain(ctx, run, nil)
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
 	}
@@ -92,7 +93,7 @@ func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p propo
 			return err
 		}
 	}
-	return ops.Again(o.settings.Poll)
+	return o.lookAgain(ctx, run, pull)
 }
 
 // closed says who closed the pull request unmerged, if GitHub tells, and what

@@ -36,7 +36,7 @@ type Settings struct {
 	Branch        string            `yaml:"branch"`         // that pull requests are made to
 	UsersFile     string            `yaml:"users_file"`     // where users are defined
 	MembersFile   string            `yaml:"members_file"`   // where the group's members are listed
-	Poll          time.Duration     `yaml:"poll"`           // how often the pull request is looked at
+	Poll          time.Duration     `yaml:"poll"`           // how soon the pull request is looked at again; more seldom while it stays as it is
 	Boundaries    []string          `yaml:"boundaries"`     // ARNs of the permissions boundaries that deny-all may take the place of, where it can't be attached
 }
 
@@ -49,7 +49,7 @@ func Defaults() *Settings {
 		Branch:      "master",
 		UsersFile:   "terraform/gds_users.tf.json",
 		MembersFile: "terraform/iam_crossaccountaccess_members.tf.json",
-		Poll:        20 * time.Second,
+		Poll:        time.Minute,
 	}
 }
 

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"io"
+	"log/slog"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/meter"
@@ -28,4 +29,14 @@ func Visible(ctx context.Context, env Environment, t *team.Team) error {
 // MissingScopes says which scopes the bot's token lacks.
 func MissingScopes(ctx context.Context, env Environment, t *team.Team) error {
 	return (&Service{env: env, Desk: &bot.Desk{Team: t}}).missingScopes(ctx)
+}
+
+// VisibleOperations logs what GitHub doesn't show the bot that these settings name.
+func VisibleOperations(ctx context.Context, env Environment, log *slog.Logger, operations ...OperationConfig) error {
+	client, err := env.github(meter.New())
+	if err != nil {
+		return err
+	}
+	(&Service{env: env, log: log, config: &Config{Operations: operations}, Desk: &bot.Desk{Team: &team.Team{GitHub: client}}}).visibleOperations(ctx)
+	return nil
 }

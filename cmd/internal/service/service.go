@@ -21,6 +21,7 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/anchor"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
 )
 
 // Service is the bot without a front end.
@@ -50,10 +51,11 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	broker.Observe = observe(counts, assumed)
 	desk := &bot.Desk{Log: log, Meter: counts, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
 	broker.Record, broker.Fence = desk.Called, desk.Fence
+	spares := githubaccess.Sparing(client)
 	var operations []ops.Operation
 	terms, digests := map[string]bot.Terms{}, map[string]string{}
 	for _, o := range config.Operations {
-		operations = append(operations, o.Settings.Operation(broker, client, config.GitHub.Organization))
+		operations = append(operations, o.Settings.Operation(broker, spares, config.GitHub.Organization))
 		terms[o.Settings.Name()] = o.Terms
 		if digests[o.Settings.Name()], err = o.Digest(); err != nil {
 			return nil, err
@@ -205,6 +207,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 		return err
 	}
 	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
+	go s.visibleOperations(ctx)
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-github/v62/github"
 	"github.com/slack-go/slack"
@@ -119,6 +120,30 @@ func (s *Service) visibleIdentities(ctx context.Context) error {
 		return fmt.Errorf("github.saml: %s has no single sign-on of its own that GitHub shows the bot: that of an enterprise isn't shown; take the setting away, or give the App Members: read", team.Organization)
 	}
 	return nil
+}
+
+// visibleOperations logs what the settings of the operations name and GitHub doesn't show
+// the bot, by the setting. The other operations work all the same, so it is a warning.
+func (s *Service) visibleOperations(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	client := githubaccess.Sparing(s.Desk.Team.GitHub)
+	for _, o := range s.config.Operations {
+		named, ok := o.Settings.(interface {
+			Visible(context.Context, *github.Client) ([]ops.Fault, error)
+		})
+		if !ok {
+			continue
+		}
+		name := o.Settings.Name()
+		faults, err := named.Visible(ctx, client)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Warn("it can't be told whether GitHub shows the bot what an operation needs", "operation", name, "error", ops.Words(err, ""))
+		}
+		for _, f := range faults {
+			s.log.Warn("an operation's settings name what GitHub doesn't show the bot", "operation", name, "setting", "operations."+name+"."+f.Key, "error", f.Problem)
+		}
+	}
 }
 
 // scopes are what the bot can't work without. https://docs.slack.dev/reference/scopes

@@ -10,7 +10,10 @@ import (
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
+	"github.com/aws-root-account/rootbot/ops/catalog"
+	"github.com/aws-root-account/rootbot/ops/deleteaccount"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
+	"github.com/aws-root-account/rootbot/ops/removeuser"
 )
 
 // What no waiting mends is told to who runs the bot, by the setting or the variable.
@@ -105,5 +108,72 @@ func TestScopesThatTheSlackAppLacksAreNamed(t *testing.T) {
 				t.Errorf("it says %v", err)
 			}
 		})
+	}
+}
+
+// What an operation's settings name is looked for at the start, not only when a person
+// asks for it.
+func TestWhatOperationsNameAndGitHubDoesntShowIsToldAtTheStart(t *testing.T) {
+	t.Parallel()
+	gh := githubtest.New(githubtest.Options{Organization: "ministryofjustice"})
+	t.Cleanup(gh.Close)
+	const repo = "ministryofjustice/users"
+	gh.AddRepository(repo, githubtest.RepositoryOptions{DefaultBranch: "main", Files: map[string]string{"terraform/users.tf.json": "{}\n", "terraform/members.tf.json": "{}\n", "accounts/a.tf": "\n"}})
+	gh.AddFineGrainedToken("github_pat_bot", "otter", map[string]string{"contents": "write", "pull_requests": "write"}, repo)
+	users := func(change func(*removeuser.Settings)) *removeuser.Settings {
+		s := removeuser.Defaults()
+		s.Repository, s.Branch, s.UsersFile, s.MembersFile = repo, "main", "terraform/users.tf.json", "terraform/members.tf.json"
+		change(s)
+		return s
+	}
+	accounts := func(change func(*deleteaccount.Settings)) *deleteaccount.Settings {
+		s := deleteaccount.Defaults()
+		s.Repository, s.Paths = repo, []string{"accounts/*.tf"}
+		change(s)
+		return s
+	}
+	for _, test := range []struct {
+		name     string
+		settings catalog.Settings
+		fault    int // status that GitHub answers with; 0: none
+		says     []string
+	}{
+		{"all users are there", users(func(*removeuser.Settings) {}), 0, nil},
+		{"nobody owns the users", users(func(s *removeuser.Settings) { s.Users, s.Repository = "iam", "" }), 0, nil},
+		{"no such repository of users", users(func(s *removeuser.Settings) { s.Repository = "ministryofjustice/user" }), 0, []string{"operations.remove-user.repository", "no repository ministryofjustice/user"}},
+		{"no such branch of users", users(func(s *removeuser.Settings) { s.Branch = "master" }), 0, []string{"operations.remove-user.branch", repo + " has no branch master"}},
+		{"neither file of users", users(func(s *removeuser.Settings) { s.UsersFile, s.MembersFile = "a.json", "b.json" }), 0, []string{"operations.remove-user.users_file", "no file a.json", "operations.remove-user.members_file", "no file b.json"}},
+		{"accounts on the default branch", accounts(func(*deleteaccount.Settings) {}), 0, nil},
+		{"no repository to look at", accounts(func(s *deleteaccount.Settings) { s.Repository = "" }), 0, nil},
+		{"no such repository of accounts", accounts(func(s *deleteaccount.Settings) { s.Repository = "ministryofjustice/account" }), 0, []string{"operations.delete-account.repository", "no repository ministryofjustice/account"}},
+		{"no such branch of accounts", accounts(func(s *deleteaccount.Settings) { s.Branch = "trunk" }), 0, []string{"operations.delete-account.branch", repo + " has no branch trunk"}},
+		{"one pattern that no file is like", accounts(func(s *deleteaccount.Settings) { s.Paths = append(s.Paths, "accounts/*.hcl") }), 0, []string{"operations.delete-account.paths", "is like accounts/*.hcl"}},
+		{"GitHub refuses", accounts(func(*deleteaccount.Settings) {}), http.StatusUnauthorized, []string{"it can't be told", "delete-account", "GitHub doesn't accept the bot's credentials (401)."}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.fault != 0 {
+				gh.Fail("/repos/", githubtest.Fault{Status: test.fault})
+				defer gh.ClearFaults()
+			}
+			set := map[string]string{"GITHUB_API_URL": gh.URL(), "GITHUB_TOKEN": "github_pat_bot"}
+			var log strings.Builder
+			if err := service.VisibleOperations(t.Context(), service.ReadEnvironment(func(name string) string { return set[name] }), service.Log(&log), service.OperationConfig{Settings: test.settings}); err != nil {
+				t.Fatal(err)
+			}
+			if len(test.says) == 0 && log.Len() > 0 {
+				t.Errorf("it logs %s", &log)
+			}
+			for _, words := range append(test.says, "") {
+				if !strings.Contains(log.String(), words) {
+					t.Errorf("it doesn't say %q: %s", words, &log)
+				}
+			}
+			if log.Len() > 0 && !strings.Contains(log.String(), `"level":"WARN"`) {
+				t.Errorf("it is no warning: %s", &log)
+			}
+		})
+	}
+	if p := gh.Problems(); len(p) > 0 {
+		t.Error(p)
 	}
 }
