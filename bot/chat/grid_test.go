@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"

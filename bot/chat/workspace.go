@@ -84,7 +84,7 @@ func (c *Chat) locate(ctx context.Context) (string, error) {
 		}
 	}
 	if workspace == "" {
-		return "", fmt.Errorf("Slack at %s doesn't say which workspace SLACK_BOT_TOKEN is of: check that it is the bot token of an app that is installed to one workspace", c.settings.APIURL)
+		return "", fmt.Errorf("auth.test at %s doesn't say which workspace SLACK_BOT_TOKEN is of: check that it is the bot token of an app that is installed to one workspace", c.settings.APIURL)
 	}
 	c.workspace, c.enterprise = workspace, auth.EnterpriseID
 	c.home, c.self, c.botID = auth.URL, auth.UserID, auth.BotID

@@ -53,9 +53,9 @@ func TestRemoveUser(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			gotUsers, inUsers := r.Changed[usersFile]
-			gotMembers, inMembers := r.Changed[membersFile]
-			gotUsers, gotMembers = now(r, usersFile, test.users), now(r, membersFile, test.members)
+			_, inUsers := r.Changed[usersFile]
+			_, inMembers := r.Changed[membersFile]
+			gotUsers, gotMembers := now(r, usersFile, test.users), now(r, membersFile, test.members)
 			check := func(what, was, got, want string, found bool) {
 				if want == "" {
 					want = was
