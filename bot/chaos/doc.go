@@ -12,6 +12,7 @@
 //
 //	go test ./bot/chaos                                    # a sample of the kills, another one each time
 //	go test ./bot/chaos -chaos.seed 42                     # the same sample again
-//	go test ./bot/chaos -every                             # every kill, and a minute of load
+//	go test ./bot/chaos -chaos.part 0.2                    # a fifth of the kills, and a minute of load
+//	go test ./bot/chaos -timeout 40m -every                # every kill, and a minute of load
 //	go test ./bot/chaos -chaos.only 'scim-sync on SQLite, killed before slack chat.postMessage #2'
 package chaos

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func killing(t *testing.T, o operation, on database, prefix string, chosen uint6
 		h := fnv.New64()
 		_, _ = h.Write([]byte(prefix))
 		rand.New(rand.NewPCG(chosen, h.Sum64())).Shuffle(all, func(i, j int) { points[i], points[j] = points[j], points[i] })
-		points = points[:min(sample, all)]
+		points = points[:min(max(sample, int(math.Ceil(*part*float64(all)))), all)]
 	}
 	var missed atomic.Int64
 	begun := time.Now()
