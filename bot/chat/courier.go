@@ -204,8 +204,12 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		r.Shown, first.Body.Other = "", r.Plan.Digest()
 	}
 	sent := func(place string, post store.Post, events ...store.Event) error {
+		then := c.desk.Then(first, r)
+		if strings.HasPrefix(first.Thread, aside) {
+			then = append(then, store.Message{Thread: r.Card, Request: r.ID, Kind: store.Ask}) // now it can be decided
+		}
 		return c.delivered(ctx, store.Delivery{
-			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...), Then: c.desk.Then(first, r),
+			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...), Then: then,
 		})
 	}
 	switch {
@@ -309,10 +313,6 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 	p, err := c.tell(ctx, first, card, d)
 	if err == nil {
 		err = sent("", p.Post)
-	}
-	if err == nil && strings.HasPrefix(first.Thread, aside) {
-		// Now it can be decided.
-		err = c.store.Tell(ctx, store.Change{Messages: []store.Message{{Thread: r.Card, Request: r.ID, Kind: store.Ask}}})
 	}
 	return with, err
 }

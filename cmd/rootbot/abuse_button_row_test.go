@@ -36,6 +36,7 @@ var usual = house{
 		i.who = k.Second
 		i.sends("interactive", i.decision("break-glass", k.broken, "The keys are on a public page. "+markup))
 		k.broken.message = i.offered(k.broken.email, "undo").message
+		i.wait("the quarantine", func() bool { return strings.Contains(i.public(k.broken), "locked out since") })
 		i.wait("the notice of broken glass", func() bool {
 			return slices.ContainsFunc(k.cards(), func(m slacktest.Message) bool { return len(m.Buttons()) == 1 && m.Buttons()[0].ActionID == "reviewed" })
 		})

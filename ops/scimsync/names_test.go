@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,14 +53,13 @@ func TestNamesAsIdentityCenterHasThem(t *testing.T) {
 type before struct {
 	ending string
 	do     func()
+	once   sync.Once
 	next   http.RoundTripper
 }
 
 func (b *before) RoundTrip(r *http.Request) (*http.Response, error) {
 	if b.do != nil && strings.HasSuffix(r.URL.Path, b.ending) {
-		do := b.do
-		b.do = nil
-		do()
+		b.once.Do(b.do)
 	}
 	return b.next.RoundTrip(r)
 }
