@@ -23,18 +23,20 @@ func (d *Desk) heard(ctx context.Context, r store.Request) (time.Duration, error
 	if err != nil {
 		return 0, err
 	}
+	reached := false
 	for _, e := range events {
-		if e.Kind != "told" || e.At.Before(r.Glass.At) {
-			continue
+		switch {
+		case e.Kind == string(glass):
+			reached = false // the notice of an earlier one says nothing of this one
+		case e.Kind == "told" && e.Data["message"] == store.Glass:
+			reached = true
+		case e.Kind == "told" && e.Data["message"] == store.Letter:
+			to := e.Data["to"]
+			reached = reached || to != nameOf(r.Asker) && to != nameOf(store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User})
 		}
-		switch e.Data["message"] {
-		case store.Glass:
-			return 0, nil
-		case store.Letter:
-			if to := e.Data["to"]; to != nameOf(r.Asker) && to != nameOf(store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User}) {
-				return 0, nil
-			}
-		}
+	}
+	if reached {
+		return 0, nil
 	}
 	if d.now().Before(r.Glass.At.Add(glassFor)) {
 		return glassLook, nil
