@@ -76,7 +76,9 @@ func killing(t *testing.T, o operation, on database, prefix string, chosen uint6
 						t.Logf("to play it again: go test ./bot/chaos -run ChaosKill -chaos.only '%s%s'", prefix, p)
 					}
 				})
-				if !kill(t, o, on, p, want) {
+				// How many messages Slack is sent depends on how fast all goes: of a few
+				// kills, any may be at one that another run doesn't send.
+				if !kill(t, o, on, p, want) && (len(points) > sample || !strings.HasPrefix(p.call, "slack ")) {
 					missed.Add(1)
 				}
 			})
