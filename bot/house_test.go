@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
 	flag.Set("rapid.checks", "1000")
+	if testing.Short() {
+		flag.Set("rapid.checks", "5000") // of which a fifth is played
+	}
 	flag.Set("rapid.nofailfile", "true")
 	os.Exit(storetest.Everywhere(m))
 }

@@ -33,7 +33,7 @@ var rooms = []room{
 	{"ops/opstest", []string{"ops"}, nil},
 	{"ops/*test", []string{}, nil},
 	{"bot/slacktest", []string{}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
-	{"bot/processtest", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
+	{"bot/processtest", []string{"bot/crowdtest"}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
 	{"bot/crowdtest", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}},
 	{"bot/chaos", []string{}, []string{"*.*/*", "*.*/*/*", "*.*/*/*/*", "*.*/*/*/*/*"}}, // tests only
 	{"bot/worldtest", []string{"ops", "ops/awsaccess", "ops/catalog"}, []string{"github.com/slack-go/*", "github.com/slack-go/*/*"}},
@@ -115,7 +115,7 @@ func (r room) refuses(here, imported string) string {
 		}
 	case strings.HasPrefix(ours, "cmd/") && !strings.HasPrefix(ours, "cmd/internal/"):
 		return "a command is imported by nobody"
-	case strings.HasSuffix(ours, "test"):
+	case strings.HasSuffix(ours, "test") && !slices.Contains(r.ours, ours):
 		if !slices.Contains(shippedWithFakes, here) || ours == "bot/processtest" {
 			return "only the sandbox ships fakes"
 		}

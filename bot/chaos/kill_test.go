@@ -46,12 +46,18 @@ func TestChaosKill(t *testing.T) {
 
 func killing(t *testing.T, o operation, on database, prefix string, chosen uint64) {
 	t.Helper()
-	calm := begin(t, processtest.Binary(t), on, o.options, newRelay(point{}))
-	o.play(calm)
-	calls := calm.relay.end()
-	calm.stop()
-	calm.whole()
-	want := calm.outcome()
+	var calls []call
+	var want outcome
+	if !t.Run("not killed", func(t *testing.T) {
+		calm := begin(t, processtest.Binary(t), on, o.options, newRelay(point{}))
+		o.play(calm)
+		calls = calm.relay.end()
+		calm.stop()
+		calm.whole()
+		want = calm.outcome()
+	}) {
+		return
+	}
 
 	points := boundaries(calls)
 	all := len(points)

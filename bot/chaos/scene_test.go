@@ -162,7 +162,7 @@ func (s *scene) until(what string, wait func(context.Context, func() bool) error
 	if s.on.replicas > 1 {
 		limit += s.on.resumes
 	}
-	deadline, cancel := context.WithTimeout(s.Context(), limit)
+	deadline, cancel, holds := processtest.Moving(s.Context(), limit, holds)
 	defer cancel()
 	for {
 		ctx, stop := context.WithCancel(deadline)
@@ -193,7 +193,7 @@ func (s *scene) until(what string, wait func(context.Context, func() bool) error
 // wait waits for something that no kill may come between.
 func (s *scene) wait(what string, wait func(context.Context, func() bool) error, holds func() bool) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel, holds := processtest.Moving(s.Context(), patience, holds)
 	defer cancel()
 	if err := wait(ctx, holds); err != nil {
 		s.Fatalf("wait for %s: %v", what, err)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/crowdtest"
 )
 
 const (
@@ -38,9 +40,11 @@ type Process struct {
 
 // Launch starts the binary with nothing in its environment but env. It is
 // killed, by its process ID, when the test ends, and must not have printed what
-// no program should: a secret, a panic, a data race.
+// no program should: a secret, a panic, a data race. A test's first process waits
+// until the machine has room for it.
 func Launch(t testing.TB, path, dir string, env map[string]string, args ...string) *Process {
 	t.Helper()
+	crowdtest.Enter(t)
 	p := &Process{t: t, ended: make(chan struct{})}
 	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = dir
@@ -217,10 +221,25 @@ func (p *Process) decent() {
 	}
 }
 
-// Within waits with one of the fakes' Wait functions. It gives up when the
-// limit has passed or the process has ended.
+// longest is how long anything is waited for that still moves.
+const longest = 5 * time.Minute
+
+// Moving is a context for one of the fakes' Wait functions. It ends once nothing
+// has happened for the limit: a slow machine takes longer over all of a run, and
+// not over any one of its steps. Wait has the returned function instead of holds.
+func Moving(ctx context.Context, limit time.Duration, holds func() bool) (context.Context, context.CancelFunc, func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, max(limit, longest))
+	still := time.AfterFunc(limit, cancel)
+	return ctx, func() { still.Stop(); cancel() }, func() bool {
+		still.Reset(limit)
+		return holds()
+	}
+}
+
+// Within waits with one of the fakes' Wait functions. It gives up when nothing
+// has happened for the limit, or the process has ended.
 func (p *Process) Within(limit time.Duration, wait func(context.Context, func() bool) error, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel, holds := Moving(context.Background(), limit, holds)
 	defer cancel()
 	over := make(chan struct{})
 	defer close(over)

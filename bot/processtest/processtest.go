@@ -63,7 +63,8 @@ func Binary(t testing.TB) string {
 	if !Raced {
 		return Shipped(t)
 	}
-	return built(t, &raced, "race", "1", "-race")
+	// SQLite was translated from C: what the detector finds there says nothing about us, and costs most of the time.
+	return built(t, &raced, "race", "1", "-race", "-gcflags=modernc.org/...=-race=false")
 }
 
 // Shipped is the path of the program as it is shipped.

@@ -14,12 +14,16 @@ var every = flag.Bool("every", false, "play all cases where a test else draws so
 func Every() bool { return *every }
 
 // Some draws few of the numbers from 1 to n, other ones in each run, in order; all of
-// them where every case is to be played. A case's name holds its number, so that
+// them where every case is to be played, and a quarter of few with -short. A case's name holds its number, so that
 // -every -run plays a case again.
 func Some(t testing.TB, n, few int) []int {
 	t.Helper()
 	drawn := rand.Perm(n)
-	if !Every() {
+	switch {
+	case Every():
+	case testing.Short():
+		drawn = drawn[:min(n, max(1, few/4))]
+	default:
 		drawn = drawn[:min(n, few)]
 	}
 	for i := range drawn {
