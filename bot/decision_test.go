@@ -287,6 +287,13 @@ var decisions = []step{
 		tells: []string{store.Card, store.Ask, store.Direct, store.Result},
 	},
 	{
+		name: "the bot can't wait for approvals of more after a part was done, and tells the result once",
+		from: store.Waiting, change: func(r *store.Request) { r.StartedAt = noon.Add(-time.Second) },
+		h: bot.Happening{Kind: "gave-up", Reason: "Not offered."}, want: store.Failed,
+		after: func(r *store.Request) { r.Reason = "Not offered." },
+		tells: []string{store.Card, store.Ask, store.Direct, store.LogFile, store.Result},
+	},
+	{
 		name: "the bot can't go on taking it back",
 		from: store.Undoing, change: waits(1), h: bot.Happening{Kind: "gave-up", Reason: "Not offered."}, want: store.Failed,
 		after: func(r *store.Request) { r.Reason = "Not offered." },

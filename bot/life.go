@@ -456,7 +456,11 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			break
 		}
 		end(store.Failed, h.reason)
-		if !r.StartedAt.IsZero() {
+		started := !r.StartedAt.IsZero()
+		if started && was == store.Waiting {
+			break // end has told it
+		}
+		if started {
 			say(store.LogFile, store.Body{})
 		}
 		say(store.Result, store.Body{})
