@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,7 +34,7 @@ const (
 type postgres struct {
 	pool  *pgxpool.Pool
 	db    *sql.DB // of the pool
-	river *river.Client[pgx.Tx]
+	river atomic.Pointer[river.Client[pgx.Tx]]
 	audit string        // the table of the events; empty: as a session's search path has it
 	turn  chan struct{} // one of this process's transactions waits for the others', so that the rest need no connections to wait on
 }
@@ -271,10 +272,10 @@ func (p *postgres) write(ctx context.Context, fn func(transaction) error) error 
 	// A connection that failed is database/sql's to end, beside us: Raw leaves that alone.
 	defer conn.Raw(func(any) error { return tx.Rollback(context.WithoutCancel(ctx)) })
 	in := transaction{statements: conn}
-	if p.river != nil {
+	if client := p.river.Load(); client != nil {
 		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
 			return conn.Raw(func(any) error {
-				_, err := p.river.InsertTx(ctx, tx, args, opts)
+				_, err := client.InsertTx(ctx, tx, args, opts)
 				return err
 			})
 		}
@@ -293,15 +294,15 @@ func (p *postgres) start(ctx context.Context, config *river.Config) error {
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
-	p.river = client
+	p.river.Store(client)
 	return startRiver(ctx, client)
 }
 
 func (p *postgres) stop(ctx context.Context) error {
-	if p.river == nil {
-		return nil
+	if client := p.river.Load(); client != nil {
+		return client.Stop(ctx)
 	}
-	return p.river.Stop(ctx)
+	return nil
 }
 
 func (p *postgres) check(context.Context) error { return nil }

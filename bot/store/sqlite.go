@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -29,7 +30,7 @@ type sqliteFile struct {
 	ready *prepared
 	path  string
 	file  os.FileInfo // as it was opened; nil for a database in memory
-	river *river.Client[*sql.Tx]
+	river atomic.Pointer[river.Client[*sql.Tx]]
 }
 
 // openSQLite opens a file. It is this process's alone until it is closed:
@@ -140,9 +141,9 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	}
 	defer tx.Rollback()
 	in := transaction{statements: preparedTx{f.ready, tx}}
-	if f.river != nil {
+	if client := f.river.Load(); client != nil {
 		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
-			_, err := f.river.InsertTx(ctx, tx, args, opts)
+			_, err := client.InsertTx(ctx, tx, args, opts)
 			return err
 		}
 	}
@@ -171,15 +172,15 @@ func (f *sqliteFile) start(ctx context.Context, config *river.Config) error {
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
-	f.river = client
+	f.river.Store(client)
 	return startRiver(ctx, client)
 }
 
 func (f *sqliteFile) stop(ctx context.Context) error {
-	if f.river == nil {
-		return nil
+	if client := f.river.Load(); client != nil {
+		return client.Stop(ctx)
 	}
-	return f.river.Stop(ctx)
+	return nil
 }
 
 // check tells whether the file that is open is still the one at its path: on a
