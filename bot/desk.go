@@ -137,6 +137,11 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := d.Store.Start(ctx, 16, d.carry, d.answers); err != nil {
 		return err
 	}
+	if d.Only == "" {
+		if err := d.listLinks(ctx); err != nil {
+			return err
+		}
+	}
 	if d.Only == "" || !d.Store.Shared() { // else it is the others' duty
 		d.startAnchoring(ctx)
 	}
@@ -161,6 +166,9 @@ func (d *Desk) now() time.Time {
 	}
 	return d.Now().UTC()
 }
+
+// Clock is the desk's time, in UTC.
+func (d *Desk) Clock() time.Time { return d.now() }
 
 // Operation finds an operation by its name.
 func (d *Desk) Operation(name string) (ops.Operation, bool) {

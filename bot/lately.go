@@ -104,7 +104,7 @@ func (d *Desk) refusedLately(a store.Asker) refusal {
 	return refusal{}
 }
 
-// Acquainted tells whether the settings or a link name a person, or the bot has found
+// Acquainted tells whether the settings or a link that counts name a person, or the bot has found
 // them to be a member since it began. It says nothing of what they may.
 func (d *Desk) Acquainted(ctx context.Context, a store.Asker) bool {
 	d.lately.mu.Lock()
@@ -113,6 +113,6 @@ func (d *Desk) Acquainted(ctx context.Context, a store.Asker) bool {
 	if member || a.Workspace == d.Team.Workspace && d.Team.Identities[a.User] != "" {
 		return true
 	}
-	_, err := d.Store.LinkOf(ctx, a.Workspace, a.User)
-	return err == nil
+	link, err := d.Store.LinkOf(ctx, a.Workspace, a.User)
+	return err == nil && link.Counts()
 }

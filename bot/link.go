@@ -27,54 +27,87 @@ func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
 	}
 	link, err := d.Team.LinkOf(ctx, person)
 	switch {
-	case err == nil:
-		return &ops.Error{
-			Kind: ops.Refused,
-			What: fmt.Sprintf("You have linked the GitHub account %s on %s already.", link.Login, link.At.Format("2 Jan 2006")),
-			Next: "To link another one, type `/rootbot unlink` first.",
-		}
-	case !errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), err == nil && d.lapsedLink(link):
+		return nil
+	case err != nil:
 		return err
 	}
-	return nil
+	what := fmt.Sprintf("You have linked the GitHub account %s on %s already.", link.Login, link.At.Format("2 Jan 2006"))
+	if !link.Asked.IsZero() && !link.Counts() {
+		what += " It waits for another member to confirm it, in " + d.Team.Channel + "."
+	}
+	return &ops.Error{Kind: ops.Refused, What: what, Next: "To link another one, type `/rootbot unlink` first."}
 }
 
-// Link ties somebody to the GitHub account that they have proved to be theirs.
-// Members of the team read of it, for a code that was typed for somebody else
-// looks the same to GitHub. A claim to what is somebody else's is refused, and
-// its owner told.
+// Link ties somebody to the GitHub account that they have proved to be theirs. It
+// takes the place of another person's link to that account: who can prove it now
+// has it. To GitHub, a code that was typed for somebody else looks the same, so a
+// link to the account of a member of the team counts only once another member has
+// confirmed it, which the log channel is asked for. A claim to an account that the
+// settings give to somebody is refused, and its owner told.
 func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) error {
 	owner, err := d.Team.MayLink(ctx, a.Workspace, a.User, account)
 	if err != nil {
 		return errors.Join(err, d.claimed(ctx, a, owner, account, ops.Words(err, "")))
 	}
-	change := store.Change{Events: []store.Event{{
-		At: d.now(), Kind: "linked", By: account.Login,
-		Data: map[string]any{"user": nameOf(a), "github": account.Login, "github_id": account.ID, "how": team.HowDevice},
-	}}}
+	link := store.Link{Workspace: a.Workspace, User: a.User, GitHub: account.ID, Login: account.Login, At: d.now(), How: team.HowDevice}
 	switch err := d.Team.Member(ctx, account.Login); {
 	case err != nil && ops.KindOf(err) != ops.Refused:
 		return err // perhaps a member, of whom nobody would read
 	case err == nil:
-		change.Messages = append(change.Messages, store.Message{Kind: store.Announce, Body: store.Body{For: &a, Text: fmt.Sprintf(
-			"is from now on known as the GitHub login %s, a member of the team %s: they typed a code in that account. If that isn't theirs, its owner was tricked into typing it: stop the bot, and tell whoever runs it.", account.Login, d.Team.Name())}})
+		link.Asked = link.At
 	}
-	err = d.Store.AddLink(ctx, store.Link{Workspace: a.Workspace, User: a.User, GitHub: account.ID, Login: account.Login, At: d.now(), How: team.HowDevice}, change)
-	if claimed, ok := errors.AsType[*store.ClaimedError](err); ok {
-		if claimed.Link.User == a.User && claimed.Link.Workspace == a.Workspace {
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You have linked the GitHub account %s already.", claimed.Link.Login)}
+	for {
+		var over []store.Link
+		for _, read := range []func() (store.Link, error){
+			func() (store.Link, error) { return d.Store.LinkTo(ctx, account.ID) },
+			func() (store.Link, error) { return d.Store.LinkOf(ctx, a.Workspace, a.User) },
+		} {
+			switch old, err := read(); {
+			case errors.Is(err, store.ErrNotFound):
+			case err != nil:
+				return err
+			case old.User == a.User && old.Workspace == a.Workspace && !d.lapsedLink(old):
+				return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("You have linked the GitHub account %s already.", old.Login)}
+			case len(over) == 0 || over[0].Key() != old.Key():
+				over = append(over, old)
+			}
 		}
-		refused := &ops.Error{
-			Kind: ops.Refused,
-			What: fmt.Sprintf("The GitHub account %s is linked to somebody else, who has been told.", account.Login),
-			Next: "If it is yours, ask in " + d.Team.Channel + ".",
+		err := d.Store.AddLink(ctx, link, d.linked(a, link, over), over...)
+		if _, taken := errors.AsType[*store.ClaimedError](err); taken || errors.Is(err, store.ErrLost) {
+			continue // by another proof, at the same moment
 		}
-		return errors.Join(refused, d.claimed(ctx, a, claimed.Link.User, account, refused.What))
+		if err == nil {
+			d.lately.forget(nameOf(a))
+		}
+		return err
 	}
-	if err == nil {
-		d.lately.forget(nameOf(a))
+}
+
+// linked is what is recorded and told of a new link, and of those that it replaces.
+func (d *Desk) linked(a store.Asker, link store.Link, over []store.Link) store.Change {
+	e := store.Event{At: link.At, Kind: "linked", By: link.Login, Data: map[string]any{
+		"user": nameOf(a), "github": link.Login, "github_id": link.GitHub, "how": link.How,
+	}}
+	var c store.Change
+	for _, old := range over {
+		whose := ownerOf(old)
+		if old.GitHub == link.GitHub {
+			e.Data["before"] = nameOf(whose)
+		}
+		if old.User != link.User {
+			c.Messages = append(c.Messages, store.Message{Kind: store.Letter, Body: store.Body{For: &whose, About: &a, Text: fmt.Sprintf(
+				"has typed a code in the GitHub account %s, so your link to it has ended and theirs has begun. If you both are one person, all is well. Otherwise somebody else can sign in to that account, or had you type a code: tell %s, and type `/rootbot link` to prove it again.", link.Login, d.Team.Channel)}})
+		}
+		if !old.Asked.IsZero() {
+			c.Messages = append(c.Messages, gone(old, fmt.Sprintf("It ended at %s, when the account was proved anew.", utc(link.At))))
+		}
 	}
-	return err
+	if !link.Asked.IsZero() {
+		c.Messages = append(c.Messages, linking(link))
+	}
+	c.Events = []store.Event{e}
+	return c
 }
 
 // claimed records a claim that was refused, and tells the owner, if there is one.
@@ -100,11 +133,15 @@ func (d *Desk) Unlink(ctx context.Context, a store.Asker) (string, error) {
 	}
 	link, err := d.Team.LinkOf(ctx, person)
 	if err == nil {
-		err = d.Store.RemoveLink(ctx, link.Workspace, link.User, store.Change{Events: []store.Event{{
+		c := store.Change{Events: []store.Event{{
 			At: d.now(), Kind: "unlinked", By: nameOf(a), Data: map[string]any{"github": link.Login, "github_id": link.GitHub},
-		}}})
+		}}}
+		if !link.Asked.IsZero() {
+			c.Messages = []store.Message{gone(link, fmt.Sprintf("They ended it at %s.", utc(d.now())))}
+		}
+		err = d.Store.EndLink(ctx, link, c)
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrLost) {
 		return "", &ops.Error{Kind: ops.Refused, What: "You have linked no GitHub account."}
 	}
 	return link.Login, err

@@ -33,10 +33,46 @@ func (h *house) account(login string) team.Account {
 	return team.Account{ID: h.gh.AddUser(login), Login: login}
 }
 
-// links ties somebody to an account, as if they had proved that it is theirs.
+// links ties somebody to an account, as if they had proved that it is theirs, and
+// another member had confirmed it where that is needed.
 func (h *house) links(user, login string) {
 	h.t.Helper()
+	if link := h.proves(user, login); !link.Asked.IsZero() {
+		h.confirms(link)
+	}
+}
+
+// proves ties somebody to an account, as if they had proved that it is theirs.
+func (h *house) proves(user, login string) store.Link {
+	h.t.Helper()
 	if err := h.Link(h.t.Context(), by(user), h.account(login)); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.linkOf(user)
+}
+
+func (h *house) linkOf(user string) store.Link {
+	h.t.Helper()
+	link, err := h.Store.LinkOf(h.t.Context(), "T1", user)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return link
+}
+
+// announced has the log channel have been told of a link.
+func (h *house) announced(link store.Link) {
+	h.t.Helper()
+	if err := h.Store.ToldOfLink(h.t.Context(), link, h.now()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// confirms has monalisa confirm a link that the log channel was told of.
+func (h *house) confirms(link store.Link) {
+	h.t.Helper()
+	h.announced(link)
+	if _, err := h.AboutLink(h.t.Context(), by("U4"), bot.ConfirmsLink, link.Key()); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -146,7 +182,11 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 				"user": "slack:T1/U7", "github": "owl", "github_id": float64(owl.ID), "how": "device flow",
 			}}}, h.kept("linked", "claimed"))
 			link, err := h.Store.LinkOf(t.Context(), "T1", "U7")
-			same(t, "the link", store.Link{Workspace: "T1", User: "U7", GitHub: owl.ID, Login: "owl", At: noon, How: "device flow"}, link)
+			want := store.Link{Workspace: "T1", User: "U7", GitHub: owl.ID, Login: "owl", At: noon, How: "device flow"}
+			if test.member {
+				want.Asked = noon
+			}
+			same(t, "the link", want, link)
 			if err != nil {
 				t.Error(err)
 			}
@@ -156,16 +196,23 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 			} else if len(told) != 1 {
 				t.Errorf("members read %+v", told)
 			} else {
-				says(t, told[0].Body.Text, "GitHub login owl", "a member of the team "+h.Team.Name(), "tricked", "stop the bot")
-				asker := by("U7")
-				same(t, "what members read", []store.Message{{Thread: "announce", Kind: store.Announce, Body: store.Body{For: &asker, Text: told[0].Body.Text}}}, told)
+				same(t, "what members read", []store.Message{aboutLink(want)}, told)
 			}
 			login, err := h.Member(t.Context(), by("U7"))
-			if (err == nil) != test.member || login != "owl" {
-				t.Errorf("they are %q: %v", login, err)
+			if test.member {
+				fault(t, err, ops.Refused, "doesn't count before another member confirms it", "Ask hubot, monalisa or octocat to press the button", "#aws-root-account", "by 3 Mar 12:00 UTC")
+			} else {
+				fault(t, err, ops.Refused, "owl")
+				same(t, "who they are", "owl", login)
 			}
 		})
 	}
+}
+
+// aboutLink is the message by which the log channel is told of a link.
+func aboutLink(l store.Link) store.Message {
+	whose := store.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
+	return store.Message{Thread: "linking/" + l.Key(), Kind: store.Linking, Body: store.Body{For: &whose, Other: l.Key()}}
 }
 
 func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing.T) {
@@ -175,8 +222,8 @@ func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing
 	h.gh.Fail("/orgs", githubtest.Fault{Status: 502, Times: 3})
 	fault(t, h.Link(t.Context(), by("U7"), h.account("owl")), ops.Unavailable, "can't check whether owl is a member", "502")
 	same(t, "what is recorded and told", []string(nil), append(kindsOf(h.told("")), h.events("")...))
-	h.links("U7", "owl")
-	same(t, "what is told", []string{store.Announce}, kindsOf(h.told("")))
+	h.proves("U7", "owl")
+	same(t, "what is told", []string{store.Linking}, kindsOf(h.told("")))
 }
 
 func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
@@ -186,18 +233,6 @@ func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
 		before                   func(*house)
 		says                     []string
 	}{
-		{
-			name: "somebody else has linked the account", user: "U8", login: "owl", owner: "U7",
-			before: func(h *house) { h.links("U7", "owl") }, says: []string{"owl", "linked to somebody else, who has been told", "#aws-root-account"},
-		},
-		{
-			name: "somebody else has linked the account under an earlier login", user: "U8", login: "barn-owl", owner: "U7",
-			before: func(h *house) { h.links("U7", "owl"); h.gh.RenameUser("owl", "barn-owl") }, says: []string{"barn-owl", "linked to somebody else"},
-		},
-		{
-			name: "somebody else has linked the account and they another", user: "U8", login: "owl", owner: "U7",
-			before: func(h *house) { h.links("U7", "owl"); h.links("U8", "crow") }, says: []string{"owl", "linked to somebody else"},
-		},
 		{name: "the settings give the login to somebody", user: "U8", login: "mallory", owner: "U3", says: []string{"mallory", "settings say", "somebody else", "#aws-root-account"}},
 		{name: "the settings give the login to somebody in another case", user: "U8", login: "MALLORY", owner: "U3", says: []string{"MALLORY", "settings say"}},
 		{name: "the settings give them another login", user: "U3", login: "owl", says: []string{"mallory", "they win over a link"}},
@@ -303,7 +338,6 @@ func TestWhoUnlinksIsNobodyUntilTheyLinkAgain(t *testing.T) {
 		t.Error(err)
 	}
 	h.links("U8", "barn-owl")
-	fault(t, h.Link(t.Context(), by("U7"), h.account("barn-owl")), ops.Refused, "linked to somebody else")
 	if _, err := h.Unlink(t.Context(), by("U8")); err != nil {
 		t.Fatal(err)
 	}
@@ -317,33 +351,26 @@ func TestWhoUnlinksIsNobodyUntilTheyLinkAgain(t *testing.T) {
 	}
 }
 
-func TestOfManyWhoClaimAnAccountAtOnceOneGetsIt(t *testing.T) {
+func TestOfManyWhoProveAnAccountAtOnceOneHasIt(t *testing.T) {
 	t.Parallel()
 	h := idle(t)
 	h.gh.AddMember(admins, "owl")
 	owl := h.account("owl")
-	faults := make([]error, 6)
 	var wait sync.WaitGroup
-	for i := range faults {
-		wait.Go(func() { faults[i] = h.Link(t.Context(), by(fmt.Sprintf("U7%d", i)), owl) })
-	}
-	wait.Wait()
-	won := 0
-	for i, err := range faults {
-		if err == nil {
-			won++
-			link, err := h.Store.LinkTo(t.Context(), owl.ID)
-			same(t, "whose it is", fmt.Sprintf("U7%d", i), link.User)
-			if err != nil {
+	for i := range 6 {
+		wait.Go(func() {
+			if err := h.Link(t.Context(), by(fmt.Sprintf("U7%d", i)), owl); err != nil {
 				t.Error(err)
 			}
-			continue
-		}
-		fault(t, err, ops.Refused, "linked to somebody else")
+		})
 	}
-	if won != 1 || len(h.kept("linked")) != 1 || len(h.kept("claimed")) != 5 {
-		t.Errorf("%d have it; recorded are %d links and %d claims", won, len(h.kept("linked")), len(h.kept("claimed")))
+	wait.Wait()
+	links, err := h.Store.Links(t.Context(), "T1")
+	if err != nil || len(links) != 1 || len(h.kept("linked")) != 6 {
+		t.Fatalf("there are the links %+v, %v; recorded are %d", links, err, len(h.kept("linked")))
 	}
+	last := h.kept("linked")[5]
+	same(t, "whose it is", last.Data["user"], any("slack:T1/"+links[0].User))
 }
 
 // publicKey is nobody's, and takes no time to make.
@@ -392,6 +419,7 @@ func TestWhoHasProvedWhoTheyAreAsksAndApproves(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.gh.RenameUser("owl", "barn-owl")
+	h.confirms(h.linkOf("U7"))
 	if login, err := h.Member(t.Context(), by("U7")); err != nil || login != "barn-owl" {
 		t.Errorf("they are %q, %v", login, err)
 	}

@@ -194,7 +194,7 @@ func (d *Desk) Receipt(m store.Message, r store.Request, at store.Post) []store.
 			to = *m.Body.For
 		}
 		e.Data["to"] = nameOf(to)
-	case store.Result, store.Note, store.Announce, store.Anchor, store.Glass, store.GlassDue, store.Restore:
+	case store.Result, store.Note, store.Announce, store.Anchor, store.Glass, store.GlassDue, store.Restore, store.Linking:
 	default:
 		return nil
 	}

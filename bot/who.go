@@ -18,7 +18,11 @@ func (d *Desk) Identify(ctx context.Context, a store.Asker) (team.Identity, erro
 	if a.Login != "" {
 		return team.Identity{Login: a.Login, How: "by GITHUB_TOKEN"}, nil
 	}
-	return d.Team.Identify(ctx, a.Workspace, a.User)
+	identity, err := d.Team.Identify(ctx, a.Workspace, a.User)
+	if waiting, ok := errors.AsType[*team.UnconfirmedError](err); ok {
+		return identity, d.unconfirmed(ctx, waiting)
+	}
+	return identity, err
 }
 
 // Member tells which login somebody is and returns nil if that is a member of
@@ -28,6 +32,9 @@ func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
 	known := err == nil
 	if known {
 		err = d.Team.Member(ctx, identity.Login)
+	}
+	if err == nil && identity.Unconfirmed != nil { // they joined the team a moment ago
+		err = d.Team.Unconfirmed(*identity.Unconfirmed, identity.Login)
 	}
 	if a.Login == "" {
 		d.lately.note(nameOf(a), known, err, d.now())

@@ -104,6 +104,8 @@ var deeds = map[string]deed{
 	"break-glass":     {updates, succeeded, high},
 	"reviewed":        {updates, succeeded, informational},
 	"linked":          {creates, succeeded, informational},
+	"link-confirmed":  {updates, succeeded, low},
+	"link-revoked":    {deletes, succeeded, low},
 	"unlinked":        {deletes, succeeded, informational},
 	"claimed":         {creates, failed, medium},
 	"channel-renamed": {updates, succeeded, low},

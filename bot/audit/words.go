@@ -236,7 +236,11 @@ func (e *entry) words() string {
 	case "reviewed":
 		return e.does("reviewed it afterwards%s", e.with(": %s", "reason"))
 	case "linked":
-		return e.does("was linked to the GitHub account %s%s%s%s", e.text("github"), e.with(" (ID %s)", "github_id"), e.named(", being %s", "user"), e.with(", proved by %s", "how"))
+		return e.does("was linked to the GitHub account %s%s%s%s", e.text("github"), e.with(" (ID %s)", "github_id"), e.named(", being %s", "user"), e.with(", proved by %s", "how")+e.named("; the link of %s ended with that", "before"))
+	case "link-confirmed":
+		return e.does("confirmed the link%s to the GitHub account %s%s", e.named(" of %s", "user"), e.text("github"), e.with(" (ID %s)", "github_id"))
+	case "link-revoked":
+		return e.does("revoked the link%s to the GitHub account %s%s", e.named(" of %s", "user"), e.text("github"), e.with(" (ID %s)", "github_id"))
 	case "unlinked":
 		return e.does("was unlinked from the GitHub account%s%s", e.with(" %s", "github"), e.with(" (ID %s)", "github_id"))
 	case "claimed":

@@ -29,9 +29,12 @@ func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) a
 	case slack.InteractionTypeBlockActions:
 		c.heard(did.Channel.ID, did.Channel.Name)
 		for _, action := range did.ActionCallback.BlockActions {
-			if slices.Contains(verbs, action.ActionID) {
+			switch {
+			case slices.Contains(verbs, action.ActionID):
 				c.click(ctx, did, action)
-			} else {
+			case slices.Contains(linkVerbs, action.ActionID):
+				c.clickLink(ctx, did, action)
+			default:
 				c.noSuch(ctx, did, "button "+cut(action.ActionID, 100), action)
 			}
 		}

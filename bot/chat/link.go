@@ -95,8 +95,12 @@ func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
 				c.log.Warn("link", "by", who.User, "error", err)
 				return c.refused(ctx, who, "", "", "/rootbot link", err, ops.ChangedNothing)
 			}
-			identity := team.Identity{Login: account.Login, How: "as you have just proved"}
-			return c.whoami(identity, c.desk.Team.Member(ctx, account.Login))
+			identity, no := c.desk.Identify(ctx, who)
+			if no == nil {
+				identity.How = "as you have just proved"
+				no = c.desk.Team.Member(ctx, identity.Login)
+			}
+			return c.whoami(identity, no)
 		})
 	})
 }

@@ -109,8 +109,48 @@ func (r *registry) authorizes(code githubtest.Code, login string) {
 	}
 }
 
-// links has somebody prove to be a login, and returns what they are told.
+// links has somebody prove to be a login, and ada confirm it where that is needed. It
+// returns what the linker is told.
 func (r *registry) links(who slacktest.User, login string) string {
+	r.t.Helper()
+	said := r.proves(who, login)
+	if strings.Contains(said, "before another member confirms it") {
+		r.confirms(who, login)
+	}
+	return said
+}
+
+// confirms has ada confirm a link under what the log channel is told of it.
+func (r *registry) confirms(who slacktest.User, login string) {
+	r.t.Helper()
+	before := len(r.told(r.ada))
+	r.presses(r.ada, r.announced(who, login), "link-confirm")
+	contains(r.t, "ada's answer", r.hears(r.ada, before+1), "confirmed", "<@"+who.ID+"> is "+login)
+}
+
+// announced is what the log channel is told of a link.
+func (r *registry) announced(who slacktest.User, login string) (found slacktest.Message) {
+	r.t.Helper()
+	r.wait("announced", func() bool {
+		for _, m := range r.cards() {
+			if text := m.PlainText(); strings.Contains(text, "<@"+who.ID+"> says") && strings.Contains(text, login) && len(r.recordedTold("linking")) > 0 {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// recordedTold are the receipts of messages of a kind.
+func (r *registry) recordedTold(kind string) []store.Event {
+	r.t.Helper()
+	return slices.DeleteFunc(r.recorded("told"), func(e store.Event) bool { return e.Data["message"] != kind })
+}
+
+// proves has somebody prove to be a login, and returns what they are told.
+func (r *registry) proves(who slacktest.User, login string) string {
 	r.t.Helper()
 	code, _ := r.asksForACode(who)
 	before := len(r.told(who))

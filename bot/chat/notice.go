@@ -16,6 +16,8 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 	var p posting
 	var err error
 	switch m.Kind {
+	case store.Linking:
+		return c.tellLink(ctx, m, sent)
 	case store.Announce:
 		text := escape(m.Body.Text)
 		if m.Body.For != nil {

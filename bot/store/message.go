@@ -34,6 +34,7 @@ const (
 	Glass    = "glass"    // that a request runs without its approvals, in the log channel, made or brought up to date
 	Restore  = "restore"  // that what was approved is being restored, and by whom, in the log channel
 	GlassDue = "glassdue" // that a run without its approvals has still to be looked at, in the log channel
+	Linking  = "linking"  // the link whose Key is Body.Other, in the log channel, made or brought up to date; Body.Text is what became of it once it is gone
 )
 
 // Body is what a message says beyond what its request says.
@@ -68,6 +69,8 @@ func (m Message) thread(r Request) string {
 		return m.Kind + "/" + r.ID
 	case Announce, Anchor:
 		return m.Kind
+	case Linking:
+		return m.Kind + "/" + m.Body.Other
 	case Letter:
 		return m.Kind + "/" + m.Body.For.User
 	}

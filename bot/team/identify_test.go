@@ -49,10 +49,10 @@ func inFile(t *testing.T, path, text string) bool {
 	return false
 }
 
-// link ties somebody of workspace T1 to a GitHub account.
+// link ties somebody of workspace T1 to a GitHub account, as another member confirmed.
 func link(t *testing.T, s *store.Store, user string, id int64, login string) {
 	t.Helper()
-	if err := s.AddLink(t.Context(), store.Link{Workspace: "T1", User: user, GitHub: id, Login: login, At: proved, How: team.HowDevice}, store.Change{}); err != nil {
+	if err := s.AddLink(t.Context(), store.Link{Workspace: "T1", User: user, GitHub: id, Login: login, At: proved, How: team.HowDevice, Asked: proved, Told: proved, Confirmed: proved, ConfirmedBy: "hubot"}, store.Change{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -115,7 +115,8 @@ func TestTheSettingsWinOverALinkAndALinkOverSingleSignOn(t *testing.T) {
 	if n := gh.Count("/graphql"); n > 0 {
 		t.Errorf("beside a link, single sign-on was asked %d times", n)
 	}
-	if err := m.Links.RemoveLink(t.Context(), "T1", "U7", store.Change{}); err != nil {
+	link, err := m.Links.LinkOf(t.Context(), "T1", "U7")
+	if err := errors.Join(err, m.Links.EndLink(t.Context(), link, store.Change{})); err != nil {
 		t.Fatal(err)
 	}
 	is(t, m, "U7", "by-saml-too", "by the organisation's single sign-on, as u7@"+domain)

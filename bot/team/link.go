@@ -133,8 +133,21 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 	return Account{ID: user.GetID(), Login: user.GetLogin()}, nil
 }
 
+// UnconfirmedError says that a person has proved to be a GitHub account which is a
+// member of the team, and that their link doesn't count yet.
+type UnconfirmedError struct {
+	Link  store.Link
+	Login string // as it is now
+}
+
+func (e *UnconfirmedError) Error() string {
+	return fmt.Sprintf("the link of %s to the GitHub account %s doesn't count yet", e.Link.User, e.Login)
+}
+
 // linked is who somebody has proved to be. The account is remembered by its
-// number, and its login asked of GitHub, for logins can be renamed.
+// number, and its login asked of GitHub, for logins can be renamed. A link that
+// doesn't count yet is as good as one that does while it gives no rights: to the
+// account of a member it is a refusal with an *UnconfirmedError.
 // https://docs.github.com/en/rest/users/users#get-a-user-using-their-id
 func (t *Team) linked(ctx context.Context, person Person) (Identity, error) {
 	link, err := t.LinkOf(ctx, person)
@@ -153,7 +166,27 @@ func (t *Team) linked(ctx context.Context, person Person) (Identity, error) {
 	case account.GetID() != link.GitHub || !githubaccess.IsLogin(account.GetLogin()):
 		return Identity{}, t.unknown(fmt.Errorf("GitHub answered with another account than %d", link.GitHub), link.Login)
 	}
-	return Identity{Login: account.GetLogin(), How: fmt.Sprintf("by the link that you proved on %s", link.At.Format("2 Jan 2006"))}, nil
+	identity := Identity{Login: account.GetLogin(), How: fmt.Sprintf("by the link that you proved on %s", link.At.Format("2 Jan 2006"))}
+	if link.Counts() {
+		return identity, nil
+	}
+	switch err := t.Member(ctx, identity.Login); {
+	case err == nil:
+		return Identity{}, t.Unconfirmed(link, identity.Login)
+	case ops.KindOf(err) != ops.Refused:
+		return Identity{}, err
+	}
+	identity.Unconfirmed = &link
+	return identity, nil
+}
+
+// Unconfirmed refuses a person whose link to the account of a member doesn't count yet.
+func (t *Team) Unconfirmed(link store.Link, login string) error {
+	return &ops.Error{
+		Kind: ops.Refused, Err: &UnconfirmedError{link, login},
+		What: fmt.Sprintf("You have proved that the GitHub account %s is yours. It is a member of the team %s, so your link doesn't count before another member confirms it.", login, t.Name()),
+		Next: "Ask in " + t.Channel + " for that.",
+	}
 }
 
 // LinkOf is the link that a person made under any of their IDs; if there is none,

@@ -98,7 +98,7 @@ func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 	}
 	if t.Links != nil {
 		link, err := t.Links.LinkTo(ctx, found[0].User.ID)
-		if err == nil && !slices.Contains(person.IDs, link.User) {
+		if err == nil && link.Counts() && !slices.Contains(person.IDs, link.User) {
 			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {

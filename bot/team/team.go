@@ -63,6 +63,10 @@ func (t *Team) Name() string { return t.Organization + "/" + t.Slug }
 type Identity struct {
 	Login string
 	How   string // in words: "by the bot's settings"
+
+	// Unconfirmed is the link that says so, if it gives nobody the rights of a member
+	// yet. Nil: there is none, or it counts.
+	Unconfirmed *store.Link
 }
 
 // Identify tells which GitHub login the person with this ID in a workspace is.
@@ -82,6 +86,12 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 	}
 	for _, know := range []func(context.Context, Person) (Identity, error){t.linked, t.external} {
 		identity, err := know(ctx, person)
+		if waiting, ok := errors.AsType[*UnconfirmedError](err); ok {
+			// Single sign-on may say the same, and needs nobody's word.
+			if known, unknown := t.external(ctx, person); unknown == nil && strings.EqualFold(known.Login, waiting.Login) {
+				identity, err = known, nil
+			}
+		}
 		if err != nil {
 			return Identity{}, err
 		}
@@ -264,8 +274,8 @@ func (t *Team) Shows(ctx context.Context, login string) error {
 	return fresh.err
 }
 
-// Known are the people of the chat whose GitHub login the settings or a link
-// name, by their ID. Whether it still is theirs, Identify tells.
+// Known are the people of the chat whose GitHub login the settings or a link that
+// counts name, by their ID. Whether it still is theirs, Identify tells.
 func (t *Team) Known(ctx context.Context) ([]string, error) {
 	people := slices.Sorted(maps.Keys(t.Identities))
 	if t.Links != nil {
@@ -274,7 +284,9 @@ func (t *Team) Known(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, link := range links {
-			people = append(people, link.User)
+			if link.Counts() {
+				people = append(people, link.User)
+			}
 		}
 	}
 	slices.Sort(people)

@@ -80,13 +80,13 @@ func TestIdentifyByTheSettings(t *testing.T) {
 			got, err := members(t, world(t), token).Identify(t.Context(), "T1", test.user)
 			if test.login != "" {
 				if got.Login != test.login || err != nil {
-					t.Errorf("Identify: %q, %v", got, err)
+					t.Errorf("Identify: %v, %v", got, err)
 				}
 				return
 			}
 			says(t, err, ops.Refused, slug)
 			if got != (team.Identity{}) {
-				t.Errorf("Identify: %q beside an error", got)
+				t.Errorf("Identify: %v beside an error", got)
 			}
 		})
 	}
@@ -107,7 +107,7 @@ func TestIdentifyByTheSettings(t *testing.T) {
 			identity, err := m.Identify(t.Context(), test.workspace, "U1")
 			says(t, err, ops.Refused, "not of the workspace")
 			if identity != (team.Identity{}) {
-				t.Errorf("Identify: %q beside an error", identity)
+				t.Errorf("Identify: %v beside an error", identity)
 			}
 		})
 	}
