@@ -9,20 +9,8 @@ import (
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
-func TestBothOwnersReadOfASecondClaim(t *testing.T) {
+func TestTheOwnerReadsOfAClaim(t *testing.T) {
 	t.Parallel()
-	t.Run("of an account that somebody has linked", func(t *testing.T) {
-		t.Parallel()
-		r := registers(t, githubtest.Options{})
-		r.links(r.olga, "olga")
-		r.quietly()
-		contains(t, "nemo's answer", r.links(r.nemo, "olga"), "GitHub account olga is linked to somebody else", "has been told", "othing was", "#aws-root-account")
-		claimed(t, r, r.olga, "olga")
-		contains(t, "who olga is", r.asksAbout(r.olga, "whoami"), "You are olga on GitHub")
-		if n := len(r.cards()); n != 1 {
-			t.Errorf("%d announcements, want the one of olga's link:\n%s", n, r.story())
-		}
-	})
 	t.Run("of an account that the settings give to somebody", func(t *testing.T) {
 		t.Parallel()
 		r := registers(t, githubtest.Options{})
@@ -61,14 +49,18 @@ func TestALetterAndAnAnnouncementAreSentOnce(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})
 	r.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
-	r.links(r.olga, "olga")
+	r.proves(r.olga, "olga")
 	r.wait("announced", func() bool { return len(r.recorded("told")) == 1 })
 	r.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
-	r.links(r.nemo, "olga")
-	r.wait("the owner told", func() bool { return len(r.recorded("told")) == 2 })
-	if len(r.cards()) != 1 || len(r.Direct(r.olga.ID)) != 1 {
+	contains(t, "nemo's answer", r.proves(r.nemo, "olga"), "before another member confirms it", "ada, grace or hedy")
+	r.wait("all told", func() bool { return len(r.recorded("told")) == 4 })
+	r.quietly()
+	if len(r.cards()) != 2 || len(r.Direct(r.olga.ID)) != 1 {
 		t.Errorf("%d announcements, %d letters", len(r.cards()), len(r.Direct(r.olga.ID)))
 	}
+	contains(t, "olga's letter", r.Direct(r.olga.ID)[0].PlainText(), "<@U0NEMO>", "your link to it has ended")
+	contains(t, "what is told of olga's link", r.cards()[0].PlainText(), "<@U0OLGA> was linked", "proved anew")
+	contains(t, "who olga is", r.asksAbout(r.olga, "whoami"), "don't know which GitHub login")
 	r.fine()
 }
 

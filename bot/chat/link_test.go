@@ -125,7 +125,9 @@ func (r *registry) confirms(who slacktest.User, login string) {
 	r.t.Helper()
 	before := len(r.told(r.ada))
 	r.presses(r.ada, r.announced(who, login), "link-confirm")
-	contains(r.t, "ada's answer", r.hears(r.ada, before+1), "confirmed", "<@"+who.ID+"> is "+login)
+	if said := r.hears(r.ada, before+1); !strings.Contains(said, "<@"+who.ID+"> is "+login) {
+		r.t.Errorf("ada reads %q", said)
+	}
 }
 
 // announced is what the log channel is told of a link.
@@ -216,21 +218,24 @@ func TestWhoTypesACodeAtGitHubIsKnownByIt(t *testing.T) {
 	code, shown := r.asksForACode(r.nemo)
 	contains(t, "what nemo is shown", shown, r.gh.URL()+"login/device", "`"+code.UserCode+"`", "good until "+code.Expires.UTC().Format("15:04")+" UTC", "for you alone")
 	r.authorizes(code, "nemo")
-	contains(t, "nemo's answer", r.hears(r.nemo, 2), "You are nemo on GitHub", "as you have just proved", "a member of the team", admins)
-	r.wait("announced", func() bool { return len(r.cards()) == 1 })
-	r.quietly()
-	announced := r.cards()[0]
-	contains(t, "the announcement", announced.PlainText(), "<@U0NEMO>", "GitHub login nemo", "a member of the team", admins, "tricked")
+	contains(t, "nemo's answer", r.hears(r.nemo, 2), "the GitHub account nemo is yours", "before another member confirms it", "Ask ada, grace or hedy", admins)
+	announced := r.announced(r.nemo, "nemo")
+	contains(t, "the announcement", announced.PlainText(), "<@U0ADA>", "<@U0NEMO> says to be", "nemo", "a member of the team", admins, "tricked")
 	if len(r.cards()) != 1 || len(r.told(r.nemo)) != 2 || announced.ThreadTS != "" {
 		t.Errorf("more was told than that:\n%s", r.story())
+	}
+	told := r.recorded("told")
+	if len(told) != 1 || told[0].Data["message"] != "linking" || told[0].Data["channel"] != r.home.ID || told[0].Data["ts"] != announced.TS {
+		t.Errorf("recorded as told are %+v", told)
+	}
+	r.confirms(r.nemo, "nemo")
+	r.wait("the announcement amended", func() bool { return strings.Contains(r.again(announced).PlainText(), "ada confirmed it") })
+	if buttons := r.again(announced).Buttons(); len(buttons) != 1 {
+		t.Errorf("there are the buttons %v", buttons)
 	}
 	linked := r.recorded("linked")
 	if len(linked) != 1 || linked[0].By != "nemo" || linked[0].Data["user"] != "slack:"+r.TeamID+"/U0NEMO" || linked[0].Data["how"] != team.HowDevice {
 		t.Errorf("recorded are %+v", linked)
-	}
-	told := r.recorded("told")
-	if len(told) != 1 || told[0].Data["message"] != "announce" || told[0].Data["channel"] != r.home.ID || told[0].Data["ts"] != announced.TS {
-		t.Errorf("recorded as told are %+v", told)
 	}
 	// The key that GitHub gave opened one door, once.
 	for _, token := range r.gh.UserTokens() {
@@ -320,7 +325,7 @@ func TestGitHubInTroubleMeanwhileCostsNobodyTheirCode(t *testing.T) {
 	code, _ := r.asksForACode(r.nemo)
 	r.gh.Fail("POST /login/oauth/access_token", githubtest.Fault{Status: 502, Times: 1})
 	r.authorizes(code, "nemo")
-	contains(t, "nemo's answer", r.hears(r.nemo, 2), "You are nemo on GitHub")
+	contains(t, "nemo's answer", r.hears(r.nemo, 2), "the GitHub account nemo is yours")
 }
 
 func TestWhoAsksTwiceHasOneCodeThatCounts(t *testing.T) {
@@ -336,7 +341,7 @@ func TestWhoAsksTwiceHasOneCodeThatCounts(t *testing.T) {
 	contains(t, "what nemo is told", said, "newer code", "doesn't count any more", second.UserCode)
 	r.authorizes(first, "stray")
 	r.authorizes(second, "nemo")
-	contains(t, "nemo's answer", r.hears(r.nemo, 4), "You are nemo on GitHub")
+	contains(t, "nemo's answer", r.hears(r.nemo, 4), "the GitHub account nemo is yours")
 	for _, token := range r.gh.UserTokens() {
 		if token.Login != "nemo" {
 			t.Errorf("the void code was still asked about: GitHub gave a token of %s", token.Login)
@@ -437,6 +442,26 @@ func TestALinkThatIsThereIsNotReplaced(t *testing.T) {
 	}
 }
 
+func TestAMemberRevokesALink(t *testing.T) {
+	t.Parallel()
+	r := registers(t, githubtest.Options{})
+	r.links(r.nemo, "nemo")
+	r.quietly()
+	announced := r.cards()[0]
+	before := len(r.told(r.mallory))
+	r.presses(r.mallory, announced, "link-revoke")
+	contains(t, "mallory's answer", r.hears(r.mallory, before+1), "not a member", "othing was changed")
+	before = len(r.told(r.grace))
+	r.presses(r.grace, announced, "link-revoke")
+	contains(t, "grace's answer", r.hears(r.grace, before+1), "revoked the link of <@U0NEMO>", "nemo")
+	contains(t, "who nemo is", r.asksAbout(r.nemo, "whoami"), "don't know which GitHub login")
+	r.wait("told", func() bool { return strings.Contains(r.again(announced).PlainText(), "grace revoked the link") })
+	if n := len(r.again(announced).Buttons()); n != 0 || len(r.recorded("link-revoked")) != 1 {
+		t.Errorf("%d buttons:\n%s", n, r.story())
+	}
+	r.fine()
+}
+
 func TestALinkIsForgotten(t *testing.T) {
 	t.Parallel()
 	r := registers(t, githubtest.Options{})
@@ -451,7 +476,7 @@ func TestALinkIsForgotten(t *testing.T) {
 		t.Errorf("recorded are %+v", unlinked)
 	}
 	// What was forgotten is free to be proved again, by anybody.
-	contains(t, "olga's answer", r.links(r.olga, "nemo"), "You are nemo on GitHub")
+	contains(t, "olga's answer", r.links(r.olga, "nemo"), "the GitHub account nemo is yours")
 	r.quietly()
 	r.fine()
 }

@@ -37,6 +37,7 @@ var commands = []command{
 	{"serve", "", "answer commands in Slack until SIGTERM", (*call).serve},
 	{"run", "<operation> [words…]", "run an operation from this terminal; who asks is the owner of GITHUB_TOKEN", (*call).operation},
 	{"audit", "verify | show <request> | export | restored", "look at the record of what was done; not while the bot runs on a SQLite file", (*call).audit},
+	{"link", "list | confirm <login> | remove <login>", "who has proved to be which GitHub account; not while the bot runs on a SQLite file", (*call).link},
 	{"version", "", "print the version", (*call).version},
 }
 
@@ -125,6 +126,27 @@ func (c *call) audit() error {
 		return v.Restored(c.ctx, c.reason, c.stdout)
 	}
 	return v.Run(c.ctx, c.stdout)
+}
+
+func (c *call) link() error {
+	if len(c.words) == 0 {
+		return usageError{"link needs to be told what: list, confirm or remove"}
+	}
+	what, words := c.words[0], c.words[1:]
+	env := service.ReadEnvironment(c.get)
+	switch {
+	case what == "list" && len(words) == 0:
+		return service.LinkList(c.ctx, env, c.stdout)
+	case what == "list":
+		return usageError{fmt.Sprintf("link list takes no %q", words[0])}
+	case what != "confirm" && what != "remove":
+		return usageError{fmt.Sprintf("there is no link %s: there are list, confirm and remove", what)}
+	case len(words) != 1:
+		return usageError{fmt.Sprintf("link %s needs the login, or the ID, of one GitHub account", what)}
+	case what == "confirm":
+		return service.LinkConfirm(c.ctx, env, words[0], c.stdout)
+	}
+	return service.LinkRemove(c.ctx, env, words[0], c.stdout)
 }
 
 // day reads a date or a time; an empty text is the beginning.
