@@ -236,3 +236,27 @@ func TestANewProofTakesALinkOver(t *testing.T) {
 		})
 	}
 }
+
+func TestLinksThatStandAtTheUpgradeCountAndAreListedOnce(t *testing.T) {
+	t.Parallel()
+	h := idle(t)
+	h.gh.AddMember(admins, "owl")
+	link := store.Link{Workspace: "T1", User: "U7", GitHub: h.gh.ID("owl"), Login: "owl", At: noon, How: "device flow", Confirmed: noon, ConfirmedBy: store.ByUpgrade}
+	if err := h.Store.AddLink(t.Context(), link, store.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	if login, err := h.Member(t.Context(), by("U7")); login != "owl" || err != nil {
+		t.Errorf("they are %q, %v", login, err)
+	}
+	for range 2 {
+		if err := h.ListLinks(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "what members read", []store.Message{aboutLink(link)}, withoutStamps(h.told("")))
+	}
+	if _, err := h.AboutLink(t.Context(), by("U2"), bot.RevokesLink, link.Key()); err != nil {
+		t.Error(err)
+	}
+	_, err := h.Member(t.Context(), by("U7"))
+	fault(t, err, ops.Refused, "don't know which GitHub login")
+}

@@ -48,3 +48,6 @@ func (d *Desk) StopAnchoring() { d.anchoring.stop() }
 
 // WaitForOthers is how long the desk waits for a process that has what a request needs.
 func (d *Desk) WaitForOthers(limit time.Duration) { d.missingFor = limit }
+
+// ListLinks has the log channel told of the links that stand since before links were confirmed.
+func (d *Desk) ListLinks(ctx context.Context) error { return d.listLinks(ctx) }

@@ -198,7 +198,7 @@ func TestAPersonWithTwoIDsIsOne(t *testing.T) {
 	b := newGrid(t, sample(t, "ws.auth.test"))
 	b.desk.Team.Identities = nil
 	// What was linked under the workspace's own ID is found under the Grid's.
-	link := store.Link{Workspace: "T0HOMEWS1", User: "U0OTTER01", GitHub: 7, Login: "ada", At: noon, How: "device flow"}
+	link := store.Link{Workspace: "T0HOMEWS1", User: "U0OTTER01", GitHub: 7, Login: "ada", At: noon, How: "device flow", Confirmed: noon, ConfirmedBy: store.ByUpgrade}
 	if err := b.store.AddLink(t.Context(), link, store.Change{}); err != nil {
 		t.Fatal(err)
 	}

@@ -420,9 +420,39 @@ func (i *intruder) links(u slacktest.User, login string) {
 		i.Fatal(err)
 	}
 	i.wait("the link", func() bool { return len(i.Slack.Ephemerals(u.ID)) > before })
-	if said := i.Slack.Ephemerals(u.ID)[before].PlainText(); !strings.Contains(said, "You are "+login) {
+	said := i.Slack.Ephemerals(u.ID)[before].PlainText()
+	switch {
+	case strings.Contains(said, "You are "+login):
+	case strings.Contains(said, "before another member confirms it"):
+		i.confirmed(u, login)
+	default:
 		i.Fatalf("after linking they read %q", said)
 	}
+}
+
+// confirmed has another member confirm a link.
+func (i *intruder) confirmed(u slacktest.User, login string) {
+	i.Helper()
+	var asked slacktest.Message
+	i.wait("the question about a link", func() bool {
+		for _, m := range i.Slack.Messages(i.Log.ID) {
+			if text := m.PlainText(); strings.Contains(text, "<@"+u.ID+"> says to be") && strings.Contains(text, login) {
+				asked = m
+			}
+		}
+		return asked.TS != ""
+	})
+	done := func(said string) bool { return strings.Contains(said, "You have confirmed that <@"+u.ID+"> is "+login) }
+	before := len(i.Slack.Ephemerals(i.Second.ID))
+	i.clicks(i.Second, asked, "link-confirm")
+	i.wait("the confirmation", func() bool {
+		for _, m := range i.Slack.Ephemerals(i.Second.ID)[before:] {
+			if done(m.PlainText()) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // forgets has somebody unlink their account.

@@ -68,12 +68,14 @@ var linked = house{
 			proves("otter")(i)
 			i.told(i.Member, "which is yours", "That was refused")
 		}, says: []string{"the GitHub login otter is somebody else", "Nothing was changed"}, tells: []string{"otter", "U0OTTER"}},
-		{name: "a code typed in an account that another has linked", kind: "claimed", before: func(i *intruder) {
-			i.links(i.second(), "row-first")
-		}, try: func(i *intruder) {
-			proves("row-first")(i)
-			i.told(i.second(), "which is yours", "That was refused")
-		}, says: []string{"is linked to somebody else, who has been told", "Nothing was changed"}, tells: []string{"row-first"}},
+		{name: "a code typed in the account of a member whom the bot doesn't know", before: func(i *intruder) {
+			code := i.code(i.who)
+			before := len(i.Slack.Ephemerals(i.who.ID))
+			if err := i.GitHub.Authorize(code, "row-first"); err != nil {
+				i.Fatal(err)
+			}
+			i.wait("the link", func() bool { return len(i.Slack.Ephemerals(i.who.ID)) > before })
+		}, try: syncs, says: []string{"doesn't count before another member confirms it", nothing}},
 		{name: "a code that a newer one has replaced", try: func(i *intruder) {
 			old := i.code(i.who)
 			i.code(i.who)
