@@ -443,8 +443,9 @@ func (i *intruder) confirmed(u slacktest.User, login string) {
 		return asked.TS != ""
 	})
 	done := func(said string) bool { return strings.Contains(said, "You have confirmed that <@"+u.ID+"> is "+login) }
-	before := len(i.Slack.Ephemerals(i.Second.ID))
+	before, letters := len(i.Slack.Ephemerals(i.Second.ID)), len(i.Slack.Direct(u.ID))
 	i.clicks(i.Second, asked, "link-confirm")
+	i.wait("the linker's letter", func() bool { return len(i.Slack.Direct(u.ID)) > letters })
 	i.wait("the confirmation", func() bool {
 		for _, m := range i.Slack.Ephemerals(i.Second.ID)[before:] {
 			if done(m.PlainText()) {
