@@ -144,6 +144,16 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "process-stopped", "", nil),
 		event(t, "unshown", "", data{"digest": digest, "reason": "Slack refuses it (msg_too_long)"}),
 		event(t, "channel-renamed", "", data{"settings": "slack.log_channel", "channel": "C1", "was": "home", "now": "house", "other": "C2"}),
+		event(t, "link-confirmed", "badger", data{"user": "slack:T1/U0TTER", "github": "otter", "github_id": 4711}),
+		event(t, "link-revoked", "badger", data{"user": "slack:T1/U0TTER", "github": "otter", "github_id": 4711}),
+		event(t, "adopted", "otter", data{"before": digest, "now": other}),
+		event(t, "acting", "otter", data{"step": "Open a pull request"}),
+		event(t, "lapsed", "otter", data{"login": "badger", "reason": "badger has left the team."}),
+		event(t, "lifted", "otter", data{"reason": "deny-all was detached."}),
+		event(t, "again", "badger", data{"reason": "It was detached by mistake."}),
+		event(t, "end", "badger", data{"reason": "They are needed.", "state": store.Withdrawn, "changed": ops.ChangedPart}),
+		event(t, "voided", "otter", data{"state": store.Withdrawn}),
+		event(t, "alarm", "", data{"name": "unwritten-log", "text": "The log channel takes nothing.", "to": "U0BADGER"}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": ops.Inputs{"rooms": {"hall", "loft"}, "soap": nil}}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": "all", "plan": data{"loft": 1}, "report": data{"loft": 2}}),
 		event(t, "dusted", "marten", data{"shelf": 3, "boxes": []string{"a", "b"}, "why": ""}),
@@ -152,7 +162,7 @@ func everyKind(t *testing.T) []store.Event {
 	for i := range list {
 		list[i].Seq, list[i].At = int64(i+1), noon.Add(time.Duration(i)*time.Second)
 		switch list[i].Kind {
-		case "process-started", "process-stopped", "linked", "unlinked", "claimed", "settings", "restored", "anchored", "anchored-daily", "anchored-vault":
+		case "process-started", "process-stopped", "linked", "unlinked", "claimed", "link-confirmed", "link-revoked", "alarm", "settings", "restored", "anchored", "anchored-daily", "anchored-vault":
 			list[i].Request = ""
 		}
 	}

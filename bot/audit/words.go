@@ -206,6 +206,8 @@ func (e *entry) words() string {
 		return e.does("had it done again%s", e.with(", because: %s", "reason"))
 	case "end":
 		return e.does("left it as people had made it%s", e.with(", because: %s", "reason"))
+	case "voided":
+		return e.happens("it was withdrawn, for it was stored too late: the requester had been told that it wasn't taken")
 	case "adopted":
 		return e.happens("it goes on with other settings than it was planned with: %s instead of %s", e.text("now"), e.text("before"))
 	case "acting":
