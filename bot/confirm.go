@@ -173,8 +173,6 @@ func (d *Desk) mayConfirm(ctx context.Context, a store.Asker, l store.Link, logi
 	case d.lapsedLink(l):
 		no.What = fmt.Sprintf("That comes too late: it could be confirmed until %s.", utc(ConfirmTill(l)))
 		no.Next = "Ask the linker to type `/rootbot link` again."
-	case l.Told.IsZero():
-		no.Kind, no.What, no.Next = ops.Unavailable, "The bot hasn't recorded yet that the channel was told of this link.", "Try again in a minute."
 	default:
 		return nil
 	}

@@ -77,12 +77,11 @@ func TestALinkCountsOnlyOnceTheChannelWasTold(t *testing.T) {
 	h := idle(t)
 	h.gh.AddMember(admins, "owl")
 	link := h.proves("U7", "owl")
-	_, err := h.AboutLink(t.Context(), by("U4"), bot.ConfirmsLink, link.Key())
-	fault(t, err, ops.Unavailable, "hasn't recorded yet")
-	if err := h.Store.ConfirmLink(t.Context(), link, "terminal:ada", noon, bot.LinkConfirmed(link, "terminal:ada", noon)); err != nil {
+	// A member may press the button before the bot has noted that it was shown.
+	if _, err := h.AboutLink(t.Context(), by("U4"), bot.ConfirmsLink, link.Key()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Member(t.Context(), by("U7"))
+	_, err := h.Member(t.Context(), by("U7"))
 	fault(t, err, ops.Refused, "is confirmed, and #aws-root-account hasn't been told", "Try again in a minute")
 	h.announced(link)
 	h.forward(time.Minute)

@@ -136,8 +136,8 @@ var linked = house{
 			i.clicks(i.who, i.card.message, "approve")
 			i.wait("an answer", func() bool {
 				card := i.public(i.card)
-				if all := i.toldPrivately(i.who); len(all) > i.heard[i.who.ID] {
-					card = all[len(all)-1].PlainText()
+				if len(i.toldPrivately(i.who)) > i.heard[i.who.ID] {
+					card = i.news(i.who)
 				}
 				i.said = card
 				return !strings.Contains(card, "Waiting") && !strings.Contains(card, "About to run")

@@ -244,7 +244,9 @@ func (k *keep) nothingDone(directory awstest.Snapshot) {
 			k.Errorf("somebody is called by what somebody else has typed:\n%s", raw)
 		}
 		for _, i := range k.intruders {
-			known := i.way.before != nil || i.way.plans || i.way.lets != nil || i.way.actor != ""
+			// The members who may confirm a link are called to it, and some who try are members.
+			called := strings.Contains(raw, "says to be the GitHub account")
+			known := called || i.way.before != nil || i.way.plans || i.way.lets != nil || i.way.actor != ""
 			if !known && strings.Contains(raw, "<@"+i.who.ID+">") {
 				k.Errorf("everybody reads that this was tried: %s\n%s", i.way.name, raw)
 			}
