@@ -145,7 +145,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error
 		d.report(err, r)
 		return d.apply(ctx, r, happening{kind: unplanned, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), fault: ops.KindOf(err), changed: ops.ChangedNothing})
 	}
-	return d.apply(ctx, r, happening{kind: planned, plan: &plan, terms: d.TermsOf(o.Name), settings: d.settingsOf(o.Name)})
+	return d.apply(ctx, r, happening{kind: planned, plan: &plan, terms: d.TermsOf(o.Name), settings: d.settingsOf(o.Name), few: d.tooFew(ctx, r, plan)})
 }
 
 // look makes a plan, and tells where that stands while it takes long.

@@ -56,6 +56,7 @@ type happening struct {
 	review   store.Review // reviewed, rejected, withdrawn, undoing: by whom
 	reason   string       // why, in words for people
 	fault    ops.Kind     // what kind of fault the reason is
+	few      string       // planned: that too few people could approve, in words
 	pointer  string       // turnedAway: the request to look at instead
 	quiet    bool         // turnedAway: the first of the group was told the same
 	click    int64        // the click that this answers
@@ -206,6 +207,9 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			say(store.Result, store.Body{})
 		case r.Need > 0:
 			wait(&r, h.terms, now)
+			if h.few != "" {
+				say(store.Note, store.Body{Text: h.few})
+			}
 			say(store.Ask, store.Body{})
 			say(store.Card, store.Body{})
 		default:

@@ -193,6 +193,26 @@ func (t *Team) Member(ctx context.Context, login string) error {
 	return nil
 }
 
+// Logins are the members of the team, child teams included, as GitHub lists them.
+// https://docs.github.com/en/rest/teams/members#list-team-members
+func (t *Team) Logins(ctx context.Context) ([]string, error) {
+	var logins []string
+	options := &github.TeamListTeamMembersOptions{ListOptions: github.ListOptions{PerPage: 100}}
+	for {
+		page, response, err := t.GitHub.Teams.ListTeamMembersBySlug(ctx, t.Organization, t.Slug, options)
+		if err != nil {
+			return nil, githubaccess.Explain(fmt.Errorf("list the members of team %s: %w", t.Name(), err))
+		}
+		for _, member := range page {
+			logins = append(logins, member.GetLogin())
+		}
+		if response.NextPage == 0 {
+			return logins, nil
+		}
+		options.Page = response.NextPage
+	}
+}
+
 // Ping tells whether GitHub answers the bot at all: that it knows the token, and
 // is there. What it says of the team is for Member.
 func (t *Team) Ping(ctx context.Context) error {
