@@ -18,31 +18,13 @@ func (d *Desk) tooFew(ctx context.Context, r store.Request, plan ops.Plan) strin
 	if need == 0 || r.Preview || r.Asker.Login != "" || d.Team == nil || len(d.Team.SAML.Domains) > 0 {
 		return ""
 	}
-	members, err := d.Members(ctx)
+	known, others, err := d.approvers(ctx, r.By)
 	if err != nil {
 		d.Log.Warn("find out who can approve", "request", r.ID, "error", err)
+	}
+	if err != nil || len(known) >= need {
 		return ""
 	}
-	isAsker := func(login string) bool { return strings.EqualFold(login, r.By) }
-	var known []string
-	for _, login := range members {
-		if !isAsker(login) && !slices.Contains(known, login) {
-			known = append(known, login)
-		}
-	}
-	if len(known) >= need {
-		return ""
-	}
-	logins, err := d.Team.Logins(ctx)
-	if err != nil {
-		d.Log.Warn("find out who could approve", "request", r.ID, "error", err)
-		return ""
-	}
-	others := slices.DeleteFunc(logins, func(login string) bool {
-		return isAsker(login) || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, login) })
-	})
-	slices.Sort(known)
-	slices.Sort(others)
 	who := "no member who can approve."
 	switch n := len(known); {
 	case n == 1:
@@ -59,4 +41,35 @@ func (d *Desk) tooFew(ctx context.Context, r store.Request, plan ops.Plan) strin
 		how = "ask them to type `/rootbot link`, or the operator of the bot to add them to its identities"
 	}
 	return text + fmt.Sprintf("The bot doesn't know who in Slack is %s: %s.", oneOf(others), how)
+}
+
+// approvers are the logins of the members of the team but the asker, as GitHub lists
+// them now: those whom the bot knows in the chat, and the others.
+func (d *Desk) approvers(ctx context.Context, asker string) (known, others []string, err error) {
+	logins, err := d.Team.Logins(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	people, err := d.Team.Known(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	here := map[string]bool{}
+	for _, user := range people {
+		// Who can't be told to be a login can't approve either.
+		if identity, err := d.Team.Identify(ctx, d.Team.Workspace, user); err == nil {
+			here[strings.ToLower(identity.Login)] = true
+		}
+	}
+	slices.Sort(logins)
+	for _, login := range logins {
+		switch {
+		case strings.EqualFold(login, asker):
+		case here[strings.ToLower(login)]:
+			known = append(known, login)
+		default:
+			others = append(others, login)
+		}
+	}
+	return known, others, nil
 }
