@@ -17,7 +17,7 @@ import (
 // A link to the account of a member gives all of the member's rights, and the code
 // that proves it may have been typed by a member who was tricked. So it takes a
 // second member, who knows both of them: one button in the log channel names the
-// Slack account and the GitHub account. Nobody pressing it within a day is a no.
+// Slack account and the GitHub account. No press within a day is a no.
 
 // What a member can do about a link: the verbs of its buttons.
 const (
@@ -31,7 +31,7 @@ const confirmWithin = 24 * time.Hour
 // ConfirmTill is until when members may confirm a link.
 func ConfirmTill(l store.Link) time.Time { return l.Asked.Add(confirmWithin) }
 
-// lapsedLink tells whether nobody confirmed a link in time: it may be proved anew.
+// lapsedLink tells whether the time to confirm a link has passed: it may be proved anew.
 func (d *Desk) lapsedLink(l store.Link) bool {
 	return l.Confirmed.IsZero() && !l.Asked.IsZero() && !d.now().Before(ConfirmTill(l))
 }
@@ -179,8 +179,8 @@ func (d *Desk) mayConfirm(ctx context.Context, a store.Asker, l store.Link, logi
 	return no
 }
 
-// LinkConfirmed is what is recorded and told of a link when a member, or the
-// operator, confirms it.
+// LinkConfirmed is the record and the messages of a link that a member, or the
+// operator, confirms.
 func LinkConfirmed(l store.Link, by string, at time.Time) store.Change {
 	whose := ownerOf(l)
 	return store.Change{
@@ -190,8 +190,8 @@ func LinkConfirmed(l store.Link, by string, at time.Time) store.Change {
 	}
 }
 
-// LinkRevoked is what is recorded and told of a link when a member, or the operator,
-// takes it away.
+// LinkRevoked is the record and the messages of a link that a member, or the operator,
+// takes away.
 func LinkRevoked(l store.Link, by string, at time.Time) store.Change {
 	whose := ownerOf(l)
 	return store.Change{

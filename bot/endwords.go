@@ -15,7 +15,7 @@ func stands(h happening) string {
 	return ""
 }
 
-// sentence ends a sentence that ends in somebody's own words.
+// sentence puts a full stop behind a text that a person typed, if it has none.
 func sentence(text string) string {
 	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
 		return text

@@ -9,7 +9,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
-// unfit says why somebody's approval doesn't count; empty: it counts.
+// unfit says why an approval doesn't count; empty: it counts.
 func unfit(r store.Request, h happening, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
@@ -47,8 +47,8 @@ func barred(r store.Request, h happening) (why string, no bool) {
 	return "", false
 }
 
-// past says why somebody's decision is about what isn't any more; empty: it is
-// about what is.
+// past says why a decision doesn't count: it comes too late, or is about an earlier
+// plan, or about one that hasn't been shown; empty: it counts.
 func past(r store.Request, h happening, now time.Time) string {
 	switch {
 	case !now.Before(r.ExpiresAt):
@@ -68,7 +68,7 @@ func same(a, b store.Review) bool {
 	return strings.EqualFold(a.By, b.By) || a.Account != 0 && a.Account == b.Account || a.User != "" && a.User == b.User
 }
 
-// changed is what somebody reads whose button belongs to an earlier plan.
+// changed is the answer to a button of an earlier plan.
 func changed(r store.Request) string {
 	return fmt.Sprintf("The plan has changed since that button was shown, at %s UTC. Look at the newest plan in the thread. Your click changed nothing.", r.PlannedAt.Format("2 Jan 15:04:05"))
 }

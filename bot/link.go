@@ -39,7 +39,7 @@ func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
 	return &ops.Error{Kind: ops.Refused, What: what, Next: "To link another one, type `/rootbot unlink` first."}
 }
 
-// Link ties somebody to the GitHub account that they have proved to be theirs. It
+// Link ties a Slack user to the GitHub account that they have proved to be theirs. It
 // takes the place of another person's link to that account: who can prove it now
 // has it. To GitHub, a code that was typed for somebody else looks the same, so a
 // link to the account of a member of the team counts only once another member has
@@ -84,7 +84,7 @@ func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) er
 	}
 }
 
-// linked is what is recorded and told of a new link, and of those that it replaces.
+// linked is the record and the messages of a new link, and of those that it replaces.
 func (d *Desk) linked(a store.Asker, link store.Link, over []store.Link) store.Change {
 	e := store.Event{At: link.At, Kind: "linked", By: link.Login, Data: map[string]any{
 		"user": nameOf(a), "github": link.Login, "github_id": link.GitHub, "how": link.How,

@@ -33,7 +33,7 @@ func (h *house) account(login string) team.Account {
 	return team.Account{ID: h.gh.AddUser(login), Login: login}
 }
 
-// links ties somebody to an account, as if they had proved that it is theirs, and
+// links ties a user to an account, as if they had proved that it is theirs, and
 // another member had confirmed it where that is needed.
 func (h *house) links(user, login string) {
 	h.t.Helper()
@@ -42,7 +42,7 @@ func (h *house) links(user, login string) {
 	}
 }
 
-// proves ties somebody to an account, as if they had proved that it is theirs.
+// proves ties a user to an account, as if they had proved that it is theirs.
 func (h *house) proves(user, login string) store.Link {
 	h.t.Helper()
 	if err := h.Link(h.t.Context(), by(user), h.account(login)); err != nil {

@@ -109,7 +109,7 @@ func (r *registry) authorizes(code githubtest.Code, login string) {
 	}
 }
 
-// links has somebody prove to be a login, and ada confirm it where that is needed. It
+// links has a user prove to be a login, and ada confirm it where that is needed. It
 // returns what the linker is told.
 func (r *registry) links(who slacktest.User, login string) string {
 	r.t.Helper()
@@ -151,7 +151,7 @@ func (r *registry) recordedTold(kind string) []store.Event {
 	return slices.DeleteFunc(r.recorded("told"), func(e store.Event) bool { return e.Data["message"] != kind })
 }
 
-// proves has somebody prove to be a login, and returns what they are told.
+// proves has a user prove to be a login, and returns what they are told.
 func (r *registry) proves(who slacktest.User, login string) string {
 	r.t.Helper()
 	code, _ := r.asksForACode(who)

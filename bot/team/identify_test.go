@@ -49,7 +49,7 @@ func inFile(t *testing.T, path, text string) bool {
 	return false
 }
 
-// link ties somebody of workspace T1 to a GitHub account, as another member confirmed.
+// link ties a user of workspace T1 to a GitHub account, as another member confirmed.
 func link(t *testing.T, s *store.Store, user string, id int64, login string) {
 	t.Helper()
 	if err := s.AddLink(t.Context(), store.Link{Workspace: "T1", User: user, GitHub: id, Login: login, At: proved, How: team.HowDevice, Asked: proved, Told: proved, Confirmed: proved, ConfirmedBy: "hubot"}, store.Change{}); err != nil {

@@ -64,7 +64,7 @@ type Identity struct {
 	Login string
 	How   string // in words: "by the bot's settings"
 
-	// Unconfirmed is the link that says so, if it gives nobody the rights of a member
+	// Unconfirmed is the link that says so, if it gives no one the rights of a member
 	// yet. Nil: there is none, or it counts.
 	Unconfirmed *store.Link
 }
@@ -87,7 +87,7 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 	for _, know := range []func(context.Context, Person) (Identity, error){t.linked, t.external} {
 		identity, err := know(ctx, person)
 		if waiting, ok := errors.AsType[*UnconfirmedError](err); ok {
-			// Single sign-on may say the same, and needs nobody's word.
+			// Single sign-on may say the same, and needs no confirmation.
 			if known, unknown := t.external(ctx, person); unknown == nil && strings.EqualFold(known.Login, waiting.Login) {
 				identity, err = known, nil
 			}
