@@ -17,21 +17,31 @@ import (
 
 // LinkList writes who has proved to be which GitHub account, and whether that counts.
 func LinkList(ctx context.Context, env Environment, out io.Writer) error {
-	db, err := record(ctx, env)
+	db, links, err := links(ctx, env)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	links, err := db.Links(ctx, "")
-	if err != nil {
-		return err
-	}
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "GITHUB\tID\tSLACK\tSINCE\tSTATE")
 	for _, l := range links {
 		fmt.Fprintf(table, "%s\t%d\t%s/%s\t%s\t%s\n", ops.Visible(l.Login), l.GitHub, ops.Visible(l.Workspace), ops.Visible(l.User), l.At.Format(time.DateOnly), stateOf(l, time.Now()))
 	}
 	return table.Flush()
+}
+
+// links opens the record, which the caller closes, and reads the links of all workspaces.
+func links(ctx context.Context, env Environment) (*store.Store, []store.Link, error) {
+	db, err := record(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := db.Links(ctx, "")
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return db, list, nil
 }
 
 // stateOf words whether a link counts.
@@ -90,15 +100,11 @@ func ended(err error, l store.Link) error {
 
 // withLink finds the one link to an account.
 func withLink(ctx context.Context, env Environment, account string, do func(*store.Store, store.Link) error) error {
-	db, err := record(ctx, env)
+	db, links, err := links(ctx, env)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	links, err := db.Links(ctx, "")
-	if err != nil {
-		return err
-	}
 	var found []store.Link
 	for _, l := range links {
 		if strings.EqualFold(l.Login, account) || strconv.FormatInt(l.GitHub, 10) == account {
