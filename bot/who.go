@@ -95,12 +95,12 @@ func (d *Desk) Shows(ctx context.Context, operation string, a store.Asker) (stri
 func (d *Desk) still(ctx context.Context, r store.Request) error {
 	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
 	if err != nil {
-		return of("who asked", r.By, err)
+		return of(theAsker, r.By, err)
 	}
 	if !strings.EqualFold(login, r.By) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The requester was %s on GitHub then and is %s now.", r.By, login)}
 	}
-	if err := d.stillHas(ctx, r.Asker, login, r.Account, "who asked"); err != nil {
+	if err := d.stillHas(ctx, r.Asker, login, r.Account, theAsker); err != nil {
 		return err
 	}
 	reviews := r.Reviews
@@ -114,12 +114,12 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		}
 		login, err := d.Member(ctx, who)
 		if err != nil {
-			return &lapsedError{review, of("who approved it", review.By, err)}
+			return &lapsedError{review, of(anApprover, review.By, err)}
 		}
 		if !strings.EqualFold(login, review.By) {
 			return &lapsedError{review, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The approver was %s on GitHub then and is %s now.", review.By, login)}}
 		}
-		if err := d.stillHas(ctx, who, login, review.Account, "who approved it"); err != nil {
+		if err := d.stillHas(ctx, who, login, review.Account, anApprover); err != nil {
 			return &lapsedError{review, err}
 		}
 	}
@@ -142,16 +142,28 @@ func (d *Desk) stillHas(ctx context.Context, a store.Asker, login string, then i
 	return nil
 }
 
-// of says whom a refusal is about that others read: it is worded for whoever is refused.
+// What somebody did with a request whose rights are asked about again.
+const (
+	theAsker   = "who asked for it"
+	anApprover = "who approved it"
+)
+
+// of says whom a refusal is about that others read.
 func of(what, login string, err error) error {
 	refused, ok := errors.AsType[*ops.Error](err)
 	if !ok {
 		return err
 	}
+	who := login + ", " + what + ","
+	if strings.HasPrefix(login, unknownLogin) {
+		who = map[string]string{theAsker: "The requester", anApprover: "An approver"}[what]
+	}
 	told := *refused
-	told.What = fmt.Sprintf("This is about %s: %s", what, refused.What)
-	if !strings.HasPrefix(login, unknownLogin) {
-		told.What = fmt.Sprintf("This is about %s, %s: %s", login, what, refused.What)
+	switch {
+	case refused.Of != "":
+		told.What, told.Of, told.Next = who+" "+refused.Of, "", ""
+	default:
+		told.What = fmt.Sprintf("This is about %s: %s", strings.TrimSuffix(who, ","), refused.What)
 	}
 	return &told
 }

@@ -60,6 +60,10 @@ type Error struct {
 	Next string // what to do now: whole sentences; may be empty
 	Err  error  // the cause, for the operator's log only
 
+	// Of is What for readers other than the person whom it refuses: a sentence without
+	// its subject ("is not a member of the team."). Empty: What does for every reader.
+	Of string
+
 	// Changed is how much had been done, which stands between What and Next.
 	Changed Changed
 

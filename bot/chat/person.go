@@ -132,7 +132,7 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 		if said := barred(err); said != nil {
 			return said
 		}
-		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Next: "Try again in a minute."}
+		return &ops.Error{Kind: ops.Unavailable, Err: err, What: "Slack didn't say whether you may ask for this.", Of: "isn't shown by Slack just now.", Next: "Try again in a minute."}
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -161,7 +161,7 @@ func (c *Chat) Present(ctx context.Context, user, place string) error {
 		case slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(members, id) }):
 			return nil
 		case next == "":
-			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Title)}
+			return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("Only members of #%s may ask for this.", channel.Title), Of: fmt.Sprintf("isn't in #%s any more.", channel.Title)}
 		}
 		params.Cursor = next
 	}

@@ -111,9 +111,9 @@ func (c *Code) Proof(ctx context.Context, client *github.Client) (Account, error
 		case ctx.Err() != nil:
 			return Account{}, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(c.Expires), said && answer.ErrorCode == "expired_token":
-			return Account{}, refused("Nobody typed the code at GitHub in time.", "Type `/rootbot link` for a new one.")
+			return Account{}, refused("Nobody typed the code at GitHub in time.", "", "Type `/rootbot link` for a new one.")
 		case said && answer.ErrorCode == "access_denied":
-			return Account{}, refused("It was cancelled at GitHub.", "")
+			return Account{}, refused("It was cancelled at GitHub.", "", "")
 		case said && answer.ErrorCode != "":
 			return Account{}, unlinked("GitHub didn't say whose account it is.", "Tell whoever runs the bot.", fmt.Errorf("GitHub's device flow: %s", answer.ErrorCode))
 		}
@@ -160,7 +160,7 @@ func (t *Team) linked(ctx context.Context, person Person) (Identity, error) {
 	account, _, err := t.GitHub.Users.GetByID(ctx, link.GitHub)
 	switch {
 	case githubaccess.NotFound(err):
-		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
+		return Identity{}, refused(fmt.Sprintf("The GitHub account that you linked (%s) is gone, so I can't tell who you are.", link.Login), fmt.Sprintf("has linked the GitHub account %s, which is gone.", link.Login), "Type `/rootbot unlink`, then `/rootbot link`.")
 	case err != nil:
 		return Identity{}, t.unknown(err, link.Login)
 	case account.GetID() != link.GitHub || !githubaccess.IsLogin(account.GetLogin()):
@@ -185,6 +185,7 @@ func (t *Team) Unconfirmed(link store.Link, login string) error {
 	return &ops.Error{
 		Kind: ops.Refused, Err: &UnconfirmedError{link, login},
 		What: fmt.Sprintf("You have proved that the GitHub account %s is yours. It is a member of the team %s, so your link doesn't count before another member confirms it.", login, t.Name()),
+		Of:   "has a link to GitHub that no other member has confirmed.",
 		Next: "Ask in " + t.Channel + " for that.",
 	}
 }
@@ -216,17 +217,17 @@ func (t *Team) MayLink(ctx context.Context, workspace, user string, account Acco
 	case err != nil:
 		return "", err
 	case login != "":
-		return "", refused(fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
+		return "", refused(fmt.Sprintf("The bot's settings say that you are %s on GitHub, and they win over a link.", login), "", "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
 	if owner := t.named(account.Login); owner != "" {
-		return owner, refused(fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else.", account.Login), "Ask in "+t.Channel+" to have the bot's identities corrected.")
+		return owner, refused(fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else.", account.Login), "", "Ask in "+t.Channel+" to have the bot's identities corrected.")
 	}
 	known, err := t.external(ctx, person)
 	switch {
 	case err != nil:
 		return "", err
 	case known.Login != "" && known.Login != account.Login:
-		return "", refused(fmt.Sprintf("The organisation's single sign-on says that you are %s on GitHub, and the code was typed in as %s.", known.Login, account.Login), "Type `/rootbot link` again, and the code in your own account.")
+		return "", refused(fmt.Sprintf("The organisation's single sign-on says that you are %s on GitHub, and the code was typed in as %s.", known.Login, account.Login), "", "Type `/rootbot link` again, and the code in your own account.")
 	}
 	return "", nil
 }

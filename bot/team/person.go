@@ -23,7 +23,8 @@ type Person struct {
 // member of the bot's workspace now.
 func (t *Team) Person(ctx context.Context, workspace, user string) (Person, error) {
 	if workspace == "" || workspace != t.Workspace || user == "" {
-		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+".", "")
+		return Person{}, refused("You are not of the workspace that this bot serves, so I can't tell whether you belong to the GitHub team "+t.Name()+".",
+			"is not of the workspace that this bot serves.", "")
 	}
 	unknown := func(err error) error {
 		if said, ok := errors.AsType[*ops.Error](err); ok && said.Kind == ops.Unavailable {
@@ -32,7 +33,7 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 		return &ops.Error{
 			Kind: ops.Unavailable, Err: err, Passing: true,
 			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ".",
-			Next: "Try again in a minute.",
+			Of: "isn't shown by Slack just now.", Next: "Try again in a minute.",
 		}
 	}
 	if t.People == nil {
@@ -43,16 +44,16 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 	case err != nil:
 		return Person{}, unknown(err)
 	case p.Stranger, len(p.Workspaces) > 0 && !slices.Contains(p.Workspaces, workspace):
-		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only.", "")
+		return Person{}, refused("You are not of the workspace that this bot serves. For members of the GitHub team "+t.Name()+" only.", "is not of the workspace that this bot serves.", "")
 	case p.Bot:
-		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+".", "")
+		return Person{}, refused("Bots may not use this, only people of the GitHub team "+t.Name()+".", "is a bot.", "")
 	case p.Deleted:
-		return Person{}, refused("Your Slack account is deactivated; only members of the GitHub team "+t.Name()+" may use this.", "")
+		return Person{}, refused("Your Slack account is deactivated; only members of the GitHub team "+t.Name()+" may use this.", "has a deactivated Slack account.", "")
 	case p.Guest:
-		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+".", "")
+		return Person{}, refused("Guests may not use this, only full members of the workspace who belong to the GitHub team "+t.Name()+".", "is a guest in the workspace.", "")
 	case len(p.Workspaces) == 0:
 		return Person{}, refused("Slack doesn't say which workspaces you are a member of, so I can't tell whether you belong to the GitHub team "+t.Name()+".",
-			"Ask in "+t.Channel+" who can help you.")
+			"is in no workspace that Slack names.", "Ask in "+t.Channel+" who can help you.")
 	}
 	if !slices.Contains(p.IDs, user) {
 		p.IDs = append([]string{user}, p.IDs...)

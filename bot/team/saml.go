@@ -91,7 +91,8 @@ func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 		}
 	}
 	if len(found) > 1 || len(found) == 1 && len(answer) > 1 {
-		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
+		return Identity{}, refused(fmt.Sprintf("More than one GitHub login signs in as %s, so I can't tell which is yours.", address),
+			fmt.Sprintf("signs in as %s, and so does another GitHub login.", address), "Ask in "+t.Channel+" to be added to the bot's identities.")
 	}
 	if len(found) == 0 || found[0].User == nil || found[0].User.ID == 0 || !githubaccess.IsLogin(found[0].User.Login) {
 		return Identity{}, nil
@@ -99,7 +100,8 @@ func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 	if t.Links != nil {
 		link, err := t.Links.LinkTo(ctx, found[0].User.ID)
 		if err == nil && link.Counts() && !slices.Contains(person.IDs, link.User) {
-			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
+			return Identity{}, refused(fmt.Sprintf("Somebody else has proved that the GitHub login %s is theirs, so I can't tell who you are.", found[0].User.Login),
+				fmt.Sprintf("has the GitHub login %s by single sign-on, and somebody else has proved that it is theirs.", found[0].User.Login), "Ask in "+t.Channel+" to be added to the bot's identities.")
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return Identity{}, &ops.Error{Kind: ops.Unavailable, Err: err, What: "The bot can't read its database, so it can't tell who you are.", Next: "Try again in a minute."}

@@ -101,6 +101,7 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 		if owner := t.named(identity.Login); owner != "" {
 			return Identity{}, refused(
 				fmt.Sprintf("The bot's settings say that the GitHub login %s is somebody else, so I can't tell who you are.", identity.Login),
+				fmt.Sprintf("has the GitHub login %s, which the bot's settings give to somebody else.", identity.Login),
 				"Ask in "+t.Channel+" to have the bot's identities corrected.")
 		}
 		return identity, nil
@@ -109,7 +110,7 @@ func (t *Team) Identify(ctx context.Context, workspace, user string) (Identity, 
 	if t.Device.ClientID != "" {
 		next = "Type `/rootbot link` to prove it, or ask in " + t.Channel + " to be added to the bot's identities."
 	}
-	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s.", t.Name()), next)
+	return Identity{}, refused(fmt.Sprintf("I don't know which GitHub login you are, so I can't tell whether you belong to the GitHub team %s.", t.Name()), "isn't known on GitHub any more.", next)
 }
 
 // Listed tells which login the settings give a person, under any of their IDs;
@@ -121,6 +122,7 @@ func (t *Team) Listed(person Person) (string, error) {
 		case login != "" && listed != "" && !strings.EqualFold(login, listed):
 			return "", refused(
 				fmt.Sprintf("The bot's settings say that you are %s and %s on GitHub: Slack knows you by both IDs %s. So I can't tell who you are.", login, listed, strings.Join(person.IDs, " and ")),
+				fmt.Sprintf("is both %s and %s on GitHub by the bot's settings.", login, listed),
 				"Ask in "+t.Channel+" to have the bot's identities corrected.")
 		case listed != "":
 			login = listed
@@ -164,8 +166,9 @@ func (t *Team) Account(ctx context.Context, workspace, user, login string) (int6
 	return account.GetID(), nil
 }
 
-func refused(what, next string) error {
-	return &ops.Error{Kind: ops.Refused, What: what, Next: next}
+// refused tells a person what, and others what is so of that person.
+func refused(what, of, next string) error {
+	return &ops.Error{Kind: ops.Refused, What: what, Of: of, Next: next}
 }
 
 // Member returns nil if the login is an active member of the team now, child
@@ -187,6 +190,7 @@ func (t *Team) Member(ctx context.Context, login string) error {
 		return &ops.Error{
 			Kind: ops.Refused,
 			What: fmt.Sprintf("Your GitHub login %s is not an active member of the team %s: the membership is %s.", login, t.Name(), state),
+			Of:   fmt.Sprintf("is not an active member of the team %s: the membership is %s.", t.Name(), state),
 			Next: "Accept GitHub's invitation, then try again.",
 		}
 	}
@@ -239,6 +243,7 @@ func (t *Team) missing(ctx context.Context, login string) error {
 	return &ops.Error{
 		Kind: ops.Refused,
 		What: fmt.Sprintf("Your GitHub login %s is not a member of the team %s.", login, t.Name()),
+		Of:   fmt.Sprintf("is not a member of the team %s.", t.Name()),
 		Next: "Ask in " + t.Channel + " who can help you.",
 	}
 }
