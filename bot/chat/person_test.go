@@ -196,12 +196,13 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 var falls = []struct {
 	name string
 	into slacktest.User
-	says string
+	says string // to them
+	of   string // to others
 }{
-	{"deactivated", slacktest.User{Deleted: true}, "deactivated"},
-	{"a guest", slacktest.User{Restricted: true}, "Guests may not"},
-	{"a guest of one channel", slacktest.User{UltraRestricted: true}, "Guests may not"},
-	{"of another workspace", slacktest.User{TeamID: "T0ELSEWHERE", Stranger: true}, "not of the workspace"},
+	{"deactivated", slacktest.User{Deleted: true}, "deactivated", "has a deactivated Slack account"},
+	{"a guest", slacktest.User{Restricted: true}, "Guests may not", "is a guest"},
+	{"a guest of one channel", slacktest.User{UltraRestricted: true}, "Guests may not", "is a guest"},
+	{"of another workspace", slacktest.User{TeamID: "T0ELSEWHERE", Stranger: true}, "not of the workspace", "is not of the workspace"},
 }
 
 // becomes changes what Slack says of somebody.
@@ -255,7 +256,7 @@ func TestWhatSomebodyAskedWhoIsNoMemberAnyMoreIsNotRun(t *testing.T) {
 			choice := o.choice(card, ann)
 			o.becomes(o.ada, fall.into)
 			o.presses(o.grace, choice, "approve")
-			contains(t, "the card", o.says(card, "Not run").PlainText(), fall.says)
+			contains(t, "the card", o.says(card, "Not run").PlainText(), "ada, who asked for it, "+fall.of)
 			if c.runs(ann) != 0 {
 				t.Error("it ran")
 			}
@@ -272,7 +273,7 @@ func TestACardSaysWhomARefusalIsAbout(t *testing.T) {
 	o.says(choice, "Approved by")
 	o.becomes(o.grace, slacktest.User{Restricted: true})
 	o.presses(o.hedy, choice, "approve")
-	contains(t, "the card", o.says(card, "Not run").PlainText(), "about grace, who approved it", "Guests may not")
+	contains(t, "the card", o.says(card, "Not run").PlainText(), "grace, who approved it, is a guest in the workspace.")
 }
 
 // A form may stand open for an hour.

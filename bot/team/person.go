@@ -33,7 +33,7 @@ func (t *Team) Person(ctx context.Context, workspace, user string) (Person, erro
 		return &ops.Error{
 			Kind: ops.Unavailable, Err: err, Passing: true,
 			What: "Slack didn't say who you are, so I can't tell whether you belong to the GitHub team " + t.Name() + ".",
-			Of: "isn't shown by Slack just now.", Next: "Try again in a minute.",
+			Of:   "isn't shown by Slack just now.", Next: "Try again in a minute.",
 		}
 	}
 	if t.People == nil {

@@ -215,7 +215,7 @@ var (
 			i.GitHub.RenameUser(i.way.login, "row-taken-2")
 			i.GitHub.AddMember(worldtest.Team, i.way.login)
 		}), says: []string{"Not run", "row-taken"}, by: "otter"},
-		{name: "an approver who is a guest when it would run", login: "row-demoted", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "Guests may not"}, by: "otter"},
+		{name: "an approver who is a guest when it would run", login: "row-demoted", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "is a guest in the workspace"}, by: "otter"},
 		{name: "an approver who is deactivated when it would run", login: "row-fired", before: half, lets: []string{"approved"}, try: without(func(i *intruder) { i.becomes(slacktest.User{Deleted: true}) }), says: []string{"Not run", "deactivated"}, by: "otter"},
 	}}
 	approverUnsure = house{name: "where nobody can tell what an approver is", settings: twoNeeded, ways: []way{
@@ -240,7 +240,7 @@ var (
 			i.GitHub.RenameUser(i.way.login, "row-asked-5")
 			i.GitHub.AddMember(worldtest.Team, i.way.login)
 		}), says: []string{"Not run", "row-asks-5"}},
-		{name: "a requester who is a guest when it would run", login: "row-asks-4", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "Guests may not"}},
+		{name: "a requester who is a guest when it would run", login: "row-asks-4", before: asking, lets: []string{"approved"}, try: agreed(func(i *intruder) { i.becomes(slacktest.User{Restricted: true}) }), says: []string{"Not run", "is a guest in the workspace"}},
 	}}
 )
 

@@ -247,7 +247,7 @@ var placed = house{
 		}, try: func(i *intruder) {
 			i.clicks(i.Second, i.card.message, "approve")
 			i.hears()
-		}, says: []string{"Not run", "Only members of #reliability-eng"}},
+		}, says: []string{"Not run", "isn't in #reliability-eng any more"}},
 	},
 	proof: func(k *keep) { k.setting().carriedOut(k.Second, k.standing) },
 }
