@@ -79,8 +79,10 @@ type Waiting struct {
 // Level says who needs a line.
 type Level string
 
-// Levels of a Line. Long logs keep back only Info.
+// Levels of a Line. A thread counts what is only Reading, and carries the Info of a
+// long log in its file alone.
 const (
+	Reading Level = "reading" // what the run looked at
 	Info    Level = "info"
 	Change  Level = "change"
 	Warning Level = "warning"

@@ -283,7 +283,7 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 		return c.sendLog(ctx, waiting, r, card)
 	case store.LogFile:
 		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
-		if err == nil && len(lines) > wholeLog {
+		if err == nil && hasFile(lines) {
 			err = c.upload(ctx, first, card, drawLogFile(r, lines), "")
 		}
 		if err != nil {

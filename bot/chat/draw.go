@@ -138,7 +138,7 @@ func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 // on is a time of day, with its day where that is another than since's.
 func on(t, since time.Time) string {
 	if t.UTC().Format(time.DateOnly) == since.UTC().Format(time.DateOnly) {
-		return clock(t)
+		return clock(t) + " UTC"
 	}
 	return moment(t)
 }

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,6 +30,11 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 	if err != nil {
 		return with, err
 	}
+	if slices.ContainsFunc(lines, isReading) {
+		if err := c.sendReading(ctx, span(first, last), r, card); err != nil {
+			return with, err
+		}
+	}
 	if shown := visible(lines); len(shown) > 0 {
 		p, err := c.tell(ctx, span(first, last), card, drawLog(shown))
 		if err != nil {
@@ -45,12 +51,50 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 	return with, c.delivered(ctx, store.Delivery{Messages: with})
 }
 
-// visible are the lines that a thread carries: all of a short log, and of a
-// long one, which goes up as a file in the end, those that matter.
+// sendReading brings the one message up to date that counts what the run has read
+// up to the end of m.
+func (c *Chat) sendReading(ctx context.Context, m store.Message, r store.Request, card store.Post) error {
+	lines, err := c.store.Lines(ctx, r.ID, 1, m.Body.To)
+	if err != nil {
+		return err
+	}
+	read := slices.DeleteFunc(lines, func(l store.Line) bool { return !isReading(l) })
+	many := "1 line"
+	if len(read) > 1 {
+		many = fmt.Sprintf("%d lines", len(read))
+	}
+	d := drawing{text: fmt.Sprintf("📖 Reading: %s until %s UTC. They go up as a file when the run has ended.", many, clock(read[len(read)-1].At))}
+	place := store.ReadPlace + r.ID
+	at, posted, err := c.store.Posted(ctx, r.Card, place)
+	if err != nil {
+		return err
+	}
+	if posted {
+		if err := c.update(ctx, at, d); !isGone(err) {
+			return err
+		}
+	}
+	m.Body.Other = "reading" // the lines themselves have a message of their own
+	p, err := c.tell(ctx, m, card, d)
+	if err != nil {
+		return err
+	}
+	return c.delivered(ctx, store.Delivery{Thread: r.Card, Place: place, Post: p.Post})
+}
+
+func isReading(l store.Line) bool { return l.Level == ops.Reading }
+
+// hasFile tells whether a log goes up as a file in the end: the thread lacks lines of it.
+func hasFile(lines []store.Line) bool {
+	return len(lines) > wholeLog || slices.ContainsFunc(lines, isReading)
+}
+
+// visible are the lines that a thread carries: all of a short log but what is only
+// reading, and of a long one those that matter.
 func visible(lines []store.Line) []store.Line {
 	var shown []store.Line
 	for _, l := range lines {
-		if l.Seq <= wholeLog || l.Level != ops.Info {
+		if !isReading(l) && (l.Seq <= wholeLog || l.Level != ops.Info) {
 			shown = append(shown, l)
 		}
 	}
@@ -63,7 +107,7 @@ func logged(text string) string {
 	return strings.ReplaceAll(ops.VisibleLines(text), "\n", "\n           | ")
 }
 
-var marks = map[ops.Level]string{ops.Info: "  ", ops.Change: "› ", ops.Warning: "! ", ops.Failure: "✗ "}
+var marks = map[ops.Level]string{ops.Reading: "  ", ops.Info: "  ", ops.Change: "› ", ops.Warning: "! ", ops.Failure: "✗ "}
 
 // drawLog draws lines as code, so that nothing in them is formatting.
 func drawLog(lines []store.Line) drawing {
@@ -77,7 +121,7 @@ func drawLog(lines []store.Line) drawing {
 		}
 	}
 	for _, l := range lines {
-		line := clock(l.At) + " " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(logged(cut(l.Text, lineLimit)), "```", "'''")), lineLimit) + "\n"
+		line := clock(l.At) + "Z " + marks[l.Level] + cutEscaped(escape(strings.ReplaceAll(logged(cut(l.Text, lineLimit)), "```", "'''")), lineLimit) + "\n"
 		if utf8.RuneCountInString(text.String())+utf8.RuneCountInString(line) > room {
 			flush()
 		}

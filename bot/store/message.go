@@ -304,9 +304,10 @@ type Post struct{ Channel, TS string }
 
 // Places of messages that are brought up to date where they stand.
 const (
-	CardPlace = "card" // the card, where the operation is asked for
-	LogPlace  = "log"  // the card in the log channel, where that is another one
-	AskPlace  = "ask/" // who must decide; the request's ID and the plan's digest follow
+	CardPlace = "card"  // the card, where the operation is asked for
+	LogPlace  = "log"   // the card in the log channel, where that is another one
+	ReadPlace = "read/" // how many lines of the log are only reading; the request's ID follows
+	AskPlace  = "ask/"  // who must decide; the request's ID and the plan's digest follow
 )
 
 // Delivery is what became of messages.

@@ -102,7 +102,9 @@ func (o *operation) reading(e event, g grammar, names Directory) (ops.Line, phra
 		line.Level = ops.Failure
 	case said.level == "WARN" || p.name == dryRun:
 		line.Level = ops.Warning
-	case p.name != "" && p.name != mention:
+	case p.name == mention:
+		line.Level = ops.Reading
+	case p.name != "":
 		line.Level = ops.Change
 	}
 	return line, p, said

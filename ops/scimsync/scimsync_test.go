@@ -83,7 +83,7 @@ func TestRunSaysByNameWhatHappened(t *testing.T) {
 		"change creating group membership for user mona (" + mona + ") in group platform (" + platform + ")",
 		"change creating group membership for user hubot (" + hubot + ") in group newcomers (" + newcomers + ")",
 		"change deleting membership " + left + " of user octocat (" + octocat + ") in group security (" + security + ")",
-		"info Fetching group memberships for group newcomers (" + newcomers + "), attempt 1 of 3...",
+		"reading Fetching group memberships for group newcomers (" + newcomers + "), attempt 1 of 3...",
 	} {
 		if strings.Count(log, line+"\n") != 1 {
 			t.Errorf("the log doesn't have this once: %s\n%s", line, log)

@@ -31,7 +31,7 @@ func TestLinesOfTheLog(t *testing.T) {
 		{"a membership is deleted", node + "INFO\tdeleting membership m1", "change", "leave", "deleting membership m1 of user octocat (u2) in group platform (g1)"},
 		{"a group is deleted", node + "INFO\tdeleting group g1", "change", "delete_group", "deleting group platform (g1)"},
 		{"a user is deleted", node + "INFO\tdeleting user u1", "change", "delete_user", "deleting user mona (u1)"},
-		{"members are read", node + "INFO\tFetching group memberships for group g1, attempt 1 of 3...", "info", "mention", "Fetching group memberships for group platform (g1), attempt 1 of 3..."},
+		{"members are read", node + "INFO\tFetching group memberships for group g1, attempt 1 of 3...", "reading", "mention", "Fetching group memberships for group platform (g1), attempt 1 of 3..."},
 		{"a dry run", node + "INFO\t[dry-run] would delete user u1", "warning", "dry_run", "[dry-run] would delete user u1"},
 		{"a dry run's first line", node + "INFO\tMode: dry-run (set env var NOT_DRY_RUN to `true` to change)", "warning", "dry_run", "Mode: dry-run (set env var NOT_DRY_RUN to `true` to change)"},
 		{"something else", node + "DEBUG\tSkipping deletion EntraID User: x@example.org", "info", "", "Skipping deletion EntraID User: x@example.org"},
@@ -78,7 +78,7 @@ func FuzzLine(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains([]ops.Level{ops.Info, ops.Change, ops.Warning, ops.Failure}, ops.Level(level)) {
+		if !slices.Contains([]ops.Level{ops.Reading, ops.Info, ops.Change, ops.Warning, ops.Failure}, ops.Level(level)) {
 			t.Errorf("level %q", level)
 		}
 		if announces == "" && named != message {
