@@ -53,7 +53,7 @@ var turns = []turn{
 	{
 		name:  "the approver becomes a guest",
 		world: func(h *house, _ *grace) { h.becomes("U2", team.Person{Workspaces: []string{"T1"}, Guest: true}) },
-		want:  store.Waiting, says: []string{"Guests may not"},
+		want:  store.Waiting, says: []string{"is a guest in the workspace"},
 	},
 	{
 		name: "the target becomes protected",

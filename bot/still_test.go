@@ -124,7 +124,7 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 				}
 				fault(t, err, test.kind, test.says)
 				if !strings.Contains(test.says, " now") {
-					fault(t, err, test.kind, "owl, who a")
+					fault(t, err, test.kind, "er owl ")
 				}
 				if words := ops.Words(err, ""); strings.Contains(strings.ToLower(words), "you") { // others read it
 					t.Errorf("%s reads: %s", role, words)

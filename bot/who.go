@@ -95,12 +95,12 @@ func (d *Desk) Shows(ctx context.Context, operation string, a store.Asker) (stri
 func (d *Desk) still(ctx context.Context, r store.Request) error {
 	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
 	if err != nil {
-		return of(theAsker, r.By, err)
+		return of(requester, r.By, err)
 	}
 	if !strings.EqualFold(login, r.By) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The requester was %s on GitHub then and is %s now.", r.By, login)}
 	}
-	if err := d.stillHas(ctx, r.Asker, login, r.Account, theAsker); err != nil {
+	if err := d.stillHas(ctx, r.Asker, login, r.Account, requester); err != nil {
 		return err
 	}
 	reviews := r.Reviews
@@ -114,12 +114,12 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		}
 		login, err := d.Member(ctx, who)
 		if err != nil {
-			return &lapsedError{review, of(anApprover, review.By, err)}
+			return &lapsedError{review, of(approver, review.By, err)}
 		}
 		if !strings.EqualFold(login, review.By) {
 			return &lapsedError{review, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The approver was %s on GitHub then and is %s now.", review.By, login)}}
 		}
-		if err := d.stillHas(ctx, who, login, review.Account, anApprover); err != nil {
+		if err := d.stillHas(ctx, who, login, review.Account, approver); err != nil {
 			return &lapsedError{review, err}
 		}
 	}
@@ -137,15 +137,15 @@ func (d *Desk) stillHas(ctx context.Context, a store.Asker, login string, then i
 		return of(what, login, err)
 	}
 	if now != then {
-		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The GitHub login %s (%s) is of another account now than it was then.", login, what)}
+		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("On GitHub %s %s is another account now than then.", what, login)}
 	}
 	return nil
 }
 
-// What somebody did with a request whose rights are asked about again.
+// What somebody is to a request whose rights are asked about again.
 const (
-	theAsker   = "who asked for it"
-	anApprover = "who approved it"
+	requester = "the requester"
+	approver  = "the approver"
 )
 
 // of says whom a refusal is about that others read.
@@ -154,16 +154,15 @@ func of(what, login string, err error) error {
 	if !ok {
 		return err
 	}
-	who := login + ", " + what + ","
-	if strings.HasPrefix(login, unknownLogin) {
-		who = map[string]string{theAsker: "The requester", anApprover: "An approver"}[what]
+	who := what
+	if !strings.HasPrefix(login, unknownLogin) {
+		who += " " + login
 	}
 	told := *refused
-	switch {
-	case refused.Of != "":
-		told.What, told.Of, told.Next = who+" "+refused.Of, "", ""
-	default:
-		told.What = fmt.Sprintf("This is about %s: %s", strings.TrimSuffix(who, ","), refused.What)
+	if refused.Of == "" {
+		told.What = fmt.Sprintf("This is about %s: %s", who, refused.What)
+	} else {
+		told.What, told.Of, told.Next = strings.Replace(who, "the", "The", 1)+" "+refused.Of, "", ""
 	}
 	return &told
 }
