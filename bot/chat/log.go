@@ -59,11 +59,7 @@ func (c *Chat) sendReading(ctx context.Context, m store.Message, r store.Request
 		return err
 	}
 	read := slices.DeleteFunc(lines, func(l store.Line) bool { return !isReading(l) })
-	many := "1 line"
-	if len(read) > 1 {
-		many = fmt.Sprintf("%d lines", len(read))
-	}
-	d := drawing{text: fmt.Sprintf("📖 Reading: %s until %s UTC. They go up as a file when the run has ended.", many, clock(read[len(read)-1].At))}
+	d := drawing{text: fmt.Sprintf("📖 Reading: %s until %s UTC. The file that comes when the run has ended has all lines.", ops.Count(len(read), "line"), clock(read[len(read)-1].At))}
 	place := store.ReadPlace + r.ID
 	at, posted, err := c.store.Posted(ctx, r.Card, place)
 	if err != nil {

@@ -163,7 +163,7 @@ func TestTerms(t *testing.T) {
 		change func(*world)
 		want   string
 	}{
-		{"a shorter grace", func(w *world) { w.settings.Grace = time.Hour }, "Time of grace: 14 days, now 1h"},
+		{"a shorter grace", func(w *world) { w.settings.Grace = time.Hour }, "Time of grace: 14 days, now 1 hour"},
 		{"no grace", func(w *world) { w.settings.Grace = 0 }, "Time of grace: 14 days, now none"},
 		{"other protected accounts", func(w *world) { w.settings.Protected.Accounts = []string{rooted, neighbour} }, "Protected accounts: none, now " + neighbour + ", " + rooted},
 		{"other protected units", func(w *world) { w.settings.Protected.OUs = []string{"ou-abcd-11111111"} }, "Protected units: none, now ou-abcd-11111111"},

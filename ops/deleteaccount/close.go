@@ -132,7 +132,7 @@ func (o *operation) await(ctx context.Context, run ops.Run, d data, a *Account, 
 	end := since.Add(longest)
 	if !now.Before(end) {
 		return &ops.Error{
-			Kind: ops.Unavailable, What: fmt.Sprintf("AWS refused for %s to close account %s: %s.", span(longest), a, why),
+			Kind: ops.Unavailable, What: fmt.Sprintf("AWS refused for %s to close account %s: %s.", ops.Span(longest), a, why),
 			Next: "Look at it in the console, or ask AWS's support.",
 		}
 	}

@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -199,23 +198,6 @@ func invalid(format string, args ...any) error {
 
 func refused(format string, args ...any) error {
 	return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...)}
-}
-
-// span is a duration as people say it.
-func span(d time.Duration) string {
-	if days := int(d / (24 * time.Hour)); days > 0 && d%(24*time.Hour) == 0 {
-		if days == 1 {
-			return "1 day"
-		}
-		return fmt.Sprintf("%d days", days)
-	}
-	text := d.String() // "36h0m0s"
-	for _, none := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, none) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
 }
 
 // moment is a time as people read it.

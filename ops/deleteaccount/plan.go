@@ -229,7 +229,7 @@ func (o *operation) summary(r ops.Request, d data) string {
 	case a.gone():
 		return fmt.Sprintf("Account %s is closed.", a)
 	case d.Grace > 0:
-		return fmt.Sprintf("Disable account %s now, and close it %s later, on %s if this is approved at once, unless a member presses Restore.", a, span(d.Grace), moment(r.At.Add(d.Grace)))
+		return fmt.Sprintf("Disable account %s now, and close it %s later, on %s if this is approved at once, unless a member presses Restore.", a, ops.Span(d.Grace), moment(r.At.Add(d.Grace)))
 	}
 	return fmt.Sprintf("Close account %s.", a)
 }
@@ -255,15 +255,15 @@ func (o *operation) terms(d data) []ops.Fact {
 	}
 	grace := "none"
 	if d.Grace > 0 {
-		grace = span(d.Grace)
+		grace = ops.Span(d.Grace)
 	}
 	terms := []ops.Fact{
 		{Label: "Time of grace", Value: grace},
 		{Label: "Protected accounts", Value: list(s.Protected.Accounts)},
 		{Label: "Protected units", Value: list(s.Protected.OUs)},
 		{Label: "Protected tags", Value: list(tags)},
-		{Label: "Quota of closings", Value: fmt.Sprintf("%d%% of the accounts in %s, but at least %d and at most %d", s.Quota.Percent, span(quotaDays), s.Quota.Minimum, s.Quota.Maximum)},
-		{Label: "Wait for that quota", Value: span(d.QuotaWait) + " at most"},
+		{Label: "Quota of closings", Value: fmt.Sprintf("%d%% of the accounts in %s, but at least %d and at most %d", s.Quota.Percent, ops.Span(quotaDays), s.Quota.Minimum, s.Quota.Maximum)},
+		{Label: "Wait for that quota", Value: ops.Span(d.QuotaWait) + " at most"},
 		{Label: "Disabled accounts go to", Value: unit(d.Disabled)},
 		{Label: "Closed accounts go to", Value: unit(d.Closed)},
 	}
@@ -297,7 +297,7 @@ func (o *operation) steps(r ops.Request, d data) []ops.Step {
 		steps = append(steps, disable)
 	}
 	if d.Grace > 0 {
-		steps = append(steps, ops.Step{Do: "grace", Title: "Wait " + span(d.Grace) + ", in which a member can press Restore"})
+		steps = append(steps, ops.Step{Do: "grace", Title: "Wait " + ops.Span(d.Grace) + ", in which a member can press Restore"})
 	}
 	shut := ops.Step{Do: "close", Title: "Close " + a.Name}
 	if a.State == active {

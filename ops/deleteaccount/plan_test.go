@@ -265,8 +265,8 @@ var shapes = []struct {
 		},
 	},
 	{
-		name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 1h30m later, on ${end} if this is approved at once, unless a member presses Restore.",
-		steps: []string{"disable", "grace: Wait 1h30m, in which a member can press Restore", "close", "follow", "archive"},
+		name: "without a unit for closed accounts", disabled: true, grace: 90 * time.Minute, summary: "Disable account " + sinkingText + " now, and close it 90 minutes later, on ${end} if this is approved at once, unless a member presses Restore.",
+		steps: []string{"disable", "grace: Wait 90 minutes, in which a member can press Restore", "close", "follow", "archive"},
 		effects: func(w *world) []string {
 			return []string{
 				"Tag account " + sinkingText + " with closure-request and closure-from",

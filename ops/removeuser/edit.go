@@ -90,7 +90,7 @@ func (o *operation) besides(ctx context.Context, from source, sha string, modes 
 
 // tell says how Terraform's files were looked through, and what is left to people.
 func (e edit) tell(at source, user string, inIAM bool) (facts []ops.Fact, warnings []string) {
-	value := fmt.Sprintf("%s (%s), %s looked through", at.Repository, at.Branch, count(e.looked, "file"))
+	value := fmt.Sprintf("%s (%s), %s looked through", at.Repository, at.Branch, ops.Count(e.looked, "file"))
 	switch {
 	case e.found():
 		value = fmt.Sprintf("aws_iam_user.%s, defined at %s in %s", e.Label, e.Defined, value)

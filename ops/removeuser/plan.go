@@ -207,7 +207,7 @@ func (o *operation) summary(name string, user *User, defined bool) string {
 	case user == nil:
 		return name + " is no longer in IAM."
 	case o.settings.Grace > 0:
-		return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user %s later unless Restore is pressed.", name, user.ID, span(o.settings.Grace))
+		return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user %s later unless Restore is pressed.", name, user.ID, ops.Span(o.settings.Grace))
 	}
 	return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user.", name, user.ID)
 }
@@ -221,7 +221,7 @@ func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
 	if u != nil {
 		steps = append(steps, ops.Step{Do: "quarantine", Title: "Quarantine " + name, Effects: quarantining(u, r)})
 		if d.Grace > 0 {
-			steps = append(steps, ops.Step{Do: "grace", Title: fmt.Sprintf("Wait %s, in which Restore puts everything back", span(d.Grace))})
+			steps = append(steps, ops.Step{Do: "grace", Title: fmt.Sprintf("Wait %s, in which Restore puts everything back", ops.Span(d.Grace))})
 		}
 	}
 	switch terraform := d.Source != (source{}); {

@@ -160,7 +160,7 @@ func (s *Settings) terms() []ops.Fact {
 	}
 	grace, owner := "none", "nobody: the bot deletes them"
 	if s.Grace > 0 {
-		grace = span(s.Grace)
+		grace = ops.Span(s.Grace)
 	}
 	if s.Users == byTerraform {
 		owner = fmt.Sprintf("Terraform, in %s (%s): %s and %s", s.Repository, s.Branch, s.UsersFile, s.MembersFile)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 func day(t time.Time) string {
@@ -23,13 +25,6 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
 func times(n int) string {
 	if n == 1 {
 		return "once"
@@ -37,29 +32,16 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// span writes a duration in the largest unit that fits it well.
-func span(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour && d%(24*time.Hour) == 0:
-		return count(int(d/(24*time.Hour)), "day")
-	case d >= time.Hour && d%time.Hour == 0:
-		return count(int(d/time.Hour), "hour")
-	case d >= time.Minute && d%time.Minute == 0:
-		return count(int(d/time.Minute), "minute")
-	}
-	return d.String()
-}
-
 func ago(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return "just now"
 	case d < 2*time.Hour:
-		return count(int(d/time.Minute), "minute") + " ago"
+		return ops.Count(int(d/time.Minute), "minute") + " ago"
 	case d < 48*time.Hour:
-		return count(int(d/time.Hour), "hour") + " ago"
+		return ops.Count(int(d/time.Hour), "hour") + " ago"
 	}
-	return count(int(d/(24*time.Hour)), "day") + " ago"
+	return ops.Count(int(d/(24*time.Hour)), "day") + " ago"
 }
 
 // and lists things as people say them: "a, b and c".

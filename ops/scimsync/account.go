@@ -129,7 +129,7 @@ func (a account) strangers() string {
 	if a.strange == 1 {
 		verb = "is"
 	}
-	return fmt.Sprintf("%d of %s %s in a form that I can't read", a.strange, plural(a.lines, "log line"), verb)
+	return fmt.Sprintf("%d of %s %s in a form that I can't read", a.strange, ops.Count(a.lines, "log line"), verb)
 }
 
 // tried tells whether the log announced the change. With a new user the function
@@ -260,7 +260,7 @@ func (r result) problems() []string {
 	const most = 10
 	for i, text := range seen[""] {
 		if i == most {
-			say("And %s more in the log.", plural(len(seen[""])-most, "error"))
+			say("And %s more in the log.", ops.Count(len(seen[""])-most, "error"))
 			break
 		}
 		say("The function logged an error: %s", firstLine(text))

@@ -27,7 +27,7 @@ func (r result) alarm() string {
 		if len(direct.users) == 0 && len(direct.groups) == 1 {
 			with = "it"
 		}
-		parts = append(parts, plural(n, "membership")+" went with "+with+".")
+		parts = append(parts, ops.Count(n, "membership")+" went with "+with+".")
 	}
 	parts = append(parts, r.hit(), r.cause(), "Don't run it again before /scim-sync plan looks right.")
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")

@@ -86,7 +86,7 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 	}
 	if late := len(r.missing) + len(r.threats()); late > 0 && o.settling(run.Now(), r.f) {
 		w := ops.Waiting{Until: o.settled(r.f), For: fmt.Sprintf("Identity Center doesn't show %s yet that the function may still be making; looking again until %s at most.",
-			plural(late, "change"), moment(o.settled(r.f)))}
+			ops.Count(late, "change"), moment(o.settled(r.f)))}
 		if err := o.tellWait(ctx, run, &r.f, w); err != nil {
 			return err
 		}

@@ -179,7 +179,7 @@ func (o *operation) lost(ctx context.Context, run ops.Run, sent time.Time) error
 	case len(seen) == 0:
 		what += " Its log shows no run since then."
 	default:
-		what += " Its log shows " + plural(len(seen), "run") + " since then: request ID " + strings.Join(seen, ", ") + ". Scheduled runs look the same."
+		what += " Its log shows " + ops.Count(len(seen), "run") + " since then: request ID " + strings.Join(seen, ", ") + ". Scheduled runs look the same."
 	}
 	return &ops.Error{Kind: ops.Unknown, What: what, Next: "Look at Identity Center with /scim-sync plan before running it again.", Err: err}
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // loss is what changes take away: each user, each group, and each membership,
@@ -40,10 +42,10 @@ func (l loss) count() int { return len(l.users) + len(l.groups) + len(l.membersh
 func (l loss) deleted() string {
 	var parts []string
 	if n := len(l.users); n > 0 {
-		parts = append(parts, plural(n, "user"))
+		parts = append(parts, ops.Count(n, "user"))
 	}
 	if n := len(l.groups); n > 0 {
-		parts = append(parts, plural(n, "group"))
+		parts = append(parts, ops.Count(n, "group"))
 	}
 	return and(parts)
 }
@@ -58,9 +60,9 @@ func (l loss) removed() string {
 	if len(people) == 0 {
 		return ""
 	}
-	text := plural(len(people), "person", "people") + " from teams"
+	text := ops.Count(len(people), "person", "people") + " from teams"
 	if len(teams) == 1 {
-		text = plural(len(people), "person", "people") + " from a team"
+		text = ops.Count(len(people), "person", "people") + " from a team"
 	}
 	if len(people) != len(l.memberships) {
 		text += fmt.Sprintf(" (%d memberships)", len(l.memberships))

@@ -176,7 +176,7 @@ func (c change) with() string {
 	if len(c.members) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("with %s: %s", plural(len(c.members), "member"), strings.Join(c.members, ", "))
+	return fmt.Sprintf("with %s: %s", ops.Count(len(c.members), "member"), strings.Join(c.members, ", "))
 }
 
 // verbs are how a summary tells the kinds of changes.
@@ -216,7 +216,7 @@ func (r result) planDone() string {
 	var parts []string
 	for _, v := range verbs {
 		if n := count[v.what]; n > 0 {
-			parts = append(parts, plural(n, v.one, v.many)+" "+v.verb)
+			parts = append(parts, ops.Count(n, v.one, v.many)+" "+v.verb)
 		}
 	}
 	text := "Nothing changed in Identity Center."
@@ -256,7 +256,7 @@ func (r result) half() string {
 			noun = v.one
 		}
 		if slices.Sort(all); (v.what == join || v.what == leave) && len(slices.Compact(slices.Clone(all))) == len(all) {
-			noun = strings.TrimPrefix(plural(len(all), "person", "people"), strconv.Itoa(len(all))+" ")
+			noun = strings.TrimPrefix(ops.Count(len(all), "person", "people"), strconv.Itoa(len(all))+" ")
 		}
 		text := fmt.Sprintf("%d of %d %s %s", len(done), len(all), noun, v.verb)
 		if slices.Sort(done); len(done) > 0 {

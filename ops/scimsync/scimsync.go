@@ -149,9 +149,9 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 	}
 	gone := lost(changes)
 	p.Facts = []ops.Fact{
-		{Label: "GitHub", Value: fmt.Sprintf("%s with %s in %s", plural(len(teams), "team"), plural(teams.people(), "person", "people"), o.organization)},
-		{Label: "Identity Center", Value: fmt.Sprintf("%s, %s, %s in %s", plural(len(have.Groups), "group"), plural(len(have.Users), "user"),
-			plural(len(have.Memberships), "membership"), o.settings.IdentityStore)},
+		{Label: "GitHub", Value: fmt.Sprintf("%s with %s in %s", ops.Count(len(teams), "team"), ops.Count(teams.people(), "person", "people"), o.organization)},
+		{Label: "Identity Center", Value: fmt.Sprintf("%s, %s, %s in %s", ops.Count(len(have.Groups), "group"), ops.Count(len(have.Users), "user"),
+			ops.Count(len(have.Memberships), "membership"), o.settings.IdentityStore)},
 		{Label: "Deletions", Value: fmt.Sprintf("%d, of at most %d without an approval", gone.count(), o.settings.MaxDeletions)},
 	}
 	if text := gone.leavers(); text != "" {

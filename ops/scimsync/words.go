@@ -4,19 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-)
 
-// plural writes "1 team", "2 teams", "2 people".
-func plural(n int, one string, many ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(many) > 0:
-		return fmt.Sprintf("%d %s", n, many[0])
-	default:
-		return fmt.Sprintf("%d %ss", n, one)
-	}
-}
+	"github.com/aws-root-account/rootbot/ops"
+)
 
 func list(words []string) string {
 	if len(words) == 0 {
@@ -45,18 +35,18 @@ func summary(changes []change) string {
 			parts = append(parts, text)
 		}
 	}
-	add(count[deleteUser], "delete "+plural(count[deleteUser], "user"))
-	add(count[deleteGroup], "delete "+plural(count[deleteGroup], "group"))
-	add(len(gone.memberships), "remove "+plural(len(gone.memberships), "membership"))
-	add(count[createGroup], "create "+plural(count[createGroup], "group"))
-	add(count[createUser], "create "+plural(count[createUser], "user"))
-	add(count[join], "add "+plural(count[join], "membership"))
+	add(count[deleteUser], "delete "+ops.Count(count[deleteUser], "user"))
+	add(count[deleteGroup], "delete "+ops.Count(count[deleteGroup], "group"))
+	add(len(gone.memberships), "remove "+ops.Count(len(gone.memberships), "membership"))
+	add(count[createGroup], "create "+ops.Count(count[createGroup], "group"))
+	add(count[createUser], "create "+ops.Count(count[createUser], "user"))
+	add(count[join], "add "+ops.Count(count[join], "membership"))
 	if len(parts) == 0 {
 		return "Identity Center is as GitHub is: the sync has nothing to change."
 	}
 	text := "The sync will " + and(parts)
 	if len(teams) > 0 {
-		text += ", in " + plural(len(teams), "team")
+		text += ", in " + ops.Count(len(teams), "team")
 	}
 	return text + "."
 }
