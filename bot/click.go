@@ -79,6 +79,13 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
+	if r.State == store.Waiting {
+		if err = d.Fresh(ctx, r, c.Verb, c.Asker, login); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
+		}
+	}
 	h := happening{
 		click: c.ID, terms: d.TermsOf(r.Operation),
 		review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},

@@ -46,6 +46,10 @@ type Desk struct {
 	// alone in an emergency. Empty: nobody.
 	BreakGlass []string
 
+	// FreshProof is how old a proof may be of who approves something dangerous, or has
+	// something run alone. 0: no proof is asked for beyond knowing who they are.
+	FreshProof time.Duration
+
 	// Vault keeps the head of the audit where the bot can't change it, and tells
 	// where. Nil: there is none.
 	Vault func(context.Context, store.Head) (where string, err error)

@@ -135,6 +135,7 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "reviewed", "stoat", data{"reason": "It was right."}),
 		event(t, "linked", "otter", data{"user": "slack:T1/U0TTER", "github": "otter", "github_id": 4711, "how": "device flow"}),
 		event(t, "unlinked", "slack:T1/U0TTER", data{"github": "otter", "github_id": 4711}),
+		event(t, "proved", "otter", data{"user": "slack:T1/U0TTER", "github": "otter", "github_id": 4711, "how": "device flow"}),
 		event(t, "claimed", "slack:T1/U0STOAT", data{"github": "otter", "github_id": 4711, "owner": "U0TTER", "reason": "It is linked to somebody else."}),
 		event(t, "settings", "", data{"hash": other, "before": digest}),
 		event(t, "anchored", "", data{"seq": 41, "hash": hash, "where": "C1/1772452803.000300"}),
@@ -162,7 +163,7 @@ func everyKind(t *testing.T) []store.Event {
 	for i := range list {
 		list[i].Seq, list[i].At = int64(i+1), noon.Add(time.Duration(i)*time.Second)
 		switch list[i].Kind {
-		case "process-started", "process-stopped", "linked", "unlinked", "claimed", "link-confirmed", "link-revoked", "alarm", "settings", "restored", "anchored", "anchored-daily", "anchored-vault":
+		case "process-started", "process-stopped", "linked", "unlinked", "proved", "claimed", "link-confirmed", "link-revoked", "alarm", "settings", "restored", "anchored", "anchored-daily", "anchored-vault":
 			list[i].Request = ""
 		}
 	}

@@ -115,6 +115,7 @@ var deeds = map[string]deed{
 	"link-confirmed":  {updates, succeeded, low},
 	"link-revoked":    {deletes, succeeded, low},
 	"unlinked":        {deletes, succeeded, informational},
+	"proved":          {other, succeeded, informational},
 	"claimed":         {creates, failed, medium},
 	"channel-renamed": {updates, succeeded, low},
 	"settings":        {updates, succeeded, low},

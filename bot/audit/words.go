@@ -245,6 +245,8 @@ func (e *entry) words() string {
 		return e.does("revoked the link%s to the GitHub account %s%s", e.named(" of %s", "user"), e.text("github"), e.with(" (ID %s)", "github_id"))
 	case "unlinked":
 		return e.does("was unlinked from the GitHub account%s%s", e.with(" %s", "github"), e.with(" (ID %s)", "github_id"))
+	case "proved":
+		return e.does("proved to be the GitHub account %s%s%s%s", e.text("github"), e.with(" (ID %s)", "github_id"), e.named(", being %s", "user"), e.with(", by %s", "how"))
 	case "claimed":
 		return e.does("claimed the GitHub account %s%s%s, and was refused%s", e.text("github"), e.with(" (ID %s)", "github_id"), e.with(", which is %s's", "owner"), e.with(", because: %s", "reason"))
 	case "channel-renamed":

@@ -27,16 +27,16 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 	asker := c.typist(typed)
 	switch {
 	case topic == "" || topic == "help":
-	case slices.Contains([]string{"requests", "whoami", "link", "unlink"}, topic) && len(words) == 1, topic == "history" && len(words) <= 2:
+	case slices.Contains([]string{"requests", "whoami", "link", "unlink", "prove"}, topic) && len(words) == 1, topic == "history" && len(words) <= 2:
 	default:
-		return ephemeral("There is no `/rootbot " + escape(cut(typed.Text, 100)) + "`; there are `/rootbot`, `/rootbot requests`, `/rootbot history [operation|person]`, `/rootbot whoami`, `/rootbot link` and `/rootbot unlink`.")
+		return ephemeral("There is no `/rootbot " + escape(cut(typed.Text, 100)) + "`; there are `/rootbot`, `/rootbot requests`, `/rootbot history [operation|person]`, `/rootbot whoami`, `/rootbot link`, `/rootbot unlink` and `/rootbot prove`.")
 	}
 	switch topic {
-	case "link":
-		if c.again(ctx, asker, "/rootbot link", origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)) {
+	case "link", "prove":
+		if c.again(ctx, asker, "/rootbot "+topic, origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)) {
 			return nil
 		}
-		c.prove(ctx, asker, typed.ResponseURL)
+		c.proves(ctx, asker, map[string]proving{"link": c.linkBy(asker), "prove": c.proveBy(asker)}[topic], typed.ResponseURL)
 		return nil
 	case "unlink":
 		if !c.later(ctx, typed.ResponseURL, func(ctx context.Context) string { return c.unlink(ctx, asker) }) {
@@ -166,6 +166,9 @@ func (c *Chat) overview(ctx context.Context, who store.Asker, identity team.Iden
 	}
 	b.WriteString("`/rootbot requests` — what is open\n`/rootbot history [operation|person]` — what was\n`/rootbot whoami` — who I think you are\n" +
 		"`/rootbot link` — prove which GitHub account is yours\n`/rootbot unlink` — forget it")
+	if c.desk.FreshProof > 0 {
+		b.WriteString("\n`/rootbot prove` — prove anew who you are, for a decision that asks for it")
+	}
 	return b.String()
 }
 

@@ -169,6 +169,9 @@ func (c *Chat) mayDecide(ctx context.Context, verb string, r store.Request, who 
 		}
 		return login, &ops.Error{Kind: ops.Refused, What: "Only those whom the bot's settings name under break_glass may have something run alone: " + named + "."}
 	}
+	if err == nil {
+		err = c.desk.Fresh(ctx, r, verb, who, login)
+	}
 	return login, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -23,7 +24,7 @@ const mostLinking = 100
 
 // reasons why a code isn't waited for any more.
 var (
-	errStopped  = &ops.Error{Kind: ops.Unavailable, What: "The bot was restarted meanwhile.", Next: "Type `/rootbot link` for a new code."}
+	errStopped  = &ops.Error{Kind: ops.Unavailable, What: "The bot was restarted meanwhile.", Next: "Type `/rootbot link` or `/rootbot prove` again, for a new code."}
 	errReplaced = &ops.Error{Kind: ops.Refused, What: "You were given a newer code, so this one doesn't count any more."}
 )
 
@@ -39,7 +40,7 @@ func (l *linking) begin(ctx context.Context, user string) (context.Context, func
 		delete(l.cancels, user)
 	}
 	if len(l.cancels) >= mostLinking {
-		return nil, nil, &ops.Error{Kind: ops.Busy, What: "Too many people are linking their accounts just now.", Next: "Try again in a quarter of an hour."}
+		return nil, nil, &ops.Error{Kind: ops.Busy, What: "Too many people are proving who they are just now.", Next: "Try again in a quarter of an hour."}
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	if l.cancels == nil {
@@ -65,52 +66,89 @@ func (l *linking) stop() {
 	}
 }
 
-// prove has somebody prove which GitHub account is theirs: it shows them a code,
-// waits until it was typed at GitHub, and tells them what came of it.
-func (c *Chat) prove(ctx context.Context, who store.Asker, answer string) {
-	ctx = context.WithoutCancel(ctx)
-	c.delivering.Go(func() {
-		var account team.Account
-		code, err := c.code(ctx, who)
-		if err == nil {
-			var waiting context.Context
-			var end func()
-			if waiting, end, err = c.linking.begin(ctx, who.User); err == nil {
-				c.later(ctx, answer, func(context.Context) string {
-					return fmt.Sprintf("Open %s, sign in as yourself and type the code `%s`: it is for you alone and good until %s UTC. "+
-						"GitHub will show the app's name and ask whether it may know who you are. It learns nothing else, and the key is thrown away at once.", escape(code.Where), escape(code.User), code.Expires.UTC().Format("15:04"))
-				})
-				account, err = code.Proof(waiting, c.desk.Team.GitHub)
-				if waiting.Err() != nil {
-					err = context.Cause(waiting)
-				}
-				end()
-			}
-		}
-		if err == nil {
-			err = c.desk.Link(ctx, who, account)
-		}
-		c.later(ctx, answer, func(ctx context.Context) string {
-			if err != nil {
-				c.log.Warn("link", "by", who.User, "error", err)
-				return c.refused(ctx, who, "", "", "/rootbot link", err, ops.ChangedNothing)
-			}
+// proving is what a person proves by a code, and what for.
+type proving struct {
+	tried string                                                       // the command
+	may   func(context.Context) error                                  // nil: they may have a code
+	take  func(context.Context, team.Account) error                    // takes the account in which the code was typed
+	done  func(ctx context.Context, account team.Account) (say string) // once it is taken, as mrkdwn
+}
+
+// linkBy ties the account that a person proves to be theirs to them.
+func (c *Chat) linkBy(who store.Asker) proving {
+	return proving{
+		tried: "/rootbot link",
+		may:   func(ctx context.Context) error { return c.desk.MayBegin(ctx, who) },
+		take:  func(ctx context.Context, account team.Account) error { return c.desk.Link(ctx, who, account) },
+		done: func(ctx context.Context, _ team.Account) string {
 			identity, no := c.desk.Identify(ctx, who)
 			if no == nil {
 				identity.How = "as you have just proved"
 				no = c.desk.Team.Member(ctx, identity.Login)
 			}
 			return c.whoami(identity, no)
+		},
+	}
+}
+
+// proveBy has a person prove anew who they are, for a decision that needs that.
+func (c *Chat) proveBy(who store.Asker) proving {
+	var until time.Time
+	return proving{
+		tried: "/rootbot prove",
+		may:   func(ctx context.Context) error { return c.desk.MayProve(ctx, who) },
+		take: func(ctx context.Context, account team.Account) (err error) {
+			until, err = c.desk.Prove(ctx, who, account)
+			return err
+		},
+		done: func(_ context.Context, account team.Account) string {
+			return fmt.Sprintf("You have proved that you are %s on GitHub. Until %s UTC your decisions need no other proof: press the button again.", escape(account.Login), clock(until))
+		},
+	}
+}
+
+// proves has a person prove which GitHub account is theirs: it shows them a code,
+// waits until it was typed at GitHub, and tells them what came of it.
+func (c *Chat) proves(ctx context.Context, who store.Asker, p proving, answer string) {
+	ctx = context.WithoutCancel(ctx)
+	c.delivering.Go(func() {
+		account, err := c.proof(ctx, who, p, answer)
+		if err == nil {
+			err = p.take(ctx, account)
+		}
+		c.later(ctx, answer, func(ctx context.Context) string {
+			if err != nil {
+				c.log.Warn(p.tried, "by", who.User, "error", err)
+				return c.refused(ctx, who, "", "", p.tried, err, ops.ChangedNothing)
+			}
+			return p.done(ctx, account)
 		})
 	})
 }
 
-// code asks GitHub for a code, if somebody may have one.
-func (c *Chat) code(ctx context.Context, who store.Asker) (*team.Code, error) {
-	if err := c.desk.MayBegin(ctx, who); err != nil {
-		return nil, err
+// proof is the account in which a person types the code that they are shown.
+func (c *Chat) proof(ctx context.Context, who store.Asker, p proving, answer string) (team.Account, error) {
+	if err := p.may(ctx); err != nil {
+		return team.Account{}, err
 	}
-	return c.desk.Team.Device.Begin(ctx)
+	code, err := c.desk.Team.Device.Begin(ctx)
+	if err != nil {
+		return team.Account{}, err
+	}
+	waiting, end, err := c.linking.begin(ctx, who.User)
+	if err != nil {
+		return team.Account{}, err
+	}
+	defer end()
+	c.later(ctx, answer, func(context.Context) string {
+		return fmt.Sprintf("Open %s, sign in as yourself and type the code `%s`: it is for you alone and good until %s UTC. "+
+			"GitHub will show the app's name and ask whether it may know who you are. It learns nothing else, and the key is thrown away at once.", escape(code.Where), escape(code.User), code.Expires.UTC().Format("15:04"))
+	})
+	account, err := code.Proof(waiting, c.desk.Team.GitHub)
+	if waiting.Err() != nil {
+		err = context.Cause(waiting)
+	}
+	return account, err
 }
 
 // unlink forgets which GitHub account somebody has proved to be theirs.

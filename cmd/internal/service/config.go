@@ -37,8 +37,9 @@ type Config struct {
 	Slack struct {
 		LogChannel string `yaml:"log_channel"` // name or ID
 	} `yaml:"slack"`
-	Identities []Identity `yaml:"identities"`
-	BreakGlass []string   `yaml:"break_glass"` // GitHub logins who may have something run alone in an emergency
+	Identities []Identity     `yaml:"identities"`
+	BreakGlass []string       `yaml:"break_glass"` // GitHub logins who may have something run alone in an emergency
+	FreshProof *time.Duration `yaml:"fresh_proof"` // how old a proof of who decides may be; nil: none is asked for
 	Audit      struct {
 		Bucket string        `yaml:"bucket"` // with Object Lock; empty: none
 		Prefix string        `yaml:"prefix"`

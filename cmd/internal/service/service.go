@@ -50,6 +50,9 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	assumed := &roles{}
 	broker.Observe = observe(counts, assumed)
 	desk := &bot.Desk{Log: log, Meter: counts, BreakGlass: config.BreakGlass, Version: Version(), Settings: config.Hash}
+	if config.FreshProof != nil {
+		desk.FreshProof = *config.FreshProof
+	}
 	broker.Record, broker.Fence = desk.Called, desk.Fence
 	spares := githubaccess.Sparing(client)
 	var operations []ops.Operation

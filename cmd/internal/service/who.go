@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -52,6 +53,14 @@ func (config *Config) whoFaults(at func(...string) int, add func(line int, forma
 			add(line, "break_glass: %q is not a GitHub login", l)
 		case slices.ContainsFunc(config.BreakGlass[:i], func(other string) bool { return strings.EqualFold(l, other) }):
 			add(line, "break_glass: %s stands here twice", l)
+		}
+	}
+	if d := config.FreshProof; d != nil {
+		if *d < time.Minute {
+			add(at("fresh_proof"), "fresh_proof: %v is too short to type a code at GitHub in and press a button: at least 1m", *d)
+		}
+		if config.GitHub.ClientID == "" {
+			add(at("fresh_proof"), "fresh_proof needs github.client_id: people prove who they are by the GitHub App's device flow")
 		}
 	}
 	a := config.Audit

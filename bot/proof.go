@@ -1,0 +1,87 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+// MayProve returns nil if a person may be given a code to prove who they are anew,
+// and an *ops.Error that says why not otherwise.
+func (d *Desk) MayProve(ctx context.Context, a store.Asker) error {
+	if d.FreshProof <= 0 {
+		return &ops.Error{Kind: ops.Refused, What: "No decision needs a new proof here: the settings have no fresh_proof."}
+	}
+	_, err := d.Member(ctx, a)
+	return err
+}
+
+// Prove records that a person has signed in to a GitHub account just now. It must be
+// the account that they have here; until then Fresh lets them decide.
+func (d *Desk) Prove(ctx context.Context, a store.Asker, account team.Account) (until time.Time, err error) {
+	login, err := d.Member(ctx, a)
+	if err != nil {
+		return time.Time{}, err
+	}
+	known, err := d.account(ctx, a, login)
+	if err != nil {
+		return time.Time{}, err
+	}
+	proof := store.Proof{Workspace: a.Workspace, User: a.User, GitHub: account.ID, Login: account.Login, At: d.now()}
+	if !proves(proof, known, login) {
+		return time.Time{}, &ops.Error{
+			Kind: ops.Refused, What: fmt.Sprintf("You are %s on GitHub here, and the code was typed in as %s.", login, account.Login),
+			Next: "Type `/rootbot prove` again, and the code in your own account.",
+		}
+	}
+	err = d.Store.AddProof(ctx, proof, store.Change{Events: []store.Event{{
+		At: proof.At, Kind: "proved", By: login, Data: map[string]any{"user": nameOf(a), "github": account.Login, "github_id": account.ID, "how": team.HowDevice},
+	}}})
+	return proof.At.Add(d.FreshProof), err
+}
+
+// proves tells whether a proof is of the account that somebody has here: by its
+// number, or by its login where GitHub doesn't tell the number.
+func proves(p store.Proof, account int64, login string) bool {
+	if account != 0 {
+		return p.GitHub == account
+	}
+	return strings.EqualFold(p.Login, login)
+}
+
+// Fresh returns nil if a decision needs no new proof of who makes it, or if that
+// person, who is the login here, has given one within FreshProof.
+func (d *Desk) Fresh(ctx context.Context, r store.Request, verb string, a store.Asker, login string) error {
+	o, _ := d.Operation(r.Operation)
+	if d.FreshProof <= 0 || verb != BreakGlass && (!o.Dangerous || verb != Approve && verb != QuarantineAgain) {
+		return nil
+	}
+	account, err := d.account(ctx, a, login)
+	if err != nil {
+		return err
+	}
+	person, err := d.Team.Person(ctx, a.Workspace, a.User)
+	if err != nil {
+		return err
+	}
+	for _, id := range person.IDs {
+		proof, err := d.Store.ProofOf(ctx, a.Workspace, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case proves(proof, account, login) && d.now().Before(proof.At.Add(d.FreshProof)):
+			return nil
+		}
+	}
+	return &ops.Error{
+		Kind: ops.Refused, What: "That needs a new proof that you are " + login + " on GitHub.",
+		Next: fmt.Sprintf("Type `/rootbot prove`, then press the button again within %s.", ops.Span(d.FreshProof)),
+	}
+}

@@ -1,0 +1,94 @@
+package bot_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/team"
+	"github.com/aws-root-account/rootbot/ops"
+)
+
+func TestWhichDecisionsNeedANewProofAndForHowLong(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		verb     string
+		harmless bool
+		off      bool
+		change   func(h *house) // U7 is owl by a link, and has signed in a moment ago
+		after    time.Duration
+		refused  bool
+		unproven bool
+	}{
+		{name: "approving what is dangerous", verb: bot.Approve},
+		{name: "approving it without a proof", verb: bot.Approve, unproven: true, refused: true},
+		{name: "approving what isn't dangerous without a proof", verb: bot.Approve, harmless: true, unproven: true},
+		{name: "without the setting", verb: bot.Approve, off: true, unproven: true},
+		{name: "quarantining again", verb: bot.QuarantineAgain, unproven: true, refused: true},
+		{name: "breaking the glass for something harmless", verb: bot.BreakGlass, harmless: true, unproven: true, refused: true},
+		{name: "rejecting", verb: bot.Reject, unproven: true},
+		{name: "withdrawing", verb: bot.Withdraw, unproven: true},
+		{name: "restoring", verb: bot.Undo, unproven: true},
+		{name: "a moment before the proof is too old", verb: bot.Approve, after: 10*time.Minute - time.Microsecond},
+		{name: "when the proof is too old", verb: bot.Approve, after: 10 * time.Minute, refused: true},
+		{name: "a login that was renamed since", verb: bot.Approve, change: func(h *house) { h.gh.RenameUser("owl", "barn-owl") }},
+		{name: "a proof of the account that was theirs before", verb: bot.Approve, refused: true, change: func(h *house) {
+			if _, err := h.Unlink(h.t.Context(), by("U7")); err != nil {
+				h.t.Error(err)
+			}
+			h.gh.AddMember(admins, "crow")
+			h.links("U7", "crow")
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := idle(t)
+			h.FreshProof = 10 * time.Minute
+			if test.off {
+				h.FreshProof = 0
+			}
+			r := in(store.Waiting)
+			h.Operations = []ops.Operation{{Name: r.Operation, Dangerous: !test.harmless}}
+			h.gh.AddMember(admins, "owl")
+			h.links("U7", "owl")
+			if !test.unproven {
+				until, err := h.Prove(t.Context(), by("U7"), h.account("owl"))
+				if err != nil || !until.Equal(noon.Add(10*time.Minute)) {
+					t.Fatalf("proved until %v: %v", until, err)
+				}
+			}
+			if test.change != nil {
+				test.change(h)
+			}
+			h.stand(noon.Add(test.after))
+			login, err := h.Member(t.Context(), by("U7"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = h.Fresh(t.Context(), r, test.verb, by("U7"), login)
+			if test.refused {
+				fault(t, err, ops.Refused, "a new proof that you are "+login, "`/rootbot prove`", "10 minutes")
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAProofMustBeOfTheAccountThatThePersonHas(t *testing.T) {
+	t.Parallel()
+	h := idle(t)
+	h.FreshProof = 10 * time.Minute
+	h.gh.AddMember(admins, "owl")
+	h.links("U7", "owl")
+	_, err := h.Prove(t.Context(), by("U7"), h.account("monalisa"))
+	fault(t, err, ops.Refused, "You are owl on GitHub here", "typed in as monalisa")
+	// A login that somebody else took over is another account.
+	_, err = h.Prove(t.Context(), by("U7"), team.Account{ID: 1, Login: "owl"})
+	fault(t, err, ops.Refused, "typed in as owl")
+	if _, err := h.Store.ProofOf(t.Context(), "T1", "U7"); err == nil {
+		t.Error("the proof is kept")
+	}
+}
