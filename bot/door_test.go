@@ -82,7 +82,7 @@ func TestWhoMayNotAnyMoreIsStoppedBeforeTheRun(t *testing.T) {
 	}{
 		{"who left the team", func(h *house) { h.gh.RemoveMember(admins, "octocat") }, "not a member"},
 		{"who is another login by now", func(h *house) { h.Team.Identities["U1"] = "hubot" }, ""},
-		{"who is no login any more", func(h *house) { delete(h.Team.Identities, "U1") }, "don't know which GitHub login"},
+		{"who is no login any more", func(h *house) { delete(h.Team.Identities, "U1") }, "isn't known on GitHub any more"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
