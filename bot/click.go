@@ -61,6 +61,9 @@ func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
 }
 
 func (d *Desk) decide(ctx context.Context, c store.Click) error {
+	if c.Verb == ConfirmsLink || c.Verb == RevokesLink {
+		return d.aboutLink(ctx, c)
+	}
 	r, err := d.Store.Request(ctx, c.Request)
 	if errors.Is(err, store.ErrNotFound) {
 		const why = "There is no such request. Your click changed nothing."

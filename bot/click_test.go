@@ -130,6 +130,23 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 			h.reach(requests[i].ID, test.want)
 		})
 	}
+	t.Run("one about a link", func(t *testing.T) {
+		t.Parallel()
+		h, s := shelved(t, 1, 1)
+		h.gh.AddMember(admins, "owl")
+		link := h.proves("U7", "owl")
+		h.announced(link)
+		c := store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}
+		h.restart(func() {
+			if err := h.Click(h.t.Context(), &c); err != nil {
+				t.Fatal(err)
+			}
+		}, s.operation())
+		says(t, h.answer(c), "is owl on GitHub: you have confirmed it")
+		if l := h.linkOf("U7"); !l.Counts() {
+			t.Errorf("the link doesn't count: %+v", l)
+		}
+	})
 	t.Run("one whose answer was being looked for", func(t *testing.T) {
 		t.Parallel()
 		h, s := shelved(t, 1, 1)

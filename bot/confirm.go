@@ -112,10 +112,25 @@ func oneOf(logins []string) string {
 	return strings.Join(logins, "")
 }
 
-// AboutLink does with a link what a member's button says, verb and the link's Key,
-// and returns the link as it was.
-func (d *Desk) AboutLink(ctx context.Context, a store.Asker, verb, key string) (store.Link, error) {
-	link, err := d.linkBy(ctx, a.Workspace, key)
+// aboutLink answers a click on a button of a link.
+func (d *Desk) aboutLink(ctx context.Context, c store.Click) error {
+	link, err := d.AboutLink(ctx, c)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return d.refuseClick(ctx, store.Request{}, c, "", "refused", ops.WordsChanged(err, "", ops.ChangedNothing))
+	}
+	d.Log.Info(c.Verb, "user", link.User, "github", link.Login, "by", nameOf(c.Asker))
+	return nil
+}
+
+// AboutLink does with a link what a member's click says, whose Digest is the link's
+// Key, and returns the link as it was. What is done and what the member is told of it
+// are written at once.
+func (d *Desk) AboutLink(ctx context.Context, c store.Click) (store.Link, error) {
+	a, verb := c.Asker, c.Verb
+	link, err := d.linkBy(ctx, a.Workspace, c.Digest)
 	if err != nil {
 		return store.Link{}, err
 	}
@@ -130,9 +145,11 @@ func (d *Desk) AboutLink(ctx context.Context, a store.Asker, verb, key string) (
 		}
 	}
 	if verb == RevokesLink {
-		err = d.Store.EndLink(ctx, link, LinkRevoked(link, login, d.now()))
+		err = d.Store.EndLink(ctx, link, answered(LinkRevoked(link, login, d.now()), c, link,
+			fmt.Sprintf("is not linked to the GitHub account %s any more: you have revoked the link.", link.Login)))
 	} else if err = d.mayConfirm(ctx, a, link, login, own); err == nil {
-		err = d.Store.ConfirmLink(ctx, link, login, d.now(), LinkConfirmed(link, login, d.now()))
+		err = d.Store.ConfirmLink(ctx, link, login, d.now(), answered(LinkConfirmed(link, login, d.now()), c, link,
+			fmt.Sprintf("is %s on GitHub: you have confirmed it, and they act with the rights of %s from now on.", link.Login, link.Login)))
 	}
 	switch {
 	case errors.Is(err, store.ErrLost):
@@ -141,6 +158,15 @@ func (d *Desk) AboutLink(ctx context.Context, a store.Asker, verb, key string) (
 		d.lately.forget(nameOf(ownerOf(link)))
 	}
 	return link, err
+}
+
+// answered is a change that a click makes to a link, with what the person who clicked
+// is told: a sentence without its subject, who is the owner of the link.
+func answered(change store.Change, c store.Click, l store.Link, told string) store.Change {
+	whose := ownerOf(l)
+	change.Done = c.ID
+	change.Messages = append(change.Messages, store.Message{Thread: Thread(c.ID), Kind: store.Private, Body: store.Body{Text: told, About: &whose, For: &c.Asker}})
+	return change
 }
 
 // linkBy finds the link of a Key.

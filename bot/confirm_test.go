@@ -51,7 +51,7 @@ func TestWhoMayConfirmALink(t *testing.T) {
 				test.before(h, link)
 			}
 			confirmed := len(h.kept("link-confirmed"))
-			_, err := h.AboutLink(t.Context(), by(test.user), bot.ConfirmsLink, link.Key())
+			_, err := h.AboutLink(t.Context(), store.Click{Asker: by(test.user), Verb: bot.ConfirmsLink, Digest: link.Key()})
 			if test.says != nil {
 				fault(t, err, ops.Refused, test.says...)
 				same(t, "the confirmations in the record", confirmed, len(h.kept("link-confirmed")))
@@ -78,7 +78,7 @@ func TestALinkCountsOnlyOnceTheChannelWasTold(t *testing.T) {
 	h.gh.AddMember(admins, "owl")
 	link := h.proves("U7", "owl")
 	// A member may press the button before the bot has noted that it was shown.
-	if _, err := h.AboutLink(t.Context(), by("U4"), bot.ConfirmsLink, link.Key()); err != nil {
+	if _, err := h.AboutLink(t.Context(), store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := h.Member(t.Context(), by("U7"))
@@ -175,7 +175,7 @@ func TestWhoMayRevokeALink(t *testing.T) {
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")
 			told := len(h.told(""))
-			link, err := h.AboutLink(t.Context(), by(test.user), bot.RevokesLink, h.linkOf("U7").Key())
+			link, err := h.AboutLink(t.Context(), store.Click{Asker: by(test.user), Verb: bot.RevokesLink, Digest: h.linkOf("U7").Key()})
 			_, now := h.Member(t.Context(), by("U7"))
 			if test.says != nil {
 				fault(t, err, ops.Refused, test.says...)
@@ -192,7 +192,7 @@ func TestWhoMayRevokeALink(t *testing.T) {
 				"user": "slack:T1/U7", "github": "owl", "github_id": float64(link.GitHub),
 			}}}, h.kept("link-revoked"))
 			news := h.told("")[told:]
-			same(t, "what is told", []string{store.Linking, store.Letter}, kindsOf(news))
+			same(t, "what is told", []string{store.Linking, store.Letter, store.Private}, kindsOf(news))
 			says(t, news[0].Body.Text, "GitHub account owl", test.by+" revoked the link at 2 Mar 12:00 UTC")
 			says(t, news[1].Body.Text, test.by+" revoked your link", "`/rootbot link`")
 		})
@@ -253,7 +253,7 @@ func TestLinksThatStandAtTheUpgradeCountAndAreListedOnce(t *testing.T) {
 		}
 		same(t, "what members read", []store.Message{aboutLink(link)}, withoutStamps(h.told("")))
 	}
-	if _, err := h.AboutLink(t.Context(), by("U2"), bot.RevokesLink, link.Key()); err != nil {
+	if _, err := h.AboutLink(t.Context(), store.Click{Asker: by("U2"), Verb: bot.RevokesLink, Digest: link.Key()}); err != nil {
 		t.Error(err)
 	}
 	_, err := h.Member(t.Context(), by("U7"))

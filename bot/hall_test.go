@@ -141,8 +141,10 @@ func (h *house) answer(c store.Click) string {
 			h.t.Fatal(err)
 		}
 		if now.Done {
-			if r := h.request(c.Request); c.Verb == bot.BreakGlass && r.Alone() && !h.blind {
-				h.deliver(r, store.Glass)
+			if c.Verb == bot.BreakGlass && !h.blind {
+				if r := h.request(c.Request); r.Alone() {
+					h.deliver(r, store.Glass)
+				}
 			}
 			break
 		}

@@ -72,7 +72,7 @@ func (h *house) announced(link store.Link) {
 func (h *house) confirms(link store.Link) {
 	h.t.Helper()
 	h.announced(link)
-	if _, err := h.AboutLink(h.t.Context(), by("U4"), bot.ConfirmsLink, link.Key()); err != nil {
+	if _, err := h.AboutLink(h.t.Context(), store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/store"
-	"github.com/aws-root-account/rootbot/ops"
 )
 
 // linkVerbs are the buttons of what the log channel is told of a link.
@@ -19,27 +18,13 @@ var linkVerbs = []string{bot.ConfirmsLink, bot.RevokesLink}
 // linkPlace is where a link's message stands in its thread.
 const linkPlace = "link"
 
-// clickLink takes a button of a link. The person who pressed it is answered when the
-// members of the team were asked for.
+// clickLink takes a button of a link.
 func (c *Chat) clickLink(ctx context.Context, did slack.InteractionCallback, action *slack.BlockAction) {
-	who, verb := c.presser(did, did.Channel.ID), action.ActionID
-	if c.again(ctx, who, "button "+verb, origin(did.TriggerID, did.User.ID, verb, action.Value, action.ActionTs)) {
-		return
+	from := origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)
+	click := store.Click{Verb: action.ActionID, Asker: c.presser(did, did.Channel.ID), Digest: action.Value, Origin: from}
+	if err := c.decide(ctx, click, did.ResponseURL); err != nil {
+		c.later(ctx, did.ResponseURL, func(context.Context) string { return refusal(err) })
 	}
-	if no := c.turnsAway(ctx, "", verb, who); no != nil {
-		c.later(ctx, did.ResponseURL, func(context.Context) string { return refusal(no) })
-		return
-	}
-	c.later(ctx, did.ResponseURL, func(ctx context.Context) string {
-		link, err := c.desk.AboutLink(ctx, who, verb, action.Value)
-		switch {
-		case err != nil:
-			return c.refused(ctx, who, "", "", "button "+verb, err, ops.ChangedNothing)
-		case verb == bot.RevokesLink:
-			return fmt.Sprintf("You have revoked the link of <@%s> to the GitHub account %s.", link.User, escape(link.Login))
-		}
-		return fmt.Sprintf("You have confirmed that <@%s> is %s on GitHub: they act with the rights of %s from now on.", link.User, escape(link.Login), escape(link.Login))
-	})
 }
 
 // tellLink makes or brings up to date what the log channel is told of a link.

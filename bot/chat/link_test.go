@@ -453,7 +453,7 @@ func TestAMemberRevokesALink(t *testing.T) {
 	contains(t, "mallory's answer", r.hears(r.mallory, before+1), "not a member", "othing was changed")
 	before = len(r.told(r.grace))
 	r.presses(r.grace, announced, "link-revoke")
-	contains(t, "grace's answer", r.hears(r.grace, before+1), "revoked the link of <@U0NEMO>", "nemo")
+	contains(t, "grace's answer", r.hears(r.grace, before+1), "<@U0NEMO> is not linked to the GitHub account nemo any more: you have revoked the link")
 	contains(t, "who nemo is", r.asksAbout(r.nemo, "whoami"), "don't know which GitHub login")
 	r.wait("told", func() bool { return strings.Contains(r.again(announced).PlainText(), "grace revoked the link") })
 	if n := len(r.again(announced).Buttons()); n != 0 || len(r.recorded("link-revoked")) != 1 {

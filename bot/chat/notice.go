@@ -28,6 +28,16 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 		d := drawNotice("Audit")
 		d.blocks, d.anchor = []slack.Block{small("Audit `" + m.Body.Text + "`, the end of the record, to check it by")}, m.Body.Text
 		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, d)
+	case store.Private: // the answer to a click that is about no request
+		text := escape(m.Body.Text)
+		if m.Body.About != nil {
+			text = "<@" + m.Body.About.User + "> " + text
+		}
+		at, e := c.private(ctx, m, store.Request{}, text)
+		if e != nil {
+			return e
+		}
+		return sent("", at)
 	case store.Letter:
 		direct, e := c.direct(ctx, m.Body.For.User)
 		if e != nil {
