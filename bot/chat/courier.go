@@ -284,7 +284,7 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 	case store.LogFile:
 		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
 		if err == nil && hasFile(lines) {
-			err = c.upload(ctx, first, card, drawLogFile(r, lines), "")
+			err = c.attach(ctx, first, card, drawing{file: drawLogFile(r, lines)})
 		}
 		if err != nil {
 			return with, err

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -47,4 +49,24 @@ func TestReadingIsCountedNotListed(t *testing.T) {
 		t.Errorf("%d files; want one with all %d lines", len(files), reads+changes)
 	}
 	o.fine()
+}
+
+// Slack takes files at an address of its own, which a network may bar.
+func TestALogIsToldAsTextWhereFilesCantBeUploaded(t *testing.T) {
+	t.Parallel()
+	o := build(t, slacktest.Options{FilesURL: "http://127.0.0.1:1"})
+	o.begin(tidy(func(ctx context.Context, run ops.Run) error {
+		return run.Log(ctx, ops.Line{Level: ops.Reading, Text: "looking at group 1"}, ops.Line{Level: ops.Change, Text: "line 1"})
+	}))
+	o.types(o.ada, o.home, "")
+	card := o.card("Done")
+	o.waitFor("the result told", time.Minute, func() bool {
+		thread := o.thread(card)
+		return strings.Contains(thread[len(thread)-1].PlainText(), "Done")
+	})
+	var all strings.Builder
+	for _, m := range o.thread(card) {
+		all.WriteString(m.PlainText())
+	}
+	contains(t, "the thread", all.String(), "Slack doesn't take the file", "the address that Slack gives for files can't be reached", "looking at group 1")
 }

@@ -144,6 +144,8 @@ func wordsOf(err error) string {
 		return "Slack answers “" + status.Status + "”"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "Slack doesn't answer in time"
+	case aboutOf(err) == aboutFile:
+		return "the address that Slack gives for files can't be reached from here"
 	}
 	return "Slack can't be reached"
 }
@@ -189,6 +191,7 @@ func persists(err error, tries int) bool {
 
 const (
 	triesOfUnknown = 3 // of an answer that nobody knows: it may pass
+	triesOfFile    = 6 // of an address for files that doesn't answer: a quarter of a minute
 	triesOfPassing = 9 // about a minute and a half
 )
 

@@ -1,11 +1,15 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
@@ -155,6 +159,9 @@ func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawi
 	return list
 }
 
+// mostParts is how many messages the text of a file makes at most that Slack doesn't take.
+const mostParts = 20
+
 // attach puts the file of a drawing into the thread in which its message stands: as
 // text, where Slack takes no file.
 func (c *Chat) attach(ctx context.Context, m store.Message, at store.Post, d drawing) error {
@@ -163,7 +170,11 @@ func (c *Chat) attach(ctx context.Context, m store.Message, at store.Post, d dra
 		return err
 	}
 	c.log.Warn("Slack takes no file; its text is told", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
-	_, err = c.inParts(ctx, m, at, fmt.Sprintf("Slack doesn't take the file “%s”: %s. It says:\n%s", escape(d.file.title), escape(wordsOf(err)), escape(d.file.text)))
+	text := escape(d.file.text)
+	if short := cutEscaped(text, mostParts*partLimit); short != text {
+		text = short + "\nThe rest is in the bot's database only."
+	}
+	_, err = c.inParts(ctx, m, at, fmt.Sprintf("Slack doesn't take the file “%s”: %s. It says:\n%s", escape(d.file.title), escape(wordsOf(err)), text))
 	return err
 }
 
@@ -285,11 +296,53 @@ func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f
 	if err := c.turn(ctx, thread.Channel, false); err != nil {
 		return err
 	}
-	_, err := c.api.UploadFileContext(ctx, slack.UploadFileParameters{
-		Content: f.text, FileSize: len(f.text), Filename: f.name, Title: f.title, InitialComment: comment, Channel: thread.Channel, ThreadTimestamp: thread.TS,
-	})
+	given, err := c.api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: f.name, FileSize: len(f.text)})
+	if err == nil {
+		if err = c.put(ctx, given.UploadURL, f); err != nil && codeOf(err) == "" && m.Tries >= triesOfFile {
+			// Slack takes files at another address than messages, which may be barred here.
+			return &uploadError{err}
+		}
+	}
+	if err == nil {
+		_, err = c.api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
+			Files: []slack.FileSummary{{ID: given.FileID, Title: f.title}}, InitialComment: comment, Channel: thread.Channel, ThreadTimestamp: thread.TS,
+		})
+	}
 	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError || codeOf(err) == "missing_scope" {
 		return &uploadError{err}
 	}
 	return c.reached(thread.Channel, err)
+}
+
+// put sends a file to the address that Slack gave for it. The address is the key:
+// the token isn't sent there.
+// https://docs.slack.dev/messaging/working-with-files#uploading_files
+func (c *Chat) put(ctx context.Context, address string, f file) error {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", f.name)
+	if err == nil {
+		_, err = part.Write([]byte(f.text))
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, &body)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	switch {
+	case response.StatusCode == http.StatusTooManyRequests:
+		wait, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		return &slack.RateLimitedError{RetryAfter: max(time.Second, time.Duration(wait)*time.Second)}
+	case response.StatusCode != http.StatusOK:
+		return slack.StatusCodeError{Code: response.StatusCode, Status: response.Status}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func (w *Workspace) filesGetUploadURL(c *call) (any, error) {
 	key := w.id("upload")
 	w.uploads[key] = f
 	w.files = append(w.files, f)
-	return object{"upload_url": w.base() + "/upload/v1/" + key, "file_id": f.ID}, nil
+	return object{"upload_url": cmp.Or(w.opts.FilesURL, w.base()) + "/upload/v1/" + key, "file_id": f.ID}, nil
 }
 
 func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {

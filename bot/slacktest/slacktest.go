@@ -61,6 +61,7 @@ type Options struct {
 	TriggerLife  time.Duration    // how long a trigger_id opens a modal; 0 is Slack's 3 s
 	RateLimit    bool             // answer 429 to more than about one message a second in a channel
 	Limits       map[string]Limit // how often methods are answered before 429; see Tiers; nil is always
+	FilesURL     string           // where files are uploaded to, without a slash at its end; "" is where all else is
 	PageMost     int              // the most that one page of a list has, whatever was asked for; 0 is Slack's most
 }
 
