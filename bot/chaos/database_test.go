@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
+
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
 // database is what the bot keeps its requests in.
@@ -87,7 +89,7 @@ func postgres(t *testing.T) string {
 	})
 	here := *server
 	here.Path = "/" + name
-	return here.String()
+	return storetest.Patient(here)
 }
 
 // unanswered are the calls of AWS that the record has the beginning of and not

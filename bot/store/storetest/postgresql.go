@@ -137,6 +137,15 @@ func dropped(t testing.TB, name string) string {
 func on(name string) string {
 	address := *server()
 	address.Path = "/" + name
+	return Patient(address)
+}
+
+// Patient is an address at which connecting takes as long as it takes on a machine that
+// is busy with other tests.
+func Patient(address url.URL) string {
+	query := address.Query()
+	query.Set("connect_timeout", "60")
+	address.RawQuery = query.Encode()
 	return address.String()
 }
 
