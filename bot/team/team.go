@@ -54,6 +54,7 @@ type Team struct {
 	Channel string
 
 	lately lately
+	roll   roll
 }
 
 // Name is the team's full name: organization/slug.
@@ -172,12 +173,17 @@ func refused(what, of, next string) error {
 }
 
 // Member returns nil if the login is an active member of the team now, child
-// teams included, and otherwise why not. It asks GitHub at each call.
+// teams included, and otherwise why not. It asks GitHub at each call; but once
+// it has called many people no members, a login that isn't on the team's list, which is
+// at most half a minute old, is no member's.
 // https://docs.github.com/en/rest/teams/members#get-team-membership-for-a-user
 func (t *Team) Member(ctx context.Context, login string) error {
 	// go-github puts the login into the address as it is.
 	if !githubaccess.IsLogin(login) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
+	}
+	if t.roll.lacks(ctx, login, t.Logins) {
+		return t.noMember(login)
 	}
 	membership, _, err := t.GitHub.Teams.GetTeamMembershipBySlug(ctx, t.Organization, t.Slug, login)
 	if githubaccess.NotFound(err) {
@@ -240,6 +246,11 @@ func (t *Team) missing(ctx context.Context, login string) error {
 		}
 		return t.unknown(err, login)
 	}
+	t.roll.absent()
+	return t.noMember(login)
+}
+
+func (t *Team) noMember(login string) error {
 	return &ops.Error{
 		Kind: ops.Refused,
 		What: fmt.Sprintf("Your GitHub login %s is not a member of the team %s.", login, t.Name()),

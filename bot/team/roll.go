@@ -1,0 +1,56 @@
+package team
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// roll keeps many people who are no members from using up GitHub's calls. While GitHub
+// calls few people no members, it is asked about each. Once it has called many so, a
+// login that isn't on the team's list as GitHub gave it within the last half minute is
+// no member's: one call answers for all. The roll never says that a login is a member's.
+type roll struct {
+	mu     sync.Mutex
+	each   *rate.Limiter // of people whom GitHub calls no members; nil: none yet
+	logins []string
+	at     time.Time // when GitHub gave the list; zero: it didn't
+}
+
+const (
+	rollFor  = 30 * time.Second
+	fewAsk   = 10              // people who are no members may be asked about at once
+	fewAgain = 6 * time.Second // and one more that often
+)
+
+// absent notes that GitHub has called a person no member.
+func (r *roll) absent() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.each == nil {
+		r.each = rate.NewLimiter(rate.Every(fewAgain), fewAsk)
+	}
+	r.each.Allow()
+}
+
+// lacks tells whether GitHub has called many people no members, and the list lacks a
+// login. read reads the list. Where that fails, nothing is known to be lacking.
+func (r *roll) lacks(ctx context.Context, login string, read func(context.Context) ([]string, error)) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.each == nil || r.each.Tokens() >= 1 {
+		return false
+	}
+	if time.Since(r.at) >= rollFor {
+		logins, err := read(ctx)
+		if err != nil {
+			return false
+		}
+		r.logins, r.at = logins, time.Now()
+	}
+	return !slices.ContainsFunc(r.logins, func(member string) bool { return strings.EqualFold(member, login) })
+}
