@@ -45,6 +45,7 @@ type Options struct {
 	RateLimit bool                               // Slack's, about a message a second
 	Grid      bool                               // the workspace is one of an Enterprise Grid's
 	Grace     time.Duration                      // between a user's quarantine and removal; 0 is a week, below 0 is none
+	Strangers int                                // further people like Outside
 	Users     string                             // who owns the users: "terraform", the default, or "iam"
 	Now       func() time.Time                   // the clock of GitHub; nil is time.Now
 }
@@ -61,6 +62,9 @@ type World struct {
 	Second  slacktest.User // may too
 	Third   slacktest.User // may as well
 	Outside slacktest.User // known, but not in the team
+
+	Strangers []slacktest.User // as Outside is
+
 	Unknown slacktest.User // nobody knows which GitHub login this is
 	Log     slacktest.Channel
 	Desk    slacktest.Channel // where users are asked to be removed
@@ -145,6 +149,12 @@ func (w *World) chat(o Options) {
 	w.Outside = w.Slack.AddUser(slacktest.User{ID: "U0MAGPIE", Name: "magpie", RealName: "Magpie"})
 	w.Unknown = w.Slack.AddUser(slacktest.User{ID: "U0FOX", Name: "fox", RealName: "Fox"})
 	everybody := []string{w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, w.Unknown.ID}
+	for i := range o.Strangers {
+		name := fmt.Sprintf("rook%03d", i)
+		w.Strangers = append(w.Strangers, w.Slack.AddUser(slacktest.User{ID: fmt.Sprintf("U0ROOK%03d", i), Name: name, RealName: name}))
+		everybody = append(everybody, w.Strangers[i].ID)
+		w.GitHub.AddToOrganization(name)
+	}
 	w.Log = w.Slack.AddChannel(slacktest.Channel{ID: "C0ROOTACCOUNT", Name: "aws-root-account", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
 	w.Desk = w.Slack.AddChannel(slacktest.Channel{ID: "C0RELIABILITY", Name: "reliability-eng", Members: append(slices.Clone(everybody), w.Slack.BotUserID)})
 	w.General = w.Slack.AddChannel(slacktest.Channel{ID: "C0GENERAL", Name: "general", Members: everybody})
@@ -237,6 +247,10 @@ func (w *World) roles() {
 
 // Config is the world's settings file.
 func (w *World) Config() string {
+	strangers := ""
+	for _, u := range w.Strangers {
+		strangers += fmt.Sprintf("  - {slack: %s, github: %s}\n", u.ID, u.Name)
+	}
 	return fmt.Sprintf(`github: {organization: %s, team: %s, client_id: %s}
 slack: {log_channel: %s}
 identities:
@@ -244,7 +258,7 @@ identities:
   - {slack: %s, github: badger}
   - {slack: %s, github: stoat}
   - {slack: %s, github: magpie}
-operations:
+%soperations:
 %s  remove-user:
     channel: %s
     look_role: %s
@@ -267,7 +281,7 @@ operations:
     ignore_teams: [all-org-members, business-units]
     ignore_groups: ["azure-aws-sso-*"]
     max_deletions: 20
-`, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, w.closable(),
+`, Organization, Team, w.client, w.Log.Name, w.Member.ID, w.Second.ID, w.Third.ID, w.Outside.ID, strangers, w.closable(),
 		w.Desk.Name, UsersLook, UsersAct, Domain, max(0, w.options.Grace), w.options.Users, UsersRepo, UsersBoundary,
 		LookRole, ActRole, Region, Function, Store, Suffix)
 }
