@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	few      = 6                     // tests always find room
+	few      = 4                     // tests always find room
 	beat     = 10 * time.Millisecond // how often the crowd looks how late it is woken
 	starved  = 4 * time.Millisecond  // that late on the average, nobody else is let in
-	patience = time.Minute           // a test waits no longer, so that tests which wait for each other end
+	patience = 5 * time.Minute       // a test waits no longer, so that tests which wait for each other end
 	apart    = 75 * time.Millisecond // between two that come in, so that the first one's weight is felt
 )
 
