@@ -41,15 +41,15 @@ func (d *Desk) Members(ctx context.Context) (map[string]string, error) {
 // Alarm tells every member of the team whose place in the chat is known something
 // by themselves, once for each name that it is given. The letters are about a
 // request, unless that is empty: their delivery is recorded with it.
-func (d *Desk) Alarm(ctx context.Context, request, name, text string) error {
+func (d *Desk) Alarm(ctx context.Context, id, name, text string) error {
 	members, err := d.Members(ctx)
 	if err != nil {
 		return err
 	}
 	users := slices.Sorted(maps.Keys(members))
-	c := store.Change{Events: []store.Event{{At: d.now(), Request: request, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
+	c := store.Change{Events: []store.Event{{At: d.now(), Request: id, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
 	for _, user := range users {
-		c.Messages = append(c.Messages, store.Message{Request: request, Kind: store.Letter, Body: store.Body{
+		c.Messages = append(c.Messages, store.Message{Request: id, Kind: store.Letter, Body: store.Body{
 			Text: text, For: &store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: user},
 		}})
 	}

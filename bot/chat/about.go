@@ -110,7 +110,7 @@ func (c *Chat) refuse(ctx context.Context, who store.Asker, identity team.Identi
 
 // refused records a try of a person who may not, with the request that it was about
 // (empty: none), and says why not, and how much it changed.
-func (c *Chat) refused(ctx context.Context, who store.Asker, login, request, tried string, no error, changed ops.Changed) string {
+func (c *Chat) refused(ctx context.Context, who store.Asker, login, id, tried string, no error, changed ops.Changed) string {
 	who.Login = login
 	words := noDatabase
 	if _, ok := errors.AsType[*ops.Error](no); ok {
@@ -118,7 +118,7 @@ func (c *Chat) refused(ctx context.Context, who store.Asker, login, request, tri
 	} else {
 		c.log.Error("answer a command", "tried", tried, "error", no)
 	}
-	if request == "" {
+	if id == "" {
 		c.turnAway(ctx, who, tried, words)
 		return escape(words)
 	}
@@ -126,7 +126,7 @@ func (c *Chat) refused(ctx context.Context, who store.Asker, login, request, tri
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if err := c.store.Record(stored, store.Event{
-		At: time.Now().UTC(), Request: request, Kind: "refused", By: cmp.Or(login, who.Front+":"+who.Workspace+"/"+who.User),
+		At: time.Now().UTC(), Request: id, Kind: "refused", By: cmp.Or(login, who.Front+":"+who.Workspace+"/"+who.User),
 		Data: map[string]any{"tried": tried, "reason": words},
 	}); err != nil {
 		c.log.Error("record a refusal", "tried", tried, "error", err)

@@ -12,7 +12,7 @@ import (
 )
 
 // request is one of Ada's as it is drawn.
-func request(state store.State, change func(*store.Request)) store.Request {
+func requestIn(state store.State, change func(*store.Request)) store.Request {
 	r := store.Request{
 		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "tidy-up", State: state, At: noon, AdmittedAt: noon, By: "ada",
 		Asker: store.Asker{Front: "slack", User: "U0ADA"}, Inputs: ops.Inputs{"people": {"octocat", "hubot"}},
@@ -43,30 +43,30 @@ func TestDrawings(t *testing.T) {
 		kind  string
 		lines []ops.Line
 	}{
-		{"card-planning", request(store.Planning, nil), store.Card, nil},
-		{"card-progress", request(store.Planning, func(r *store.Request) { r.Progress = "3 of 4 <shelves>" }), store.Card, nil},
-		{"card-approved", request(store.Approved, func(r *store.Request) { r.StartedAt = time.Time{} }), store.Card, nil},
-		{"card-running", request(store.Running, func(r *store.Request) { r.Step = 1 }), store.Card, nil},
-		{"card-succeeded", request(store.Succeeded, func(r *store.Request) { r.Report = &ops.Report{Summary: "All is tidy."} }), store.Card, nil},
-		{"card-preview", request(store.Succeeded, func(r *store.Request) { r.Preview, r.StartedAt, r.Changed = true, time.Time{}, ops.ChangedNothing }), store.Card, nil},
-		{"card-again", request(store.Succeeded, func(r *store.Request) { r.Again = "01970000-0000-7000-8000-00000000beef" }), store.Card, nil},
-		{"card-failed", request(store.Failed, func(r *store.Request) { r.Reason = "No broom. Buy one." }), store.Card, nil},
-		{"card-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Card, nil},
-		{"card-unknown", request(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Card, nil},
-		{"plan", request(store.Approved, nil), store.Plan, nil},
-		{"plan-long", request(store.Approved, func(r *store.Request) { r.Plan = shelves(30) }), store.Plan, nil},
-		{"log", request(store.Running, nil), store.Log, []ops.Line{
+		{"card-planning", requestIn(store.Planning, nil), store.Card, nil},
+		{"card-progress", requestIn(store.Planning, func(r *store.Request) { r.Progress = "3 of 4 <shelves>" }), store.Card, nil},
+		{"card-approved", requestIn(store.Approved, func(r *store.Request) { r.StartedAt = time.Time{} }), store.Card, nil},
+		{"card-running", requestIn(store.Running, func(r *store.Request) { r.Step = 1 }), store.Card, nil},
+		{"card-succeeded", requestIn(store.Succeeded, func(r *store.Request) { r.Report = &ops.Report{Summary: "All is tidy."} }), store.Card, nil},
+		{"card-preview", requestIn(store.Succeeded, func(r *store.Request) { r.Preview, r.StartedAt, r.Changed = true, time.Time{}, ops.ChangedNothing }), store.Card, nil},
+		{"card-again", requestIn(store.Succeeded, func(r *store.Request) { r.Again = "01970000-0000-7000-8000-00000000beef" }), store.Card, nil},
+		{"card-failed", requestIn(store.Failed, func(r *store.Request) { r.Reason = "No broom. Buy one." }), store.Card, nil},
+		{"card-refused", requestIn(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Card, nil},
+		{"card-unknown", requestIn(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Card, nil},
+		{"plan", requestIn(store.Approved, nil), store.Plan, nil},
+		{"plan-long", requestIn(store.Approved, func(r *store.Request) { r.Plan = shelves(30) }), store.Plan, nil},
+		{"log", requestIn(store.Running, nil), store.Log, []ops.Line{
 			{At: noon, Text: "dusting"}, {At: noon, Level: ops.Change, Text: "dusted <b>"}, {At: noon, Level: ops.Warning, Text: "```loud```"}, {At: noon.Add(time.Second), Level: ops.Failure, Text: "fell\nand broke"},
 		}},
-		{"result-succeeded", request(store.Succeeded, func(r *store.Request) {
+		{"result-succeeded", requestIn(store.Succeeded, func(r *store.Request) {
 			r.Report = &ops.Report{Summary: "All is tidy.", Sections: []ops.Section{{Title: "Shelf 1", Outcomes: outcomes(2, ops.Confirmed)}}}
 		}), store.Result, nil},
-		{"result-failed", request(store.Failed, func(r *store.Request) { r.Reason, r.Report = report.Summary, report }), store.Result, nil},
-		{"result-alarm", request(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(2) }), store.Result, nil},
-		{"result-alarm-long", request(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(30) }), store.Result, nil},
-		{"result-unknown", request(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Result, nil},
-		{"result-refused", request(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Result, nil},
-		{"result-long", request(store.Failed, func(r *store.Request) {
+		{"result-failed", requestIn(store.Failed, func(r *store.Request) { r.Reason, r.Report = report.Summary, report }), store.Result, nil},
+		{"result-alarm", requestIn(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(2) }), store.Result, nil},
+		{"result-alarm-long", requestIn(store.Failed, func(r *store.Request) { r.Reason = "Not tidy."; r.Report = alarming(30) }), store.Result, nil},
+		{"result-unknown", requestIn(store.Unknown, func(r *store.Request) { r.Reason = "Was it me?" }), store.Result, nil},
+		{"result-refused", requestIn(store.Refused, func(r *store.Request) { r.Reason = "Too much." }), store.Result, nil},
+		{"result-long", requestIn(store.Failed, func(r *store.Request) {
 			r.Reason = "Much is missing."
 			r.Report = &ops.Report{Summary: "Much is missing.", Problems: []string{"boxes fell"}, Sections: []ops.Section{
 				{Title: "Shelf 1", Outcomes: outcomes(400, ops.Confirmed)}, {Title: "Shelf 2", Outcomes: outcomes(30, ops.Missing)},

@@ -157,7 +157,7 @@ func TestARestoreIsAnnouncedToWhoWantedIt(t *testing.T) {
 func TestAnAlarmCallsTheMembers(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
-	r := request(store.Failed, func(r *store.Request) { r.ID, r.Report, r.Reason = "", alarming(2), "Not tidy." })
+	r := requestIn(store.Failed, func(r *store.Request) { r.ID, r.Report, r.Reason = "", alarming(2), "Not tidy." })
 	r.Operation, r.Asker.Workspace, r.Asker.Channel = "let-go", o.TeamID, o.home.ID
 	o.stored(o.desk.Store, r, store.Card, store.Result)
 	o.quietly()

@@ -72,7 +72,7 @@ func TestWhatWasDoneOffersItsRestore(t *testing.T) {
 
 func TestWhatCantBeRunAgainSafelyHasNoButtonForThat(t *testing.T) {
 	t.Parallel()
-	_, list := drawn(t, drawing{r: request(store.Failed, func(r *store.Request) { r.Report = alarming(3) }), kind: store.Result})
+	_, list := drawn(t, drawing{r: requestIn(store.Failed, func(r *store.Request) { r.Report = alarming(3) }), kind: store.Result})
 	if b := labels(list[0]); len(b) > 0 {
 		t.Errorf("what took away more than was planned has the buttons %q", b)
 	}

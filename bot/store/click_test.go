@@ -27,9 +27,9 @@ func started(t *testing.T, path string, answers chan int64, answer func(*store.S
 	return s
 }
 
-func pressed(t *testing.T, s *store.Store, request string) store.Click {
+func pressed(t *testing.T, s *store.Store, id string) store.Click {
 	t.Helper()
-	c := store.Click{Request: request, Verb: "approve", At: noon, Digest: "abc", Text: "Shelf A", Asker: store.Asker{Front: "slack", Workspace: "T1", User: "U2", Channel: "C1"}}
+	c := store.Click{Request: id, Verb: "approve", At: noon, Digest: "abc", Text: "Shelf A", Asker: store.Asker{Front: "slack", Workspace: "T1", User: "U2", Channel: "C1"}}
 	if err := s.InsertClick(t.Context(), &c); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAClickIsReadAsItWasWrittenAndAnsweredOnce(t *testing.T) {
 	}
 	c.Done = true
 	same(t, "the click", c, got)
-	same(t, "the request", r, request(t, s, r.ID))
+	same(t, "the request", r, newRequest(t, s, r.ID))
 	same(t, "events", []string{"too-late"}, events(t, s, r.ID))
 	list := unsent(t, s)
 	same(t, "messages", []string{"private"}, kinds(list))

@@ -151,11 +151,11 @@ func (s *Store) Record(ctx context.Context, events ...Event) error {
 }
 
 // Events reads the events of one request, or of all with an empty ID, in order.
-func (s *Store) Events(ctx context.Context, request string) ([]Event, error) {
+func (s *Store) Events(ctx context.Context, id string) ([]Event, error) {
 	var events []Event
 	where, args := "", []any{}
-	if request != "" { // in one condition, no index would be used
-		where, args = `WHERE request = $1`, []any{request}
+	if id != "" { // in one condition, no index would be used
+		where, args = `WHERE request = $1`, []any{id}
 	}
 	for e, err := range s.events(ctx, where, args...) {
 		if err != nil {

@@ -115,7 +115,7 @@ func TestWhatMayHaveBeenStoredIsntWorkedOnAtOnce(t *testing.T) {
 	}
 	silent.Store(false)
 	fast := open(t, address)
-	if got := request(t, fast, lost.ID); got.State != lost.State {
+	if got := newRequest(t, fast, lost.ID); got.State != lost.State {
 		t.Fatalf("the request isn't stored: %+v", got)
 	}
 	if err := fast.InsertClick(t.Context(), &store.Click{Request: lost.ID, Origin: click.Origin}); !errors.Is(err, store.ErrTaken) {

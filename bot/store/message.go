@@ -61,9 +61,9 @@ type Message struct {
 	At      time.Time // written
 }
 
-// thread is that of the request's card, but for what is told to one person: who
+// ThreadFor is that of the request's card, but for what is told to one person: who
 // can't be reached must not hold up what everybody reads.
-func (m Message) thread(r Request) string {
+func (m Message) ThreadFor(r Request) string {
 	switch m.Kind {
 	case Private, Pointer, Direct, Glass, Restore:
 		return m.Kind + "/" + r.ID
@@ -77,8 +77,8 @@ func (m Message) thread(r Request) string {
 	return r.Card
 }
 
-// taker is the process that was told where to answer somebody; empty: none was.
-func (m Message) taker(r Request) string {
+// TakerFor is the process that was told where to answer somebody; empty: none was.
+func (m Message) TakerFor(r Request) string {
 	switch {
 	case m.Kind != Private && m.Kind != Pointer:
 		return ""
@@ -105,12 +105,12 @@ func insertMessage(ctx context.Context, tx transaction, m Message, taker string,
 const perMessage = 50
 
 // insertLines adds the lines whose keys are new and returns the log messages for them.
-func insertLines(ctx context.Context, tx transaction, request string, lines []ops.Line, now time.Time) ([]Message, error) {
+func insertLines(ctx context.Context, tx transaction, id string, lines []ops.Line, now time.Time) ([]Message, error) {
 	if len(lines) == 0 {
 		return nil, nil
 	}
 	var last int64
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM lines WHERE request = $1`, request).Scan(&last); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM lines WHERE request = $1`, id).Scan(&last); err != nil {
 		return nil, fmt.Errorf("count lines: %w", err)
 	}
 	first := last + 1
@@ -125,7 +125,7 @@ func insertLines(ctx context.Context, tx transaction, request string, lines []op
 			line.Key = uuid.NewString()
 		}
 		result, err := tx.ExecContext(ctx, `INSERT INTO lines (request, seq, key, at, level, text) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (request, key) DO NOTHING`, request, last+1, plain(line.Key), line.At.UnixMicro(), line.Level, plain(ops.Redact(line.Text)))
+			ON CONFLICT (request, key) DO NOTHING`, id, last+1, plain(line.Key), line.At.UnixMicro(), line.Level, plain(ops.Redact(line.Text)))
 		if err != nil {
 			return nil, fmt.Errorf("insert line: %w", err)
 		}
@@ -138,7 +138,7 @@ func insertLines(ctx context.Context, tx transaction, request string, lines []op
 	}
 	var messages []Message
 	for from := first; from <= last; from += perMessage {
-		messages = append(messages, Message{Request: request, Kind: Log, Body: Body{From: from, To: min(last, from+perMessage-1)}})
+		messages = append(messages, Message{Request: id, Kind: Log, Body: Body{From: from, To: min(last, from+perMessage-1)}})
 	}
 	return messages, nil
 }

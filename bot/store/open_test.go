@@ -38,7 +38,7 @@ func TestOpen(t *testing.T) {
 					t.Errorf("there is a file %q beside %q", e.Name(), name)
 				}
 			}
-			same(t, "the request after reopening", r, request(t, open(t, "sqlite:"+path), r.ID))
+			same(t, "the request after reopening", r, newRequest(t, open(t, "sqlite:"+path), r.ID))
 		})
 	}
 	for _, test := range []struct{ name, address, says string }{
@@ -133,7 +133,7 @@ func TestMigrationsMayRunAgain(t *testing.T) {
 		if i == 0 {
 			r = insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}}, Events: []store.Event{{At: noon, Kind: "asked"}}})
 		}
-		same(t, fmt.Sprintf("the request after start %d", i), r, request(t, s, r.ID))
+		same(t, fmt.Sprintf("the request after start %d", i), r, newRequest(t, s, r.ID))
 		same(t, "messages", []string{"card"}, kinds(unsent(t, s)))
 		same(t, "events", []string{"asked"}, events(t, s, ""))
 		if err := s.Close(); err != nil {

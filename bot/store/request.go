@@ -317,9 +317,9 @@ func (s *Store) apply(ctx context.Context, tx transaction, r Request, c Change) 
 	}
 	for _, m := range append(logged, c.Messages...) {
 		if m.Thread == "" {
-			m.Thread = m.thread(r)
+			m.Thread = m.ThreadFor(r)
 		}
-		if err := insertMessage(ctx, tx, m, m.taker(r), now); err != nil {
+		if err := insertMessage(ctx, tx, m, m.TakerFor(r), now); err != nil {
 			return err
 		}
 	}

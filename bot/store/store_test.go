@@ -66,7 +66,7 @@ func update(t *testing.T, s *store.Store, id string, fn func(*store.Request) sto
 	return r
 }
 
-func request(t *testing.T, s *store.Store, id string) store.Request {
+func newRequest(t *testing.T, s *store.Store, id string) store.Request {
 	t.Helper()
 	r, err := s.Request(t.Context(), id)
 	if err != nil {
@@ -121,7 +121,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
 	r := insert(t, s, store.Change{})
-	same(t, "after Insert", r, request(t, s, r.ID))
+	same(t, "after Insert", r, newRequest(t, s, r.ID))
 
 	full := update(t, s, r.ID, func(r *store.Request) store.Change {
 		r.State, r.By, r.Held, r.Step, r.Progress, r.Reason, r.Again = store.Running, "octocat", "tidy", 1, "3 of 4", "because", "before"
@@ -141,7 +141,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 		}}}
 		return store.Change{}
 	})
-	got := request(t, s, r.ID)
+	got := newRequest(t, s, r.ID)
 	same(t, "after Update", full, got)
 	if got.Version != 2 {
 		t.Errorf("after one change the version is %d, want 2", got.Version)
@@ -151,7 +151,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 	}
 
 	update(t, s, r.ID, func(r *store.Request) store.Change { r.Plan = nil; return store.Change{} })
-	if p := request(t, s, r.ID).Plan; p != nil {
+	if p := newRequest(t, s, r.ID).Plan; p != nil {
 		t.Errorf("a plan that was taken away is read as %+v", p)
 	}
 }
@@ -215,7 +215,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Fatalf("Update: %v, want %v", err, test.want)
 			}
-			same(t, "the request", r, request(t, s, r.ID))
+			same(t, "the request", r, newRequest(t, s, r.ID))
 			same(t, "events", []string(nil), events(t, s, r.ID))
 			same(t, "messages", []string(nil), kinds(unsent(t, s)))
 			lines, err := s.Lines(t.Context(), r.ID, 1, 0)
@@ -266,7 +266,7 @@ func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	got := request(t, s, r.ID)
+	got := newRequest(t, s, r.ID)
 	if got.Step != n || got.Version != n+1 {
 		t.Errorf("step %d, version %d; want %d and %d", got.Step, got.Version, n, n+1)
 	}
@@ -305,7 +305,7 @@ func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 	if !ok || held.By != first.ID {
 		t.Fatalf("the second got %+v, want a HeldError with the first's ID", held)
 	}
-	same(t, "the second request", second, request(t, s, second.ID))
+	same(t, "the second request", second, newRequest(t, s, second.ID))
 	same(t, "messages", []string{"card"}, kinds(unsent(t, s)))
 	for _, free := range []struct {
 		what, id, name string
