@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -47,10 +48,10 @@ func (d *Desk) Alarm(ctx context.Context, id, name, text string) error {
 		return err
 	}
 	users := slices.Sorted(maps.Keys(members))
-	c := store.Change{Events: []store.Event{{At: d.now(), Request: id, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
+	c := request.Change{Events: []request.Event{{At: d.now(), Request: id, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
 	for _, user := range users {
-		c.Messages = append(c.Messages, store.Message{Request: id, Kind: store.Letter, Body: store.Body{
-			Text: text, For: &store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: user},
+		c.Messages = append(c.Messages, request.Message{Request: id, Kind: request.Letter, Body: request.Body{
+			Text: text, For: &request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: user},
 		}})
 	}
 	if err := d.Store.TellOnce(ctx, "alarm/"+name, c); !errors.Is(err, store.ErrTaken) {

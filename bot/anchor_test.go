@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -57,7 +58,7 @@ func (h *house) calls(v *vault, n int) {
 }
 
 // anchors waits until so many events of a kind are recorded.
-func (h *house) anchors(kind string, n int) []store.Event {
+func (h *house) anchors(kind string, n int) []request.Event {
 	h.t.Helper()
 	patience, tick := time.After(h.patience), time.NewTicker(10*time.Millisecond)
 	defer tick.Stop()
@@ -85,7 +86,7 @@ func TestTheVaultHasTheHeadAfterEachRun(t *testing.T) {
 	h.calls(v, 1) // that it has begun
 	h.anchors("anchored-vault", 1)
 
-	run := func(want store.State, ask func() store.Request) {
+	run := func(want request.State, ask func() request.Request) {
 		t.Helper()
 		calls := len(v.taken())
 		r := h.ended(ask().ID)
@@ -104,11 +105,11 @@ func TestTheVaultHasTheHeadAfterEachRun(t *testing.T) {
 			t.Errorf("the run ended with event %d and the vault has %d", end.Seq, head.Seq)
 		}
 	}
-	run(store.Succeeded, h.ask)
+	run(request.Succeeded, h.ask)
 	// What isn't run changes nothing in the world.
 	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U3")}).ID)
 	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Preview: true}).ID)
-	run(store.Failed, func() store.Request { return h.askFor(1) })
+	run(request.Failed, func() request.Request { return h.askFor(1) })
 
 	if len(v.came) > 0 {
 		t.Errorf("the vault was called %d times more", len(v.came))
@@ -134,7 +135,7 @@ func TestAVaultThatFailsIsTriedAgain(t *testing.T) {
 	h.calls(v, 1)
 	r := h.ended(h.ask().ID)
 	h.calls(v, 1)
-	if r.State != store.Succeeded || len(h.kept("anchored-vault")) > 0 {
+	if r.State != request.Succeeded || len(h.kept("anchored-vault")) > 0 {
 		t.Errorf("it ended as %s; recorded are %v", r.State, h.kept("anchored-vault"))
 	}
 	// The next desk tries at once, though nothing was run under it.
@@ -165,7 +166,7 @@ func clock(t *testing.T, v *vault, test func(t *testing.T, h *house, pass func(t
 		}
 		record := func() {
 			t.Helper()
-			if err := h.Store.Record(t.Context(), store.Event{At: h.Now(), Kind: "asked"}); err != nil {
+			if err := h.Store.Record(t.Context(), request.Event{At: h.Now(), Kind: "asked"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,7 +199,7 @@ func TestTheHeadIsToldOnceADay(t *testing.T) {
 			var told []string
 			for _, m := range withoutStamps(h.told("")) {
 				told = append(told, m.Body.Text)
-				same(t, "the message", store.Message{Thread: "anchor", Kind: store.Anchor, Body: store.Body{Text: m.Body.Text}}, m)
+				same(t, "the message", request.Message{Thread: "anchor", Kind: request.Anchor, Body: request.Body{Text: m.Body.Text}}, m)
 			}
 			same(t, "what is told", want, told)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -20,10 +20,10 @@ func TestWhatAnotherMemberApprovesIsRun(t *testing.T) {
 		t.Errorf("who approved is told %q", got)
 	}
 	r = h.ended(r.ID)
-	if r.State != store.Succeeded || len(s.runs()) != 1 {
+	if r.State != request.Succeeded || len(s.runs()) != 1 {
 		t.Errorf("it ended as %s (%s) after %d runs", r.State, r.Reason, len(s.runs()))
 	}
-	same(t, "who approved", []store.Review{{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest()}}, r.Reviews)
+	same(t, "who approved", []request.Review{{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest()}}, r.Reviews)
 	same(t, "who a step is told approved", []string{"hubot"}, s.approvers)
 	same(t, "events", []string{"asked", "admitted", "planned", "shown", "approved", "replanned", "started", "step-begun", "step-ended"}, h.events(r.ID))
 	e := h.last(r.ID, "approved")
@@ -32,7 +32,7 @@ func TestWhatAnotherMemberApprovesIsRun(t *testing.T) {
 	}
 	direct := 0
 	for _, m := range h.told(r.ID) {
-		if m.Kind == store.Direct {
+		if m.Kind == request.Direct {
 			direct++
 		}
 	}
@@ -50,7 +50,7 @@ func TestAClickThatMayNotApprove(t *testing.T) {
 		first string // who has approved before
 		user  string
 		world func(*house)
-		edit  func(*store.Click)
+		edit  func(*request.Click)
 		says  []string
 		by    string
 	}{
@@ -63,11 +63,11 @@ func TestAClickThatMayNotApprove(t *testing.T) {
 		{name: "one of somebody who isn't in the team", user: "U3", says: []string{"mallory", "not a member"}, by: "mallory"},
 		{name: "one of somebody who left the team", user: "U2", world: func(h *house) { h.gh.RemoveMember(admins, "hubot") }, says: []string{"hubot", "not a member"}, by: "hubot"},
 		{name: "one of somebody whom GitHub's trouble hides", user: "U2", world: func(h *house) { h.gh.Fail("", githubtest.Fault{Status: 503}) }, says: []string{"can't check", "503"}, by: "hubot"},
-		{name: "one from another workspace", user: "U2", edit: func(c *store.Click) { c.Asker.Workspace = "T2" }, says: []string{"not of the workspace"}, by: "slack:T2/U2"},
-		{name: "one from no workspace", user: "U2", edit: func(c *store.Click) { c.Asker.Workspace = "" }, says: []string{"not of the workspace"}, by: "slack:U2"},
-		{name: "one of an edited digest", user: "U2", edit: func(c *store.Click) { c.Digest = strings.Repeat("0", 64) }, says: []string{"plan has changed", "newest plan"}, by: "hubot"},
-		{name: "one without a digest", user: "U2", edit: func(c *store.Click) { c.Digest = "" }, says: []string{"plan has changed"}, by: "hubot"},
-		{name: "one of a part of the digest", user: "U2", edit: func(c *store.Click) { c.Digest = c.Digest[:12] }, says: []string{"plan has changed"}, by: "hubot"},
+		{name: "one from another workspace", user: "U2", edit: func(c *request.Click) { c.Asker.Workspace = "T2" }, says: []string{"not of the workspace"}, by: "slack:T2/U2"},
+		{name: "one from no workspace", user: "U2", edit: func(c *request.Click) { c.Asker.Workspace = "" }, says: []string{"not of the workspace"}, by: "slack:U2"},
+		{name: "one of an edited digest", user: "U2", edit: func(c *request.Click) { c.Digest = strings.Repeat("0", 64) }, says: []string{"plan has changed", "newest plan"}, by: "hubot"},
+		{name: "one without a digest", user: "U2", edit: func(c *request.Click) { c.Digest = "" }, says: []string{"plan has changed"}, by: "hubot"},
+		{name: "one of a part of the digest", user: "U2", edit: func(c *request.Click) { c.Digest = c.Digest[:12] }, says: []string{"plan has changed"}, by: "hubot"},
 	} {
 		t.Run(test.name+" doesn't count", func(t *testing.T) {
 			h, s := common.within(t), commons
@@ -83,7 +83,7 @@ func TestAClickThatMayNotApprove(t *testing.T) {
 			if test.world != nil {
 				test.world(h)
 			}
-			c := store.Click{Request: r.ID, Verb: bot.Approve, Asker: by(test.user), Digest: r.Plan.Digest()}
+			c := request.Click{Request: r.ID, Verb: bot.Approve, Asker: by(test.user), Digest: r.Plan.Digest()}
 			if test.edit != nil {
 				test.edit(&c)
 			}
@@ -124,11 +124,11 @@ func TestTwoPeopleMustApprove(t *testing.T) {
 				t.Errorf("it needs %d: %q", r.Need, r.Why)
 			}
 			h.press("U2", bot.Approve, r, "")
-			if got := h.request(r.ID); got.State != store.Waiting || len(got.Reviews) != 1 || len(s.runs()) > 0 {
+			if got := h.request(r.ID); got.State != request.Waiting || len(got.Reviews) != 1 || len(s.runs()) > 0 {
 				t.Fatalf("after one approval it is %s", got.State)
 			}
 			h.press("U4", bot.Approve, r, "")
-			if got := h.ended(r.ID); got.State != store.Succeeded {
+			if got := h.ended(r.ID); got.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", got.State, got.Reason)
 			}
 			same(t, "who a step is told approved", []string{"hubot", "monalisa"}, s.approvers)
@@ -147,11 +147,11 @@ func TestADangerousPlanIsApprovedByTypingItsTarget(t *testing.T) {
 	for _, typed := range []string{"", "shelf a", "Shelf A ", "Shelf"} {
 		says(t, h.press("U2", bot.Approve, r, typed), "the name is “Shelf A”", "wasn't approved")
 	}
-	if got := h.request(r.ID); got.State != store.Waiting || len(s.runs()) > 0 {
+	if got := h.request(r.ID); got.State != request.Waiting || len(s.runs()) > 0 {
 		t.Fatalf("it is %s", got.State)
 	}
 	h.press("U2", bot.Approve, r, "Shelf A")
-	if got := h.ended(r.ID); got.State != store.Succeeded {
+	if got := h.ended(r.ID); got.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", got.State, got.Reason)
 	}
 }
@@ -169,7 +169,7 @@ func TestANameThatLooksLikeASecretCanBeTyped(t *testing.T) {
 			h := hall(t, 1, operation)
 			r := h.waiting()
 			h.press("U2", bot.Approve, r, name)
-			if got := h.ended(r.ID); got.State != store.Succeeded {
+			if got := h.ended(r.ID); got.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", got.State, got.Reason)
 			}
 		})
@@ -189,11 +189,11 @@ func TestAMemberRejectsWithAReason(t *testing.T) {
 		t.Errorf("who rejected is told %q", got)
 	}
 	r = h.ended(r.ID)
-	if r.State != store.Refused || len(s.runs()) > 0 {
+	if r.State != request.Refused || len(s.runs()) > 0 {
 		t.Errorf("it ended as %s", r.State)
 	}
 	says(t, r.Reason, "hubot", "Not on a Friday.")
-	same(t, "who decided", &store.Review{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest(), Reason: "Not on a Friday."}, r.Decided)
+	same(t, "who decided", &request.Review{By: "hubot", Account: h.gh.ID("hubot"), User: "U2", At: noon, Digest: r.Plan.Digest(), Reason: "Not on a Friday."}, r.Decided)
 	e := h.last(r.ID, "rejected")
 	if e.By != "hubot" || e.Data["reason"] != "Not on a Friday." {
 		t.Errorf("the record: %+v", e)
@@ -207,7 +207,7 @@ func TestWithdrawing(t *testing.T) {
 	common, commons := shelved(t, 1, 1) // for all that leave the world as it is
 	for _, test := range []struct {
 		name    string
-		click   store.Asker
+		click   request.Asker
 		reason  string
 		world   func(*house)
 		by      string // empty: refused
@@ -221,7 +221,7 @@ func TestWithdrawing(t *testing.T) {
 		{name: "by another member, without one", click: by("U4"), says: "someone else's request, so it needs a reason"},
 		{name: "by a stranger", click: by("U99"), says: "don't know which GitHub login"},
 		{name: "by somebody who isn't in the team", click: by("U3"), says: "not a member"},
-		{name: "by somebody with the asker's ID in another workspace", click: store.Asker{Front: "slack", Workspace: "T2", User: "U1"}, says: "not of the workspace"},
+		{name: "by somebody with the asker's ID in another workspace", click: request.Asker{Front: "slack", Workspace: "T2", User: "U1"}, says: "not of the workspace"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, s := common.within(t), commons
@@ -229,18 +229,18 @@ func TestWithdrawing(t *testing.T) {
 				t.Parallel()
 				h, s = shelved(t, 1, 1)
 			}
-			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1")}).ID, store.Waiting)
+			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1")}).ID, request.Waiting)
 			if test.world != nil {
 				test.world(h)
 			}
-			answer := h.answer(h.clicked(store.Click{Request: r.ID, Verb: bot.Withdraw, Asker: test.click, Digest: r.Plan.Digest(), Text: test.reason}))
+			answer := h.answer(h.clicked(request.Click{Request: r.ID, Verb: bot.Withdraw, Asker: test.click, Digest: r.Plan.Digest(), Text: test.reason}))
 			got := h.request(r.ID)
 			if test.by == "" {
 				says(t, answer, test.says)
 				same(t, "the request", r, got)
 				return
 			}
-			if got.State != store.Withdrawn || answer != "" || got.Reason != test.by+" withdrew it"+test.because+". Nothing was changed." || len(s.runs()) > 0 {
+			if got.State != request.Withdrawn || answer != "" || got.Reason != test.by+" withdrew it"+test.because+". Nothing was changed." || len(s.runs()) > 0 {
 				t.Errorf("it is %s: %s; the answer is %q", got.State, got.Reason, answer)
 			}
 			same(t, "who is recorded to have done it", test.by, h.last(r.ID, "withdrawn").By)
@@ -265,7 +265,7 @@ func TestWithdrawing(t *testing.T) {
 		close(goOn)
 		h.end()
 		h.begin(operation)
-		if got := h.request(r.ID); r.State != store.Withdrawn || len(s.runs()) > 0 {
+		if got := h.request(r.ID); r.State != request.Withdrawn || len(s.runs()) > 0 {
 			t.Errorf("it is %s", got.State)
 		} else {
 			same(t, "what became of it", r, got)
@@ -292,7 +292,7 @@ func TestMembershipThatIsLostBetweenApprovalAndRunStopsTheRun(t *testing.T) {
 			test.world(h)
 			h.press("U4", bot.Approve, r, "")
 			r = h.ended(r.ID)
-			if r.State != store.Refused || len(s.runs()) > 0 {
+			if r.State != request.Refused || len(s.runs()) > 0 {
 				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
 			}
 			says(t, r.Reason, test.says)
@@ -307,11 +307,11 @@ func TestNobodyDecidesInTime(t *testing.T) {
 	r := h.waiting()
 	h.stand(noon.Add(72*time.Hour - time.Second))
 	h.wake(r.ID)
-	h.until(r.ID, "reminded", func(r store.Request) bool { return r.Reminders > 0 })
+	h.until(r.ID, "reminded", func(r request.Request) bool { return r.Reminders > 0 })
 	h.stand(noon.Add(72 * time.Hour))
 	h.wake(r.ID)
 	r = h.ended(r.ID)
-	if r.State != store.Expired || len(s.runs()) > 0 {
+	if r.State != request.Expired || len(s.runs()) > 0 {
 		t.Errorf("it ended as %s", r.State)
 	}
 	says(t, r.Reason, "5 Mar 12:00 UTC", "Nothing was changed")
@@ -334,7 +334,7 @@ func TestRemindersComeInWorkingHoursAndBackOff(t *testing.T) {
 		}
 		h.stand(at)
 		h.wake(r.ID)
-		r = h.until(r.ID, "reminded", func(r store.Request) bool { return r.Reminders == i+1 })
+		r = h.until(r.ID, "reminded", func(r request.Request) bool { return r.Reminders == i+1 })
 	}
 	// 24 h more would be 7 + 9 + 8 h, on Friday at 17:00; it expires before.
 	if want := time.Date(2026, 3, 6, 17, 0, 0, 0, time.UTC); !r.RemindAt.Equal(want) {
@@ -342,7 +342,7 @@ func TestRemindersComeInWorkingHoursAndBackOff(t *testing.T) {
 	}
 	var notes []string
 	for _, m := range h.told(r.ID) {
-		if m.Kind == store.Note {
+		if m.Kind == request.Note {
 			notes = append(notes, m.Body.Text)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -58,7 +59,7 @@ func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job
 // stillCarries returns store.ErrLost if ctx is of a job that doesn't carry the
 // request any more: a process that was frozen may wake up when another has taken
 // its work over, and must change nothing.
-func stillCarries(ctx context.Context, now store.Request) error {
+func stillCarries(ctx context.Context, now request.Request) error {
 	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == now.ID && as.job != now.Carrier {
 		return store.ErrLost
 	}
@@ -73,7 +74,7 @@ func (d *Desk) interrupted(ctx context.Context, id string) error {
 		return nil
 	}
 	r, err := d.Store.Request(ctx, id)
-	if err != nil || r.State != store.Running && r.State != store.Undoing {
+	if err != nil || r.State != request.Running && r.State != request.Undoing {
 		return err
 	}
 	events, err := d.Store.Events(ctx, id)
@@ -83,7 +84,7 @@ func (d *Desk) interrupted(ctx context.Context, id string) error {
 	if err := d.remark(ctx, r, events); err != nil {
 		return err
 	}
-	open := map[string]store.Event{}
+	open := map[string]request.Event{}
 	for _, e := range events {
 		call := fmt.Sprintf("%v %v (%v)", e.Data["service"], e.Data["action"], e.Data["target"])
 		switch e.Kind {
@@ -106,7 +107,7 @@ func (d *Desk) interrupted(ctx context.Context, id string) error {
 // remark notes in a request's row what its record says it has changed: a version of
 // the bot that kept no such notes may have begun the run, and people must be able to
 // restore it all the same.
-func (d *Desk) remark(ctx context.Context, r store.Request, events []store.Event) error {
+func (d *Desk) remark(ctx context.Context, r request.Request, events []request.Event) error {
 	o, ok := d.Operation(r.Operation)
 	if !ok || !r.ActedAt.IsZero() {
 		return nil
@@ -127,14 +128,14 @@ func (d *Desk) remark(ctx context.Context, r store.Request, events []store.Event
 	if acted.IsZero() {
 		return nil
 	}
-	_, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+	_, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.ActedAt.IsZero() {
 			now.ActedAt, now.FinalAt = acted, final
 		}
-		return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Ask}}}, nil
+		return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Ask}}}, nil
 	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -43,7 +44,7 @@ func TestWhatADeadProcessWasCallingIsTold(t *testing.T) {
 		}
 		return nil
 	}))
-	if r := h.ended(asked.ID); r.State != store.Succeeded {
+	if r := h.ended(asked.ID); r.State != request.Succeeded {
 		t.Fatalf("it ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "the log", []string{"The bot was stopped while it called iam DeleteUser (UserName=ann): AWS may have done it."}, h.lines(asked.ID))
@@ -82,7 +83,7 @@ func TestWhoHasLostARequestChangesNothing(t *testing.T) {
 		}
 	}
 	h.mustStop()
-	if now := h.request(r.ID); now.State != store.Running || now.Step != 0 {
+	if now := h.request(r.ID); now.State != request.Running || now.Step != 0 {
 		t.Errorf("it is %s at step %d", now.State, now.Step)
 	}
 	same(t, "the log", []string{}, h.lines(r.ID))

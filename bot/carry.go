@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -23,13 +24,13 @@ const (
 )
 
 // apply makes a thing happen to a request, if the request is still as it was read.
-func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
-	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+func (d *Desk) apply(ctx context.Context, r request.Request, h happening) error {
+	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.Version != r.Version {
-			return store.Change{}, store.ErrStale
+			return request.Change{}, store.ErrStale
 		}
 		next, change, err := after(*now, h, d.now())
 		if err != nil {
@@ -51,10 +52,10 @@ func (d *Desk) apply(ctx context.Context, r store.Request, h happening) error {
 
 // entered counts the state that a request is in after a change, if that is another
 // one, and has the audit anchored when a run has ended.
-func (d *Desk) entered(was store.State, now store.Request) {
+func (d *Desk) entered(was request.State, now request.Request) {
 	if now.State != was {
 		d.Meter.Request(now.Operation, string(now.State))
-		if now.State == store.Failed && now.Report != nil && now.Report.Alarm != "" {
+		if now.State == request.Failed && now.Report != nil && now.Report.Alarm != "" {
 			d.Meter.Unplanned(now.Operation)
 		}
 	}
@@ -62,7 +63,7 @@ func (d *Desk) entered(was store.State, now store.Request) {
 }
 
 // admit finds out who asks and whether they may.
-func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) error {
+func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) error {
 	login, err := "", d.noMember(r.Operation, r.Asker)
 	if err == nil {
 		login, err = d.MayAsk(ctx, r.Operation, r.Asker)
@@ -115,20 +116,20 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r store.Request) erro
 }
 
 // said tells whether the first of r's group was turned away with the same words.
-func (d *Desk) said(ctx context.Context, r store.Request, words string) bool {
+func (d *Desk) said(ctx context.Context, r request.Request, words string) bool {
 	if r.Card == r.ID {
 		return false
 	}
 	first, err := d.Store.Request(ctx, r.Card)
-	return err == nil && first.State == store.Refused && first.Reason == words
+	return err == nil && first.State == request.Refused && first.Reason == words
 }
 
 // report tells the operator what a person isn't told.
-func (d *Desk) report(err error, r store.Request) {
+func (d *Desk) report(err error, r request.Request) {
 	d.Log.Warn("request stopped", "request", r.ID, "operation", r.Operation, "by", r.By, "error", err)
 }
 
-func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error {
+func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) error {
 	plan, err := d.look(ctx, o, r)
 	if ctx.Err() != nil || d.stopping.Load() {
 		return context.Canceled
@@ -138,7 +139,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error
 	if again != nil {
 		return again
 	}
-	if r.State != store.Planning {
+	if r.State != request.Planning {
 		return store.ErrStale // withdrawn meanwhile
 	}
 	if err != nil {
@@ -149,7 +150,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r store.Request) error
 }
 
 // look makes a plan, and tells where that stands while it takes long.
-func (d *Desk) look(ctx context.Context, o ops.Operation, r store.Request) (ops.Plan, error) {
+func (d *Desk) look(ctx context.Context, o ops.Operation, r request.Request) (ops.Plan, error) {
 	limited, cancel := d.looks.begin(ctx)
 	defer cancel()
 	var text atomic.Pointer[string]
@@ -179,7 +180,7 @@ func (d *Desk) look(ctx context.Context, o ops.Operation, r store.Request) (ops.
 }
 
 // progress brings the card up to date while a plan takes long.
-func (d *Desk) progress(ctx context.Context, r store.Request, text *atomic.Pointer[string]) {
+func (d *Desk) progress(ctx context.Context, r request.Request, text *atomic.Pointer[string]) {
 	timer := time.NewTimer(progressFirst)
 	defer timer.Stop()
 	for {
@@ -193,12 +194,12 @@ func (d *Desk) progress(ctx context.Context, r store.Request, text *atomic.Point
 		if now == nil {
 			continue
 		}
-		if _, err := d.Store.Update(ctx, r.ID, func(r *store.Request) (store.Change, error) {
-			if r.State != store.Planning {
-				return store.Change{}, context.Canceled
+		if _, err := d.Store.Update(ctx, r.ID, func(r *request.Request) (request.Change, error) {
+			if r.State != request.Planning {
+				return request.Change{}, context.Canceled
 			}
 			r.Progress = *now
-			return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Card}}}, nil
+			return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}}, nil
 		}); err != nil && ctx.Err() == nil {
 			d.Log.Warn("write progress", "request", r.ID, "error", err)
 		}
@@ -206,7 +207,7 @@ func (d *Desk) progress(ctx context.Context, r store.Request, text *atomic.Point
 }
 
 // wait waits for people to decide.
-func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error) {
+func (d *Desk) wait(ctx context.Context, r request.Request) (time.Duration, error) {
 	now := d.now()
 	switch {
 	case !now.Before(r.ExpiresAt):
@@ -228,7 +229,7 @@ func (d *Desk) wait(ctx context.Context, r store.Request) (time.Duration, error)
 // start begins the run, if the requester and the approvers still may, and if the
 // plan is still what was shown. A run that needs no approval acts on the plan that
 // was just made; every other plan is made again, however young it is.
-func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
 	if r.Alone() {
 		if wait, err := d.heard(ctx, r); wait > 0 || err != nil {
 			return wait, err
@@ -246,7 +247,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) (tim
 		if r, err = d.Store.Request(ctx, r.ID); err != nil {
 			return 0, err
 		}
-		if r.State != store.Approved {
+		if r.State != request.Approved {
 			return 0, nil // there is nothing left to do
 		}
 		return 0, d.apply(ctx, r, happening{kind: started})
@@ -266,7 +267,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r store.Request) (tim
 }
 
 // step calls the step at hand once.
-func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
 	begun, step := r.StepBegun, r.Plan.Steps[r.Step]
 	if len(step.Effects) > 0 && d.needsAsking(r.ID, false) {
 		a, err := d.mayAct(ctx, o, r)
@@ -318,7 +319,7 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r store.Request) (time
 
 // nudge reminds people each working day of what they must do, while a step waits
 // for that.
-func (d *Desk) nudge(ctx context.Context, r store.Request) error {
+func (d *Desk) nudge(ctx context.Context, r request.Request) error {
 	if !r.Waits.Person {
 		return nil
 	}
@@ -327,9 +328,9 @@ func (d *Desk) nudge(ctx context.Context, r store.Request) error {
 		return err
 	}
 	again := &run{desk: d, request: r}
-	return again.write(ctx, nil, store.Change{
+	return again.write(ctx, nil, request.Change{
 		Memory:   map[string]any{nudgeAt: d.TermsOf(r.Operation).Hours.NextDay(d.now())},
-		Messages: []store.Message{{Request: r.ID, Kind: store.Note, Body: store.Body{Text: "Still waiting. " + r.Waits.For, Mention: true}}},
+		Messages: []request.Message{{Request: r.ID, Kind: request.Note, Body: request.Body{Text: "Still waiting. " + r.Waits.For, Mention: true}}},
 	})
 }
 
@@ -337,7 +338,7 @@ func (d *Desk) nudge(ctx context.Context, r store.Request) error {
 const nudgeAt = "desk/nudge-at"
 
 // undo restores what the run has done.
-func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time.Duration, error) {
+func (d *Desk) undo(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
 	wait, _, err := d.call(ctx, o, o.Undo, &r, r.Restoring.At)
 	switch {
 	case ctx.Err() != nil:
@@ -358,7 +359,7 @@ func (d *Desk) undo(ctx context.Context, o ops.Operation, r store.Request) (time
 //
 // halted is the answer for which the desk stopped it before a change, whatever the
 // function made of that; nil: it didn't.
-func (d *Desk) call(ctx context.Context, o ops.Operation, name string, r *store.Request, begun time.Time) (wait time.Duration, halted *answer, err error) {
+func (d *Desk) call(ctx context.Context, o ops.Operation, name string, r *request.Request, begun time.Time) (wait time.Duration, halted *answer, err error) {
 	limited, cancel := context.WithTimeout(ctx, stepFor)
 	defer cancel()
 	run := &run{desk: d, operation: o, request: *r, begun: begun}

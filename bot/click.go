@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -28,7 +29,7 @@ const (
 
 // Click stores what somebody pressed and sets its ID; once it returns without
 // an error, the click will be answered.
-func (d *Desk) Click(ctx context.Context, c *store.Click) error {
+func (d *Desk) Click(ctx context.Context, c *request.Click) error {
 	c.At = d.now()
 	c.Text = ops.Redact(c.Text)
 	if clean := ops.Redact(c.Name); clean != c.Name {
@@ -60,16 +61,16 @@ func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
 	return 0
 }
 
-func (d *Desk) decide(ctx context.Context, c store.Click) error {
+func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if c.Verb == ConfirmsLink || c.Verb == RevokesLink {
 		return d.aboutLink(ctx, c)
 	}
 	r, err := d.Store.Request(ctx, c.Request)
 	if errors.Is(err, store.ErrNotFound) {
 		const why = "There is no such request. Your click changed nothing."
-		return d.Store.AnswerClick(ctx, c, store.Change{
-			Events:   []store.Event{{At: d.now(), Kind: "refused", By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb, "reason": why}}},
-			Messages: []store.Message{{Kind: store.Letter, Body: store.Body{Text: why, For: &c.Asker}}},
+		return d.Store.AnswerClick(ctx, c, request.Change{
+			Events:   []request.Event{{At: d.now(), Kind: "refused", By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb, "reason": why}}},
+			Messages: []request.Message{{Kind: request.Letter, Body: request.Body{Text: why, For: &c.Asker}}},
 		})
 	}
 	if err != nil {
@@ -82,7 +83,7 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
-	if r.State == store.Waiting {
+	if r.State == request.Waiting {
 		if err = d.Fresh(ctx, r, c.Verb, c.Asker, login); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
@@ -91,7 +92,7 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	}
 	h := happening{
 		click: c.ID, terms: d.TermsOf(r.Operation),
-		review: store.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+		review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
 	}
 	if h.shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
 		return err
@@ -107,11 +108,11 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 		}
 	}
 	was := r.State
-	now, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		was = now.State
 		var err error
 		if h.kind, err = d.verb(*now, c, login); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		next, change, err := after(*now, h, d.now())
 		if err == nil {
@@ -124,7 +125,7 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 	}
 	if no, ok := errors.AsType[*NotNowError](err); ok {
 		kind := "refused"
-		if c.Digest != no.Request.Digest() || no.Request.State != store.Waiting && c.Verb != Reviewed {
+		if c.Digest != no.Request.Digest() || no.Request.State != request.Waiting && c.Verb != Reviewed {
 			kind = "too-late"
 		}
 		return d.refuseClick(ctx, no.Request, c, login, kind, d.told(no))
@@ -138,7 +139,7 @@ func (d *Desk) decide(ctx context.Context, c store.Click) error {
 
 // mayDecide tells who pressed and returns nil if they may decide. Who asked may
 // always withdraw.
-func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (login string, account int64, err error) {
+func (d *Desk) mayDecide(ctx context.Context, r request.Request, c request.Click) (login string, account int64, err error) {
 	if c.Verb == Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
 		_, err := d.Team.Person(ctx, c.Asker.Workspace, c.Asker.User)
 		return r.By, r.Account, err
@@ -153,9 +154,9 @@ func (d *Desk) mayDecide(ctx context.Context, r store.Request, c store.Click) (l
 }
 
 // verb is what a click of a login makes happen to a request as it is now.
-func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) {
+func (d *Desk) verb(r request.Request, c request.Click, login string) (kind, error) {
 	o, _ := d.Operation(r.Operation)
-	if o.Dangerous && r.State == store.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
+	if o.Dangerous && r.State == request.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
 		return "", &NotNowError{Request: r, Why: fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", c.Name, r.Plan.Target, map[string]string{Approve: "wasn't approved", BreakGlass: "isn't run"}[c.Verb])}
 	}
 	switch c.Verb {
@@ -165,23 +166,23 @@ func (d *Desk) verb(r store.Request, c store.Click, login string) (kind, error) 
 		switch {
 		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
 			return "", &NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
-		case r.State == store.Waiting && ops.Blank(c.Text):
+		case r.State == request.Waiting && ops.Blank(c.Text):
 			return "", &NotNowError{Request: r, Why: "That needs a written reason, so it isn't run. Press the button again, and give one."}
 		}
 		return glass, nil
 	case Reviewed:
 		return looked, nil
 	case Reject:
-		if r.State == store.Waiting && c.Digest != r.Digest() {
+		if r.State == request.Waiting && c.Digest != r.Digest() {
 			return "", &NotNowError{Request: r, Why: changed(r)}
 		}
-		if r.State == store.Waiting && ops.Blank(c.Text) {
+		if r.State == request.Waiting && ops.Blank(c.Text) {
 			return "", &NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
 		}
 		return rejected, nil
 	case Withdraw:
-		theirs := same(store.Review{By: login, User: c.Asker.User}, store.Review{By: r.By, User: r.Asker.User})
-		if r.State == store.Waiting && !theirs && ops.Blank(c.Text) {
+		theirs := same(request.Review{By: login, User: c.Asker.User}, request.Review{By: r.By, User: r.Asker.User})
+		if r.State == request.Waiting && !theirs && ops.Blank(c.Text) {
 			return "", &NotNowError{Request: r, Why: "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."}
 		}
 		return withdrawn, nil
@@ -211,29 +212,29 @@ func (d *Desk) told(no *NotNowError) string {
 	switch {
 	case r.State.Ended():
 		return strings.TrimSpace(fmt.Sprintf("That comes too late: the request ended at %s, as %s. %s", at(r.EndedAt), r.State, r.Reason)) + " Your click changed nothing."
-	case r.State == store.Running, r.State == store.Approved:
+	case r.State == request.Running, r.State == request.Approved:
 		text := "That comes too late: it is being run"
 		if n := len(r.Reviews); n > 0 {
 			text += fmt.Sprintf("; %s approved it at %s", r.Reviews[n-1].By, at(r.Reviews[n-1].At))
 		}
 		return text + ". Your click changed nothing."
-	case r.State == store.Undoing:
+	case r.State == request.Undoing:
 		return fmt.Sprintf("%s is restoring it since %s. Your click changed nothing.", r.Restoring.By, at(r.Restoring.At))
 	}
 	return fmt.Sprintf("That isn't possible while the request is %s. Your click changed nothing.", r.State)
 }
 
 // refuseClick answers a click that does nothing, and records it.
-func (d *Desk) refuseClick(ctx context.Context, r store.Request, c store.Click, login, kind, words string) error {
+func (d *Desk) refuseClick(ctx context.Context, r request.Request, c request.Click, login, kind, words string) error {
 	d.Meter.Refused("click")
 	by := login
 	if by == "" {
 		by = nameOf(c.Asker)
 	}
-	return d.Store.AnswerClick(ctx, c, store.Change{
-		Events: []store.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},
-		Messages: []store.Message{{
-			Thread: Thread(c.ID), Request: r.ID, Kind: store.Private, Body: store.Body{Text: words, For: &c.Asker},
+	return d.Store.AnswerClick(ctx, c, request.Change{
+		Events: []request.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},
+		Messages: []request.Message{{
+			Thread: Thread(c.ID), Request: r.ID, Kind: request.Private, Body: request.Body{Text: words, For: &c.Asker},
 		}},
 	})
 }

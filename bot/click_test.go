@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -17,17 +17,17 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		end  func(*house, store.Request)
-		want store.State
+		end  func(*house, request.Request)
+		want request.State
 		says []string
 	}{
-		{"it was rejected", func(h *house, r store.Request) { h.press("U2", bot.Reject, r, "No.") }, store.Refused, []string{"hubot rejected it: No."}},
-		{"it was withdrawn", func(h *house, r store.Request) { h.press("U1", bot.Withdraw, r, "") }, store.Withdrawn, []string{"octocat withdrew it"}},
-		{"it was run", func(h *house, r store.Request) { h.press("U2", bot.Approve, r, ""); h.ended(r.ID) }, store.Succeeded, []string{"succeeded"}},
-		{"it has expired", func(h *house, r store.Request) { h.forward(80 * time.Hour); h.wake(r.ID); h.ended(r.ID) }, store.Expired, []string{"Nobody decided"}},
+		{"it was rejected", func(h *house, r request.Request) { h.press("U2", bot.Reject, r, "No.") }, request.Refused, []string{"hubot rejected it: No."}},
+		{"it was withdrawn", func(h *house, r request.Request) { h.press("U1", bot.Withdraw, r, "") }, request.Withdrawn, []string{"octocat withdrew it"}},
+		{"it was run", func(h *house, r request.Request) { h.press("U2", bot.Approve, r, ""); h.ended(r.ID) }, request.Succeeded, []string{"succeeded"}},
+		{"it has expired", func(h *house, r request.Request) { h.forward(80 * time.Hour); h.wake(r.ID); h.ended(r.ID) }, request.Expired, []string{"Nobody decided"}},
 	}
 	h, s := shelved(t, 1, 1)
-	var ended []store.Request
+	var ended []request.Request
 	for _, test := range tests {
 		r := h.waiting()
 		test.end(h, r)
@@ -67,7 +67,7 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 			says(t, h.press("U4", verb, r, "because"), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC", "changed nothing")
 		}
 		close(goOn)
-		if r = h.ended(r.ID); r.State != store.Succeeded {
+		if r = h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s", r.State)
 		}
 	})
@@ -80,7 +80,7 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 			t.Error("it counts")
 		}
 		h.wake(r.ID)
-		if r = h.ended(r.ID); r.State != store.Expired || len(s.runs()) > 0 {
+		if r = h.ended(r.ID); r.State != request.Expired || len(s.runs()) > 0 {
 			t.Errorf("it ended as %s", r.State)
 		}
 	})
@@ -100,17 +100,17 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, user, verb string
-		want             store.State
+		want             request.State
 		says             string // empty: the card says it
 	}{
-		{"an approval", "U2", bot.Approve, store.Succeeded, ""},
-		{"a rejection", "U2", bot.Reject, store.Refused, ""},
-		{"the asker's withdrawal", "U1", bot.Withdraw, store.Withdrawn, ""},
-		{"one that doesn't count", "U1", bot.Approve, store.Waiting, "You asked for this"},
-		{"a stranger's", "U3", bot.Reject, store.Waiting, "not a member"},
+		{"an approval", "U2", bot.Approve, request.Succeeded, ""},
+		{"a rejection", "U2", bot.Reject, request.Refused, ""},
+		{"the asker's withdrawal", "U1", bot.Withdraw, request.Withdrawn, ""},
+		{"one that doesn't count", "U1", bot.Approve, request.Waiting, "You asked for this"},
+		{"a stranger's", "U3", bot.Reject, request.Waiting, "not a member"},
 	}
 	h, s := shelved(t, 1, 1)
-	requests, clicks := make([]store.Request, len(tests)), make([]store.Click, len(tests))
+	requests, clicks := make([]request.Request, len(tests)), make([]request.Click, len(tests))
 	for i := range tests {
 		requests[i] = h.waiting()
 	}
@@ -136,7 +136,7 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		h.gh.AddMember(admins, "owl")
 		link := h.proves("U7", "owl")
 		h.announced(link)
-		c := store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}
+		c := request.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}
 		h.restart(func() {
 			if err := h.Click(h.t.Context(), &c); err != nil {
 				t.Fatal(err)
@@ -162,7 +162,7 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		other := &shelf{plan: s.plan}
 		h.crash(other.operation())
 		h.answer(c)
-		if r = h.ended(r.ID); r.State != store.Succeeded || len(other.runs()) != 1 {
+		if r = h.ended(r.ID); r.State != request.Succeeded || len(other.runs()) != 1 {
 			t.Errorf("it ended as %s after %d runs", r.State, len(other.runs()))
 		}
 	})
@@ -175,7 +175,7 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		h.begin(s.operation())
 		says(t, h.press("U5", bot.Approve, r, ""), "one person counts once")
 		h.press("U4", bot.Approve, r, "")
-		if r = h.ended(r.ID); r.State != store.Succeeded || len(s.runs()) != 1 {
+		if r = h.ended(r.ID); r.State != request.Succeeded || len(s.runs()) != 1 {
 			t.Errorf("it ended as %s", r.State)
 		}
 	})
@@ -193,28 +193,28 @@ func TestClicksAtTheSameMomentHaveOneOutcome(t *testing.T) {
 		name   string
 		need   int
 		clicks []click
-		want   []store.State
+		want   []request.State
 	}{
-		{"two people approve", 1, []click{{"U2", bot.Approve}, {"U4", bot.Approve}}, []store.State{store.Succeeded}},
-		{"one person approves twice", 1, []click{{"U2", bot.Approve}, {"U2", bot.Approve}}, []store.State{store.Succeeded}},
-		{"one person approves twice where two must", 2, []click{{"U2", bot.Approve}, {"U5", bot.Approve}, {"U2", bot.Approve}}, []store.State{store.Waiting}},
-		{"two people approve where two must", 2, []click{{"U2", bot.Approve}, {"U4", bot.Approve}, {"U5", bot.Approve}}, []store.State{store.Succeeded}},
-		{"one approves and another rejects", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}}, []store.State{store.Succeeded, store.Refused}},
-		{"one approves and rejects", 1, []click{{"U2", bot.Approve}, {"U2", bot.Reject}}, []store.State{store.Succeeded, store.Refused}},
-		{"one approves as the asker withdraws", 1, []click{{"U2", bot.Approve}, {"U1", bot.Withdraw}}, []store.State{store.Succeeded, store.Withdrawn}},
-		{"everybody does everything", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}, {"U1", bot.Approve}, {"U1", bot.Withdraw}, {"U4", bot.Approve}, {"U3", bot.Approve}}, []store.State{store.Succeeded, store.Refused, store.Withdrawn}},
+		{"two people approve", 1, []click{{"U2", bot.Approve}, {"U4", bot.Approve}}, []request.State{request.Succeeded}},
+		{"one person approves twice", 1, []click{{"U2", bot.Approve}, {"U2", bot.Approve}}, []request.State{request.Succeeded}},
+		{"one person approves twice where two must", 2, []click{{"U2", bot.Approve}, {"U5", bot.Approve}, {"U2", bot.Approve}}, []request.State{request.Waiting}},
+		{"two people approve where two must", 2, []click{{"U2", bot.Approve}, {"U4", bot.Approve}, {"U5", bot.Approve}}, []request.State{request.Succeeded}},
+		{"one approves and another rejects", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}}, []request.State{request.Succeeded, request.Refused}},
+		{"one approves and rejects", 1, []click{{"U2", bot.Approve}, {"U2", bot.Reject}}, []request.State{request.Succeeded, request.Refused}},
+		{"one approves as the asker withdraws", 1, []click{{"U2", bot.Approve}, {"U1", bot.Withdraw}}, []request.State{request.Succeeded, request.Withdrawn}},
+		{"everybody does everything", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}, {"U1", bot.Approve}, {"U1", bot.Withdraw}, {"U4", bot.Approve}, {"U3", bot.Approve}}, []request.State{request.Succeeded, request.Refused, request.Withdrawn}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, s := halls[test.need].within(t), shelves[test.need]
 			before := len(s.runs())
-			var requests []store.Request
+			var requests []request.Request
 			for range rounds {
 				requests = append(requests, h.waiting())
 			}
-			clicks := make([][]store.Click, len(requests))
+			clicks := make([][]request.Click, len(requests))
 			var wait sync.WaitGroup
 			for i, r := range requests {
-				clicks[i] = make([]store.Click, len(test.clicks))
+				clicks[i] = make([]request.Click, len(test.clicks))
 				for j, c := range test.clicks {
 					wait.Go(func() { clicks[i][j] = h.click(c.user, c.verb, r, "because") })
 				}
@@ -228,8 +228,8 @@ func TestClicksAtTheSameMomentHaveOneOutcome(t *testing.T) {
 						private++
 					}
 				}
-				r = h.until(r.ID, "settled", func(r store.Request) bool { return slices.Contains(test.want, r.State) })
-				if r.State == store.Succeeded {
+				r = h.until(r.ID, "settled", func(r request.Request) bool { return slices.Contains(test.want, r.State) })
+				if r.State == request.Succeeded {
 					succeeded++
 				}
 				effective := len(test.clicks) - private

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -39,20 +40,20 @@ func (d *Desk) lapsedLink(l store.Link) bool {
 func utc(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" }
 
 // ownerOf is the person of the chat whose link it is.
-func ownerOf(l store.Link) store.Asker {
-	return store.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
+func ownerOf(l store.Link) request.Asker {
+	return request.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
 }
 
 // linking has the log channel told of a link as it is when the message is delivered.
-func linking(l store.Link) store.Message { return gone(l, "") }
+func linking(l store.Link) request.Message { return gone(l, "") }
 
 // gone is linking for a link that has ended, and how.
-func gone(l store.Link, how string) store.Message {
+func gone(l store.Link, how string) request.Message {
 	whose := ownerOf(l)
 	if how != "" {
 		how = fmt.Sprintf("was linked to the GitHub account %s (ID %d). %s", l.Login, l.GitHub, how)
 	}
-	return store.Message{Kind: store.Linking, Body: store.Body{Other: l.Key(), For: &whose, Text: how}}
+	return request.Message{Kind: request.Linking, Body: request.Body{Other: l.Key(), For: &whose, Text: how}}
 }
 
 // unconfirmed says what a link waits for, and has the log channel asked to confirm
@@ -61,7 +62,7 @@ func (d *Desk) unconfirmed(ctx context.Context, waiting *team.UnconfirmedError) 
 	link := waiting.Link
 	if link.Asked.IsZero() {
 		link.Asked = d.now()
-		if err := d.Store.AskAboutLink(ctx, link, link.Asked, store.Change{Messages: []store.Message{linking(link)}}); err != nil && !errors.Is(err, store.ErrLost) {
+		if err := d.Store.AskAboutLink(ctx, link, link.Asked, request.Change{Messages: []request.Message{linking(link)}}); err != nil && !errors.Is(err, store.ErrLost) {
 			return err
 		}
 	}
@@ -113,13 +114,13 @@ func oneOf(logins []string) string {
 }
 
 // aboutLink answers a click on a button of a link.
-func (d *Desk) aboutLink(ctx context.Context, c store.Click) error {
+func (d *Desk) aboutLink(ctx context.Context, c request.Click) error {
 	link, err := d.AboutLink(ctx, c)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return d.refuseClick(ctx, store.Request{}, c, "", "refused", ops.WordsChanged(err, "", ops.ChangedNothing))
+		return d.refuseClick(ctx, request.Request{}, c, "", "refused", ops.WordsChanged(err, "", ops.ChangedNothing))
 	}
 	d.Log.Info(c.Verb, "user", link.User, "github", link.Login, "by", nameOf(c.Asker))
 	return nil
@@ -128,7 +129,7 @@ func (d *Desk) aboutLink(ctx context.Context, c store.Click) error {
 // AboutLink does with a link what a member's click says, whose Digest is the link's
 // Key, and returns the link as it was. What is done and what the member is told of it
 // are written at once.
-func (d *Desk) AboutLink(ctx context.Context, c store.Click) (store.Link, error) {
+func (d *Desk) AboutLink(ctx context.Context, c request.Click) (store.Link, error) {
 	a, verb := c.Asker, c.Verb
 	link, err := d.linkBy(ctx, a.Workspace, c.Digest)
 	if err != nil {
@@ -162,10 +163,10 @@ func (d *Desk) AboutLink(ctx context.Context, c store.Click) (store.Link, error)
 
 // answered is a change that a click makes to a link, with what the person who clicked
 // is told: a sentence without its subject, who is the owner of the link.
-func answered(change store.Change, c store.Click, l store.Link, told string) store.Change {
+func answered(change request.Change, c request.Click, l store.Link, told string) request.Change {
 	whose := ownerOf(l)
 	change.Done = c.ID
-	change.Messages = append(change.Messages, store.Message{Thread: Thread(c.ID), Kind: store.Private, Body: store.Body{Text: told, About: &whose, For: &c.Asker}})
+	change.Messages = append(change.Messages, request.Message{Thread: Thread(c.ID), Kind: request.Private, Body: request.Body{Text: told, About: &whose, For: &c.Asker}})
 	return change
 }
 
@@ -182,7 +183,7 @@ func (d *Desk) linkBy(ctx context.Context, workspace, key string) (store.Link, e
 }
 
 // mayConfirm returns nil if a member may confirm a link now.
-func (d *Desk) mayConfirm(ctx context.Context, a store.Asker, l store.Link, login string, own bool) error {
+func (d *Desk) mayConfirm(ctx context.Context, a request.Asker, l store.Link, login string, own bool) error {
 	account, err := d.account(ctx, a, login)
 	if err != nil {
 		return err
@@ -207,22 +208,22 @@ func (d *Desk) mayConfirm(ctx context.Context, a store.Asker, l store.Link, logi
 
 // LinkConfirmed is the record and the messages of a link that a member, or the
 // operator, confirms.
-func LinkConfirmed(l store.Link, by string, at time.Time) store.Change {
+func LinkConfirmed(l store.Link, by string, at time.Time) request.Change {
 	whose := ownerOf(l)
-	return store.Change{
-		Events: []store.Event{{At: at, Kind: "link-confirmed", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
-		Messages: []store.Message{linking(l), {Kind: store.Letter, Body: store.Body{For: &whose, Text: fmt.Sprintf(
+	return request.Change{
+		Events: []request.Event{{At: at, Kind: "link-confirmed", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
+		Messages: []request.Message{linking(l), {Kind: request.Letter, Body: request.Body{For: &whose, Text: fmt.Sprintf(
 			"Your link to the GitHub account %s counts from now on: %s confirmed it at %s.", l.Login, by, utc(at))}}},
 	}
 }
 
 // LinkRevoked is the record and the messages of a link that a member, or the operator,
 // takes away.
-func LinkRevoked(l store.Link, by string, at time.Time) store.Change {
+func LinkRevoked(l store.Link, by string, at time.Time) request.Change {
 	whose := ownerOf(l)
-	return store.Change{
-		Events: []store.Event{{At: at, Kind: "link-revoked", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
-		Messages: []store.Message{gone(l, fmt.Sprintf("%s revoked the link at %s.", by, utc(at))), {Kind: store.Letter, Body: store.Body{For: &whose, Text: fmt.Sprintf(
+	return request.Change{
+		Events: []request.Event{{At: at, Kind: "link-revoked", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
+		Messages: []request.Message{gone(l, fmt.Sprintf("%s revoked the link at %s.", by, utc(at))), {Kind: request.Letter, Body: request.Body{For: &whose, Text: fmt.Sprintf(
 			"%s revoked your link to the GitHub account %s at %s. If it is yours, type `/rootbot link` to prove it again.", by, l.Login, utc(at))}}},
 	}
 }
@@ -241,7 +242,7 @@ func (d *Desk) listLinks(ctx context.Context) error {
 		if l.ConfirmedBy != store.ByUpgrade || !l.Asked.IsZero() {
 			continue
 		}
-		if err := d.Store.AskAboutLink(ctx, l, d.now(), store.Change{Messages: []store.Message{linking(l)}}); err != nil && !errors.Is(err, store.ErrLost) {
+		if err := d.Store.AskAboutLink(ctx, l, d.now(), request.Change{Messages: []request.Message{linking(l)}}); err != nil && !errors.Is(err, store.ErrLost) {
 			return err
 		}
 	}

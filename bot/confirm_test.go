@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -51,7 +52,7 @@ func TestWhoMayConfirmALink(t *testing.T) {
 				test.before(h, link)
 			}
 			confirmed := len(h.kept("link-confirmed"))
-			_, err := h.AboutLink(t.Context(), store.Click{Asker: by(test.user), Verb: bot.ConfirmsLink, Digest: link.Key()})
+			_, err := h.AboutLink(t.Context(), request.Click{Asker: by(test.user), Verb: bot.ConfirmsLink, Digest: link.Key()})
 			if test.says != nil {
 				fault(t, err, ops.Refused, test.says...)
 				same(t, "the confirmations in the record", confirmed, len(h.kept("link-confirmed")))
@@ -67,7 +68,7 @@ func TestWhoMayConfirmALink(t *testing.T) {
 			record = record[confirmed:]
 			want := map[string]any{"user": "slack:T1/U7", "github": "owl", "github_id": float64(link.GitHub)}
 			login, _ := h.Member(t.Context(), by(test.user))
-			same(t, "the record", []store.Event{{At: noon, Kind: "link-confirmed", By: login, Data: want}}, record)
+			same(t, "the record", []request.Event{{At: noon, Kind: "link-confirmed", By: login, Data: want}}, record)
 		})
 	}
 }
@@ -78,7 +79,7 @@ func TestALinkCountsOnlyOnceTheChannelWasTold(t *testing.T) {
 	h.gh.AddMember(admins, "owl")
 	link := h.proves("U7", "owl")
 	// A member may press the button before the bot has noted that it was shown.
-	if _, err := h.AboutLink(t.Context(), store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
+	if _, err := h.AboutLink(t.Context(), request.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := h.Member(t.Context(), by("U7"))
@@ -124,7 +125,7 @@ func TestALinkToAnAccountThatBecomesAMembersNeedsAConfirmationThen(t *testing.T)
 		_, err := h.Member(t.Context(), by("U7"))
 		fault(t, err, ops.Refused, "doesn't count before another member confirms it", "by 3 Mar 13:00 UTC")
 	}
-	same(t, "what members read", []store.Message{aboutLink(link)}, withoutStamps(h.told("")))
+	same(t, "what members read", []request.Message{aboutLink(link)}, withoutStamps(h.told("")))
 	h.confirms(h.linkOf("U7"))
 	if login, err := h.Member(t.Context(), by("U7")); login != "owl" || err != nil {
 		t.Errorf("they are %q, %v", login, err)
@@ -175,7 +176,7 @@ func TestWhoMayRevokeALink(t *testing.T) {
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")
 			told := len(h.told(""))
-			link, err := h.AboutLink(t.Context(), store.Click{Asker: by(test.user), Verb: bot.RevokesLink, Digest: h.linkOf("U7").Key()})
+			link, err := h.AboutLink(t.Context(), request.Click{Asker: by(test.user), Verb: bot.RevokesLink, Digest: h.linkOf("U7").Key()})
 			_, now := h.Member(t.Context(), by("U7"))
 			if test.says != nil {
 				fault(t, err, ops.Refused, test.says...)
@@ -188,11 +189,11 @@ func TestWhoMayRevokeALink(t *testing.T) {
 				t.Fatal(err)
 			}
 			fault(t, now, ops.Refused, "don't know which GitHub login")
-			same(t, "the record", []store.Event{{At: noon, Kind: "link-revoked", By: test.by, Data: map[string]any{
+			same(t, "the record", []request.Event{{At: noon, Kind: "link-revoked", By: test.by, Data: map[string]any{
 				"user": "slack:T1/U7", "github": "owl", "github_id": float64(link.GitHub),
 			}}}, h.kept("link-revoked"))
 			news := h.told("")[told:]
-			same(t, "what is told", []string{store.Linking, store.Letter, store.Private}, kindsOf(news))
+			same(t, "what is told", []string{request.Linking, request.Letter, request.Private}, kindsOf(news))
 			says(t, news[0].Body.Text, "GitHub account owl", test.by+" revoked the link at 2 Mar 12:00 UTC")
 			says(t, news[1].Body.Text, test.by+" revoked your link", "`/rootbot link`")
 		})
@@ -225,7 +226,7 @@ func TestANewProofTakesALinkOver(t *testing.T) {
 			last := h.kept("linked")[1]
 			same(t, "the record", any("slack:T1/U7"), last.Data["before"])
 			news := h.told("")[told:]
-			same(t, "what is told", []string{store.Letter, store.Linking, store.Linking}, kindsOf(news))
+			same(t, "what is told", []string{request.Letter, request.Linking, request.Linking}, kindsOf(news))
 			says(t, news[0].Body.Text, "GitHub account owl", "your link to it has ended", "`/rootbot link`")
 			says(t, news[1].Body.Text, "proved anew")
 			h.confirms(h.linkOf("U8"))
@@ -241,7 +242,7 @@ func TestLinksThatStandAtTheUpgradeCountAndAreListedOnce(t *testing.T) {
 	h := idle(t)
 	h.gh.AddMember(admins, "owl")
 	link := store.Link{Workspace: "T1", User: "U7", GitHub: h.gh.ID("owl"), Login: "owl", At: noon, How: "device flow", Confirmed: noon, ConfirmedBy: store.ByUpgrade}
-	if err := h.Store.AddLink(t.Context(), link, store.Change{}); err != nil {
+	if err := h.Store.AddLink(t.Context(), link, request.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	if login, err := h.Member(t.Context(), by("U7")); login != "owl" || err != nil {
@@ -251,9 +252,9 @@ func TestLinksThatStandAtTheUpgradeCountAndAreListedOnce(t *testing.T) {
 		if err := h.ListLinks(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "what members read", []store.Message{aboutLink(link)}, withoutStamps(h.told("")))
+		same(t, "what members read", []request.Message{aboutLink(link)}, withoutStamps(h.told("")))
 	}
-	if _, err := h.AboutLink(t.Context(), store.Click{Asker: by("U2"), Verb: bot.RevokesLink, Digest: link.Key()}); err != nil {
+	if _, err := h.AboutLink(t.Context(), request.Click{Asker: by("U2"), Verb: bot.RevokesLink, Digest: link.Key()}); err != nil {
 		t.Error(err)
 	}
 	_, err := h.Member(t.Context(), by("U7"))

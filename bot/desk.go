@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/aws-root-account/rootbot/bot/meter"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -119,7 +120,7 @@ func (l *looks) stop() {
 // Asking is what somebody asks for.
 type Asking struct {
 	Operation string
-	Asker     store.Asker
+	Asker     request.Asker
 	Inputs    ops.Inputs
 	Preview   bool
 	Again     string // the request that is to be run again; its operation and inputs are taken
@@ -161,7 +162,7 @@ func (d *Desk) Stop(ctx context.Context) error {
 	// Also when the time to stop in is over.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	return errors.Join(err, d.Store.Record(ctx, store.Event{At: d.now(), Kind: "process-stopped"}))
+	return errors.Join(err, d.Store.Record(ctx, request.Event{At: d.now(), Kind: "process-stopped"}))
 }
 
 func (d *Desk) now() time.Time {
@@ -201,14 +202,14 @@ func (d *Desk) TermsOf(name string) Terms {
 // Once it returns without an error, the request will be
 // answered. Nothing is checked yet, so that it returns fast. store.ErrTaken says
 // that it was asked before.
-func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
+func (d *Desk) Ask(ctx context.Context, a Asking) (request.Request, error) {
 	if a.Again != "" {
 		before, err := d.Store.Request(ctx, a.Again)
 		if err != nil {
-			return store.Request{}, fmt.Errorf("read the request to run again: %w", err)
+			return request.Request{}, fmt.Errorf("read the request to run again: %w", err)
 		}
 		if o, ok := d.Operation(before.Operation); ok && o.Asks() && a.Inputs == nil {
-			return store.Request{}, &ops.Error{Kind: ops.Invalid, What: "A form states things in the name of the person who sends it, so it can't be sent again by another.", Next: "Type " + o.Command + " and fill it in."}
+			return request.Request{}, &ops.Error{Kind: ops.Invalid, What: "A form states things in the name of the person who sends it, so it can't be sent again by another.", Next: "Type " + o.Command + " and fill it in."}
 		}
 		a.Operation, a.Preview = before.Operation, before.Preview
 		if a.Inputs == nil {
@@ -217,17 +218,17 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 	}
 	o, ok := d.Operation(a.Operation)
 	if !ok {
-		return store.Request{}, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("The operation %s isn't offered.", a.Operation)}
+		return request.Request{}, &ops.Error{Kind: ops.Invalid, What: fmt.Sprintf("The operation %s isn't offered.", a.Operation)}
 	}
-	var requests []store.Request
-	var changes []store.Change
+	var requests []request.Request
+	var changes []request.Change
 	for _, inputs := range split(o, clean(a.Inputs)) {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return store.Request{}, fmt.Errorf("make a request's ID: %w", err)
+			return request.Request{}, fmt.Errorf("make a request's ID: %w", err)
 		}
-		r := store.Request{
-			ID: id.String(), Card: id.String(), Operation: a.Operation, State: store.Asked, Version: 1, At: d.now(),
+		r := request.Request{
+			ID: id.String(), Card: id.String(), Operation: a.Operation, State: request.Asked, Version: 1, At: d.now(),
 			Asker: a.Asker, Inputs: inputs, Preview: a.Preview, Again: a.Again, Settings: d.settingsOf(a.Operation),
 		}
 		if d.Only != "" && len(requests) == 0 {
@@ -237,8 +238,8 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (store.Request, error) {
 			r.Card = requests[0].ID
 		}
 		requests = append(requests, r)
-		changes = append(changes, store.Change{
-			Events: []store.Event{event(r, r.At, "asked", map[string]any{
+		changes = append(changes, request.Change{
+			Events: []request.Event{event(r, r.At, "asked", map[string]any{
 				"operation": r.Operation, "inputs": r.Inputs, "preview": r.Preview, "again": r.Again, "asker": r.Asker,
 			})},
 			Wake: true,
@@ -274,12 +275,12 @@ func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
 }
 
 // event is an entry of the audit about r, by whoever asked.
-func event(r store.Request, at time.Time, kind string, data map[string]any) store.Event {
+func event(r request.Request, at time.Time, kind string, data map[string]any) request.Event {
 	by := r.By
 	if by == "" {
 		by = nameOf(r.Asker)
 	}
-	return store.Event{At: at, Request: r.ID, Kind: kind, By: by, Data: data}
+	return request.Event{At: at, Request: r.ID, Kind: kind, By: by, Data: data}
 }
 
 const (
@@ -369,30 +370,30 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 
 // next does one thing for a request. An error means that it couldn't be
 // recorded: the thing will be done again.
-func (d *Desk) next(ctx context.Context, r store.Request) (time.Duration, error) {
+func (d *Desk) next(ctx context.Context, r request.Request) (time.Duration, error) {
 	operation, ok := d.Operation(r.Operation)
 	if !ok {
 		return afterFault, nil // carry leaves such a request to others
 	}
 	switch r.State {
-	case store.Asked:
+	case request.Asked:
 		if r.Card != r.ID {
 			first, err := d.Store.Request(ctx, r.Card)
 			if err != nil {
 				return 0, err
 			}
-			if first.State == store.Asked {
+			if first.State == request.Asked {
 				return takeover, nil // the first of a group goes first
 			}
 		}
 		return 0, d.admit(ctx, operation, r)
-	case store.Planning:
+	case request.Planning:
 		return 0, d.plan(ctx, operation, r)
-	case store.Waiting:
+	case request.Waiting:
 		return d.wait(ctx, r)
-	case store.Approved:
+	case request.Approved:
 		return d.start(ctx, operation, r)
-	case store.Undoing:
+	case request.Undoing:
 		return d.undo(ctx, operation, r)
 	default:
 		return d.step(ctx, operation, r)

@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 func same(t *testing.T, what string, want, got any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(store.Request{}, "Carrier")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(request.Request{}, "Carrier")); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -68,11 +69,11 @@ func TestTheWholeLife(t *testing.T) {
 	operation.Do = map[string]func(context.Context, ops.Run) error{"one": work("one", false), "two": work("two", true)}
 	h := open(t, operation)
 	asked := h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"people": {"a", "b"}}})
-	if asked.State != store.Asked || asked.By != "" {
+	if asked.State != request.Asked || asked.By != "" {
 		t.Errorf("right after asking it is %s by %q", asked.State, asked.By)
 	}
 	r := h.ended(asked.ID)
-	if r.State != store.Succeeded || r.By != "octocat" || r.Step != 2 || r.Report.Summary != "done with two" || r.EndedAt.IsZero() {
+	if r.State != request.Succeeded || r.By != "octocat" || r.Step != 2 || r.Report.Summary != "done with two" || r.EndedAt.IsZero() {
 		t.Errorf("it ended as %+v", r)
 	}
 	same(t, "the plan", &plan, r.Plan)
@@ -82,7 +83,7 @@ func TestTheWholeLife(t *testing.T) {
 	same(t, "events", []string{"asked", "admitted", "planned", "started", "step-begun", "step-ended", "step-begun", "step-ended"}, h.events(r.ID))
 	var rest []string
 	for _, kind := range kindsOf(h.told(r.ID)) {
-		if kind != store.Card {
+		if kind != request.Card {
 			rest = append(rest, kind)
 		}
 	}
@@ -109,7 +110,7 @@ func TestAStepThatWaitsIsCalledAgain(t *testing.T) {
 		}
 		return nil
 	}))
-	if r := h.ended(h.ask().ID); r.State != store.Succeeded {
+	if r := h.ended(h.ask().ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 	if len(begun) != 4 || !begun[0].IsZero() || begun[1].IsZero() || !begun[1].Equal(begun[2]) || !begun[2].Equal(begun[3]) {
@@ -123,19 +124,19 @@ func TestAStepThatFails(t *testing.T) {
 		name   string
 		fault  error
 		panics bool
-		want   store.State
+		want   request.State
 		reason string
 		hides  string
 	}{
-		{name: "a refusal", fault: &ops.Error{Kind: ops.Refused, What: "Not that shelf.", Next: "Take another."}, want: store.Failed, reason: "Not that shelf. Nothing was changed. Take another."},
-		{name: "something that can't be", fault: &ops.Error{Kind: ops.Invalid, What: "No shelf."}, want: store.Failed, reason: "No shelf."},
-		{name: "somebody else is at it", fault: &ops.Error{Kind: ops.Busy, What: "Wet paint."}, want: store.Failed, reason: "Wet paint."},
-		{name: "a system that doesn't answer", fault: &ops.Error{Kind: ops.Unavailable, What: "AWS is away.", Err: errors.New("secret detail")}, want: store.Failed, reason: "AWS is away.", hides: "secret"},
-		{name: "a wrapped fault", fault: fmt.Errorf("tidy: %w", &ops.Error{Kind: ops.Unavailable, What: "AWS is away."}), want: store.Failed, reason: "AWS is away."},
-		{name: "nobody knows whether it was done", fault: &ops.Error{Kind: ops.Unknown, What: "Was it me?"}, want: store.Unknown, reason: "Was it me?"},
-		{name: "a fault of the program", fault: errors.New("secret: index out of range"), want: store.Failed, reason: "Internal error (request ", hides: "secret"},
-		{name: "a fault that says it is the program's", fault: &ops.Error{Kind: ops.Internal, What: "secret"}, want: store.Failed, reason: "Internal error (request ", hides: "secret"},
-		{name: "a panic", panics: true, want: store.Failed, reason: "Internal error (request ", hides: "secret"},
+		{name: "a refusal", fault: &ops.Error{Kind: ops.Refused, What: "Not that shelf.", Next: "Take another."}, want: request.Failed, reason: "Not that shelf. Nothing was changed. Take another."},
+		{name: "something that can't be", fault: &ops.Error{Kind: ops.Invalid, What: "No shelf."}, want: request.Failed, reason: "No shelf."},
+		{name: "somebody else is at it", fault: &ops.Error{Kind: ops.Busy, What: "Wet paint."}, want: request.Failed, reason: "Wet paint."},
+		{name: "a system that doesn't answer", fault: &ops.Error{Kind: ops.Unavailable, What: "AWS is away.", Err: errors.New("secret detail")}, want: request.Failed, reason: "AWS is away.", hides: "secret"},
+		{name: "a wrapped fault", fault: fmt.Errorf("tidy: %w", &ops.Error{Kind: ops.Unavailable, What: "AWS is away."}), want: request.Failed, reason: "AWS is away."},
+		{name: "nobody knows whether it was done", fault: &ops.Error{Kind: ops.Unknown, What: "Was it me?"}, want: request.Unknown, reason: "Was it me?"},
+		{name: "a fault of the program", fault: errors.New("secret: index out of range"), want: request.Failed, reason: "Internal error (request ", hides: "secret"},
+		{name: "a fault that says it is the program's", fault: &ops.Error{Kind: ops.Internal, What: "secret"}, want: request.Failed, reason: "Internal error (request ", hides: "secret"},
+		{name: "a panic", panics: true, want: request.Failed, reason: "Internal error (request ", hides: "secret"},
 	}
 	calls, operations := make([]int, len(tests)), []ops.Operation(nil)
 	for i, test := range tests {
@@ -168,7 +169,7 @@ func TestAStepThatFails(t *testing.T) {
 				t.Errorf("the last event is %s", last)
 			}
 			told := kindsOf(h.told(r.ID))
-			if last := told[len(told)-1]; last != store.Result {
+			if last := told[len(told)-1]; last != request.Result {
 				t.Errorf("what is told ends with %s", last)
 			}
 		})
@@ -180,14 +181,14 @@ func TestAReportDecidesWhetherARunSucceeded(t *testing.T) {
 	tests := []struct {
 		name   string
 		report *ops.Report
-		want   store.State
+		want   request.State
 	}{
-		{"no report", nil, store.Succeeded},
-		{"all confirmed", &ops.Report{Summary: "clean", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Confirmed}}}}}, store.Succeeded},
-		{"a note", &ops.Report{Summary: "clean", Notes: []string{"smells"}}, store.Succeeded},
-		{"a problem", &ops.Report{Summary: "dirty", Problems: []string{"dust"}}, store.Failed},
-		{"attempted but not there", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Missing}}}}}, store.Failed},
-		{"something failed", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Failed}}}}}, store.Failed},
+		{"no report", nil, request.Succeeded},
+		{"all confirmed", &ops.Report{Summary: "clean", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Confirmed}}}}}, request.Succeeded},
+		{"a note", &ops.Report{Summary: "clean", Notes: []string{"smells"}}, request.Succeeded},
+		{"a problem", &ops.Report{Summary: "dirty", Problems: []string{"dust"}}, request.Failed},
+		{"attempted but not there", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Missing}}}}}, request.Failed},
+		{"something failed", &ops.Report{Summary: "dirty", Sections: []ops.Section{{Outcomes: []ops.Outcome{{State: ops.Failed}}}}}, request.Failed},
 	}
 	var operations []ops.Operation
 	for i, test := range tests {
@@ -206,7 +207,7 @@ func TestAReportDecidesWhetherARunSucceeded(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := house.within(t)
 			r := h.ended(h.askFor(i).ID)
-			if r.State != test.want || r.State == store.Failed && r.Reason != test.report.Summary {
+			if r.State != test.want || r.State == request.Failed && r.Reason != test.report.Summary {
 				t.Errorf("it ended as %s (%s), want %s", r.State, r.Reason, test.want)
 			}
 			same(t, "the report", test.report, r.Report)
@@ -219,22 +220,22 @@ func TestAPlanThatCantBeMade(t *testing.T) {
 	tests := []struct {
 		name   string
 		plan   func() (ops.Plan, error)
-		want   store.State
+		want   request.State
 		reason string
 	}{
 		{"refused", func() (ops.Plan, error) {
 			return ops.Plan{}, &ops.Error{Kind: ops.Refused, What: "Too much dust."}
-		}, store.Refused, "Too much dust. Nothing was changed."},
-		{"invalid", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: "No shelf."} }, store.Refused, "No shelf. Nothing was changed."},
-		{"busy", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Busy, What: "Wet paint."} }, store.Failed, "Wet paint. Nothing was changed."},
+		}, request.Refused, "Too much dust. Nothing was changed."},
+		{"invalid", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: "No shelf."} }, request.Refused, "No shelf. Nothing was changed."},
+		{"busy", func() (ops.Plan, error) { return ops.Plan{}, &ops.Error{Kind: ops.Busy, What: "Wet paint."} }, request.Failed, "Wet paint. Nothing was changed."},
 		{"unavailable", func() (ops.Plan, error) {
 			return ops.Plan{}, &ops.Error{Kind: ops.Unavailable, What: "AWS is away."}
-		}, store.Failed, "AWS is away. Nothing was changed."},
-		{"a fault of the program", func() (ops.Plan, error) { return ops.Plan{}, errors.New("secret") }, store.Failed, "Internal error (request "},
-		{"a panic", func() (ops.Plan, error) { panic("secret") }, store.Failed, "Internal error (request "},
+		}, request.Failed, "AWS is away. Nothing was changed."},
+		{"a fault of the program", func() (ops.Plan, error) { return ops.Plan{}, errors.New("secret") }, request.Failed, "Internal error (request "},
+		{"a panic", func() (ops.Plan, error) { panic("secret") }, request.Failed, "Internal error (request "},
 		{"a step that the card can't do", func() (ops.Plan, error) {
 			return ops.Plan{Steps: []ops.Step{{Do: "polish", Title: "Polish"}}}, nil
-		}, store.Failed, "Internal error (request "},
+		}, request.Failed, "Internal error (request "},
 	}
 	var ran atomic.Bool
 	var operations []ops.Operation
@@ -292,10 +293,10 @@ func TestAnOperationThatNeedsApprovalIsntRunWithout(t *testing.T) {
 				return p, nil
 			}
 			h := open(t, operation)
-			r := h.until(h.ask().ID, "past its planning", func(r store.Request) bool {
-				return r.State != store.Asked && r.State != store.Planning && r.State != store.Approved
+			r := h.until(h.ask().ID, "past its planning", func(r request.Request) bool {
+				return r.State != request.Asked && r.State != request.Planning && r.State != request.Approved
 			})
-			if r.State == store.Running || r.State == store.Succeeded || ran.Load() {
+			if r.State == request.Running || r.State == request.Succeeded || ran.Load() {
 				t.Errorf("it is %s and nobody has approved it", r.State)
 			}
 		})
@@ -310,7 +311,7 @@ func TestAPlanWithoutStepsEnds(t *testing.T) {
 	}
 	h := open(t, operation)
 	h.patience = 6 * time.Second
-	if r := h.ended(h.ask().ID); r.State != store.Succeeded {
+	if r := h.ended(h.ask().ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 }
@@ -321,17 +322,17 @@ func TestAPreviewRunsNothingAndHoldsNothing(t *testing.T) {
 	operation := tidy(func(context.Context, ops.Run) error { ran = true; <-goOn; return nil })
 	operation.Lock = func(ops.Request) string { return "shelf" }
 	h := open(t, operation)
-	preview := func() store.Request {
+	preview := func() request.Request {
 		return h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Preview: true}).ID)
 	}
 	r := preview()
-	if r.State != store.Succeeded || r.Plan == nil || ran {
+	if r.State != request.Succeeded || r.Plan == nil || ran {
 		t.Errorf("the preview ended as %s with plan %v; a step was called: %v", r.State, r.Plan, ran)
 	}
 	same(t, "events", []string{"asked", "admitted", "planned"}, h.events(r.ID))
 	run := h.ask()
-	h.until(run.ID, "running", func(r store.Request) bool { return r.State == store.Running })
-	if r := preview(); r.State != store.Succeeded {
+	h.until(run.ID, "running", func(r request.Request) bool { return r.State == request.Running })
+	if r := preview(); r.State != request.Succeeded {
 		t.Errorf("beside a run the preview ended as %s: %s", r.State, r.Reason)
 	}
 	close(goOn)
@@ -352,7 +353,7 @@ func TestManyAtOnce(t *testing.T) {
 		ids = append(ids, h.ask().ID)
 	}
 	for _, id := range ids {
-		if r := h.ended(id); r.State != store.Succeeded {
+		if r := h.ended(id); r.State != request.Succeeded {
 			t.Errorf("%s ended as %s: %s", id, r.State, r.Reason)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -17,16 +17,16 @@ func TestTheDoor(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		asker store.Asker
+		asker request.Asker
 		world func(*githubtest.Server)
 		says  []string
 		by    string
 	}{
 		{name: "a stranger", asker: by("U99"), says: []string{"don't know which GitHub login", admins, "Nothing was changed"}, by: "slack:T1/U99"},
-		{name: "a person of another workspace", asker: store.Asker{Front: "slack", Workspace: "T2", User: "U1"}, says: []string{"not of the workspace", "Nothing was changed"}, by: "slack:T2/U1"},
-		{name: "nobody in particular", asker: store.Asker{Front: "slack", Workspace: "T1"}, says: []string{"not of the workspace"}, by: "slack:T1"},
+		{name: "a person of another workspace", asker: request.Asker{Front: "slack", Workspace: "T2", User: "U1"}, says: []string{"not of the workspace", "Nothing was changed"}, by: "slack:T2/U1"},
+		{name: "nobody in particular", asker: request.Asker{Front: "slack", Workspace: "T1"}, says: []string{"not of the workspace"}, by: "slack:T1"},
 		{name: "somebody who isn't in the team", asker: by("U3"), says: []string{"mallory", "not a member", admins, "Nothing was changed"}, by: "mallory"},
-		{name: "somebody at a terminal who isn't in the team", asker: store.Asker{Front: "terminal", Login: "mallory"}, says: []string{"mallory", "not a member"}, by: "mallory"},
+		{name: "somebody at a terminal who isn't in the team", asker: request.Asker{Front: "terminal", Login: "mallory"}, says: []string{"mallory", "not a member"}, by: "mallory"},
 		{name: "somebody whom GitHub's trouble hides", asker: by("U1"), world: func(gh *githubtest.Server) { gh.Fail("", githubtest.Fault{Status: 503}) }, says: []string{"can't check", "503", "Nothing was changed"}, by: "octocat"},
 		{name: "a GitHub that can't be reached", asker: by("U1"), world: func(gh *githubtest.Server) { gh.Close() }, says: []string{"could not be reached", "Nothing was changed"}, by: "octocat"},
 	} {
@@ -43,7 +43,7 @@ func TestTheDoor(t *testing.T) {
 				test.world(h.gh)
 			}
 			r := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: test.asker}).ID)
-			if r.State != store.Refused || looked {
+			if r.State != request.Refused || looked {
 				t.Errorf("it ended as %s; the world was looked at: %v", r.State, looked)
 			}
 			for _, words := range test.says {
@@ -52,7 +52,7 @@ func TestTheDoor(t *testing.T) {
 				}
 			}
 			told := h.told(r.ID)
-			same(t, "what is told", []string{store.Private}, kindsOf(told))
+			same(t, "what is told", []string{request.Private}, kindsOf(told))
 			same(t, "the words", r.Reason, told[0].Body.Text)
 			list, err := h.Store.Events(t.Context(), r.ID)
 			if err != nil {
@@ -66,8 +66,8 @@ func TestTheDoor(t *testing.T) {
 	t.Run("a member at a terminal is let in", func(t *testing.T) {
 		t.Parallel()
 		h := open(t, tidy(nothing))
-		r := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: store.Asker{Front: "terminal", Login: "hubot"}}).ID)
-		if r.State != store.Succeeded || r.By != "hubot" {
+		r := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: request.Asker{Front: "terminal", Login: "hubot"}}).ID)
+		if r.State != request.Succeeded || r.By != "hubot" {
 			t.Errorf("it ended as %s by %q: %s", r.State, r.By, r.Reason)
 		}
 	})
@@ -95,7 +95,7 @@ func TestWhoMayNotAnyMoreIsStoppedBeforeTheRun(t *testing.T) {
 			}
 			h = open(t, operation)
 			r := h.ended(h.ask().ID)
-			if r.State != store.Refused || ran || r.By != "octocat" || !strings.Contains(r.Reason, test.says) {
+			if r.State != request.Refused || ran || r.By != "octocat" || !strings.Contains(r.Reason, test.says) {
 				t.Errorf("it ended as %s by %q (%s); a step was called: %v", r.State, r.By, r.Reason, ran)
 			}
 			same(t, "events", []string{"asked", "admitted", "planned", "refused"}, h.events(r.ID))
@@ -103,7 +103,7 @@ func TestWhoMayNotAnyMoreIsStoppedBeforeTheRun(t *testing.T) {
 			if len(told) < 3 {
 				t.Fatalf("told: %v", told)
 			}
-			same(t, "what is told in the end", []string{store.Card, store.Result}, told[len(told)-2:])
+			same(t, "what is told in the end", []string{request.Card, request.Result}, told[len(told)-2:])
 		})
 	}
 }
@@ -116,12 +116,12 @@ func TestASecondAskerIsPointedToTheFirst(t *testing.T) {
 	operation.Lock = func(r ops.Request) string { locked.Store(r.By, true); return "shelf" }
 	h := open(t, operation)
 	first := h.ask()
-	h.until(first.ID, "running", func(r store.Request) bool { return r.State == store.Running })
+	h.until(first.ID, "running", func(r request.Request) bool { return r.State == request.Running })
 	second := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U2")}).ID)
-	if second.State != store.Refused || second.By != "hubot" || !strings.Contains(second.Reason, "octocat") || !strings.Contains(second.Reason, "Your request was not started") {
+	if second.State != request.Refused || second.By != "hubot" || !strings.Contains(second.Reason, "octocat") || !strings.Contains(second.Reason, "Your request was not started") {
 		t.Errorf("the second ended as %s by %s: %q", second.State, second.By, second.Reason)
 	}
-	same(t, "what the second is told", []store.Message{{Thread: "pointer/" + second.ID, Request: second.ID, Kind: store.Pointer, Body: store.Body{Text: second.Reason, Other: first.ID}}},
+	same(t, "what the second is told", []request.Message{{Thread: "pointer/" + second.ID, Request: second.ID, Kind: request.Pointer, Body: request.Body{Text: second.Reason, Other: first.ID}}},
 		withoutStamps(h.told(second.ID)))
 	list, err := h.Store.Events(t.Context(), second.ID)
 	if err != nil {
@@ -135,10 +135,10 @@ func TestASecondAskerIsPointedToTheFirst(t *testing.T) {
 		t.Errorf("a stranger is told %q", stranger.Reason)
 	}
 	close(goOn)
-	if r := h.ended(first.ID); r.State != store.Succeeded {
+	if r := h.ended(first.ID); r.State != request.Succeeded {
 		t.Errorf("the first ended as %s", r.State)
 	}
-	if r := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U2")}).ID); r.State != store.Succeeded {
+	if r := h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U2")}).ID); r.State != request.Succeeded {
 		t.Errorf("once the first had ended, the second ended as %s: %s", r.State, r.Reason)
 	}
 	if _, blank := locked.Load(""); blank {
@@ -146,7 +146,7 @@ func TestASecondAskerIsPointedToTheFirst(t *testing.T) {
 	}
 }
 
-func withoutStamps(list []store.Message) []store.Message {
+func withoutStamps(list []request.Message) []request.Message {
 	for i := range list {
 		list[i].ID, list[i].At, list[i].Due, list[i].Tries = 0, time.Time{}, time.Time{}, 0
 	}
@@ -159,7 +159,7 @@ func TestACardWhoseLockPanicsHoldsNobodyUp(t *testing.T) {
 	operation.Lock = func(ops.Request) string { panic("secret") }
 	h := open(t, operation)
 	h.patience = 6 * time.Second
-	if r := h.ended(h.ask().ID); r.State == store.Succeeded || strings.Contains(r.Reason, "secret") {
+	if r := h.ended(h.ask().ID); r.State == request.Succeeded || strings.Contains(r.Reason, "secret") {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 }
@@ -177,7 +177,7 @@ func TestAskingAgain(t *testing.T) {
 	same(t, "its inputs", first.Inputs, r.Inputs)
 	same(t, "the first", first, h.request(first.ID))
 	stranger := h.ended(h.asking(bot.Asking{Again: first.ID, Asker: by("U3")}).ID)
-	if stranger.State != store.Refused {
+	if stranger.State != request.Refused {
 		t.Errorf("a stranger's again ended as %s", stranger.State)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // stands is how much of a request had been done when it ended, behind a sentence.
@@ -25,8 +25,8 @@ func sentence(text string) string {
 
 // told is what the requester reads by themselves when somebody else has ended
 // their request; empty: how it ended says all.
-func told(r store.Request, h happening) string {
-	if h.kind != withdrawn || same(h.review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}) {
+func told(r request.Request, h happening) string {
+	if h.kind != withdrawn || same(h.review, request.Review{By: r.By, Account: r.Account, User: r.Asker.User}) {
 		return ""
 	}
 	target := ""
@@ -40,7 +40,7 @@ func told(r store.Request, h happening) string {
 	return text + stands(h)
 }
 
-func logins(reviews []store.Review) []string {
+func logins(reviews []request.Review) []string {
 	list := []string{}
 	for _, review := range reviews {
 		list = append(list, review.By)
@@ -49,7 +49,7 @@ func logins(reviews []store.Review) []string {
 }
 
 // missing is how many approvals are still needed, in words.
-func missing(r store.Request) string { return approvals(r.Missing()) }
+func missing(r request.Request) string { return approvals(r.Missing()) }
 
 func approvals(n int) string {
 	if n == 1 {

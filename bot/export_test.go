@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -15,7 +15,7 @@ type Happening struct {
 	Held    string
 	Plan    *ops.Plan
 	Terms   Terms
-	Review  store.Review
+	Review  request.Review
 	Reason  string
 	Fault   ops.Kind
 	Pointer string
@@ -23,11 +23,11 @@ type Happening struct {
 	Unshown bool // the plan of the review hasn't reached anybody
 	Changed ops.Changed
 	Effects []string
-	Lost    store.Review
+	Lost    request.Review
 }
 
 // After is the life of a request.
-func After(r store.Request, h Happening, now time.Time) (store.Request, store.Change, error) {
+func After(r request.Request, h Happening, now time.Time) (request.Request, request.Change, error) {
 	return after(r, happening{
 		kind: kind(h.Kind), login: h.Login, held: h.Held, plan: h.Plan, terms: h.Terms, review: h.Review,
 		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click, shown: !h.Unshown, changed: h.Changed, effects: h.Effects, lost: h.Lost,
@@ -38,7 +38,7 @@ func After(r store.Request, h Happening, now time.Time) (store.Request, store.Ch
 func (t Terms) Need(p ops.Plan) (int, string) { return t.need(p) }
 
 // Still returns nil if whoever asked and whoever approved a request still may.
-func (d *Desk) Still(ctx context.Context, r store.Request) error { return d.still(ctx, r) }
+func (d *Desk) Still(ctx context.Context, r request.Request) error { return d.still(ctx, r) }
 
 // StartAnchoring begins what has the audit anchored, and nothing else.
 func (d *Desk) StartAnchoring(ctx context.Context) { d.startAnchoring(ctx) }

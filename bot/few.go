@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // tooFew says that the bot doesn't know enough members of the team for the approvals
 // that a plan needs, and who could be known; empty: it does, or that can't be told.
 // Single sign-on names people only once they come, so it says nothing where that is on.
-func (d *Desk) tooFew(ctx context.Context, r store.Request, plan ops.Plan) string {
+func (d *Desk) tooFew(ctx context.Context, r request.Request, plan ops.Plan) string {
 	need, _ := d.TermsOf(r.Operation).need(plan)
 	if need == 0 || r.Preview || r.Asker.Login != "" || d.Team == nil || len(d.Team.SAML.Domains) > 0 {
 		return ""

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 )
 
@@ -55,7 +55,7 @@ func TestThatTooFewCouldApproveIsSaidAtOnce(t *testing.T) {
 			h.begin(operation)
 			var said []string
 			for _, m := range h.told(h.waiting().ID) {
-				if m.Kind == store.Note {
+				if m.Kind == request.Note {
 					said = append(said, m.Body.Text)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/opstest"
 )
@@ -40,7 +40,7 @@ type frenzy struct {
 	mu     sync.Mutex
 	world  ops.Plan
 	ran    map[string][]ops.Plan // the plans that a first step was called with, by request
-	clicks []store.Click
+	clicks []request.Click
 }
 
 func (f *frenzy) operation() ops.Operation {
@@ -59,11 +59,11 @@ func (f *frenzy) operation() ops.Operation {
 }
 
 // do does a deed; clicks are made by somebody else meanwhile.
-func (f *frenzy) do(d deed, r store.Request, beside *sync.WaitGroup) {
+func (f *frenzy) do(d deed, r request.Request, beside *sync.WaitGroup) {
 	verbs := map[string]string{"approve": bot.Approve, "approve stale": bot.Approve, "reject": bot.Reject, "withdraw": bot.Withdraw, "undo": bot.Undo}
 	if verb := verbs[d.Action]; verb != "" {
 		r = f.request(r.ID)
-		c := store.Click{Request: r.ID, Verb: verb, Asker: by(people[d.Who].user), Text: "because"}
+		c := request.Click{Request: r.ID, Verb: verb, Asker: by(people[d.Who].user), Text: "because"}
 		if d.Action == "approve stale" {
 			c.Digest = worlds()[d.World].Digest()
 		} else if r.Plan != nil {
@@ -110,7 +110,7 @@ func TestWhateverHappensAtOnceTheDeskKeepsItsPromises(t *testing.T) {
 			need := seed % 3
 			f.terms = map[string]bot.Terms{"tidy-up": demands(need)}
 			f.begin(f.operation())
-			var asked []store.Request
+			var asked []request.Request
 			for range 4 {
 				asked = append(asked, f.ask())
 			}
@@ -139,10 +139,10 @@ func TestWhateverHappensAtOnceTheDeskKeepsItsPromises(t *testing.T) {
 
 // settle waits until a request has ended; one whose plan was made anew by the
 // way waits for people again.
-func (f *frenzy) settle(id string) store.Request {
+func (f *frenzy) settle(id string) request.Request {
 	f.t.Helper()
-	r := f.until(id, "ended or waiting", func(r store.Request) bool {
-		return r.State.Ended() || r.State == store.Waiting && f.now().Before(r.ExpiresAt)
+	r := f.until(id, "ended or waiting", func(r request.Request) bool {
+		return r.State.Ended() || r.State == request.Waiting && f.now().Before(r.ExpiresAt)
 	})
 	if !r.State.Ended() {
 		return f.request(f.answered(f.click("U1", bot.Withdraw, r, "")).Request)
@@ -150,14 +150,14 @@ func (f *frenzy) settle(id string) store.Request {
 	return r
 }
 
-func (f *frenzy) answered(c store.Click) store.Click {
+func (f *frenzy) answered(c request.Click) request.Click {
 	f.t.Helper()
 	f.answer(c)
 	return c
 }
 
 // judge reads the record of a request that has ended.
-func (f *frenzy) judge(r store.Request, need int) {
+func (f *frenzy) judge(r request.Request, need int) {
 	t := f.t
 	t.Helper()
 	list, err := f.Store.Events(t.Context(), r.ID)
@@ -171,7 +171,7 @@ func (f *frenzy) judge(r store.Request, need int) {
 			t.Errorf("%s happened to a request that had ended; events: %v", e.Kind, f.events(r.ID))
 		}
 		_, ended = e.Data["state"].(string)
-		ended = ended && (e.Data["tried"] == nil || store.State(e.Data["state"].(string)).Ended())
+		ended = ended && (e.Data["tried"] == nil || request.State(e.Data["state"].(string)).Ended())
 		switch e.Kind {
 		case "planned", "stale":
 			digest, approved, starts = e.Data["digest"].(string), map[string]bool{}, 0

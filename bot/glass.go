@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -18,7 +18,7 @@ const (
 // its approvals; 0: they have. The notice must stand in the log channel, or have
 // reached somebody by themselves who neither asked for it nor has it run. Where it
 // reaches nobody, the run is refused.
-func (d *Desk) heard(ctx context.Context, r store.Request) (time.Duration, error) {
+func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, error) {
 	events, err := d.Store.Events(ctx, r.ID)
 	if err != nil {
 		return 0, err
@@ -28,11 +28,11 @@ func (d *Desk) heard(ctx context.Context, r store.Request) (time.Duration, error
 		switch {
 		case e.Kind == string(glass):
 			reached = false // the notice of an earlier one says nothing of this one
-		case e.Kind == "told" && e.Data["message"] == store.Glass:
+		case e.Kind == "told" && e.Data["message"] == request.Glass:
 			reached = true
-		case e.Kind == "told" && e.Data["message"] == store.Letter:
+		case e.Kind == "told" && e.Data["message"] == request.Letter:
 			to := e.Data["to"]
-			reached = reached || to != nameOf(r.Asker) && to != nameOf(store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User})
+			reached = reached || to != nameOf(r.Asker) && to != nameOf(request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User})
 		}
 	}
 	if reached {
@@ -55,21 +55,21 @@ func (d *Desk) heard(ctx context.Context, r store.Request) (time.Duration, error
 
 // GlassDue is the reminder, on the next working day, that a run without its
 // approvals has still to be looked at.
-func GlassDue(r store.Request, hours Hours, now time.Time) store.Message {
+func GlassDue(r request.Request, hours Hours, now time.Time) request.Message {
 	if hours.Zone == nil {
 		hours = OfficeHours()
 	}
 	due := hours.NextDay(now)
-	return store.Message{
+	return request.Message{
 		// Beside everything else: nothing must wait for it.
-		Thread: "glassdue/" + r.ID + due.Format("/20060102"), Request: r.ID, Kind: store.GlassDue, Due: due,
+		Thread: "glassdue/" + r.ID + due.Format("/20060102"), Request: r.ID, Kind: request.GlassDue, Due: due,
 	}
 }
 
 // Then is what follows the delivery of a message: the next reminder.
-func (d *Desk) Then(m store.Message, r store.Request) []store.Message {
-	if m.Kind != store.GlassDue || r.Glass == nil || r.Looked != nil {
+func (d *Desk) Then(m request.Message, r request.Request) []request.Message {
+	if m.Kind != request.GlassDue || r.Glass == nil || r.Looked != nil {
 		return nil
 	}
-	return []store.Message{GlassDue(r, d.TermsOf(r.Operation).Hours, d.now())}
+	return []request.Message{GlassDue(r, d.TermsOf(r.Operation).Hours, d.now())}
 }

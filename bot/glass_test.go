@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 const burns = "The roof burns."
 
-var emergency = store.Review{By: "hubot", User: "U2", Digest: planOf(2).Digest(), Reason: burns}
+var emergency = request.Review{By: "hubot", User: "U2", Digest: planOf(2).Digest(), Reason: burns}
 
 // broken makes a request one that somebody had run alone.
-func broken(r *store.Request) {
+func broken(r *request.Request) {
 	waits(2)(r)
 	r.Glass = decided(emergency)
 }
 
 // fallen is what is left of it once the plan has grown.
-func fallen(r *store.Request) {
+func fallen(r *request.Request) {
 	waitsAnew(2)(r)
 	r.Plan, r.Glass = fortnight, decided(emergency)
 	r.Glass.Fallen = true
@@ -33,61 +33,61 @@ func fallen(r *store.Request) {
 var emergencies = []step{
 	{
 		name: "somebody has it run alone, which all members read at once",
-		from: store.Waiting, change: waits(2), h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: store.Approved, by: "hubot",
-		after: func(r *store.Request) { r.Glass = decided(emergency) },
-		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card}, says: map[string]any{"digest": planOf(2).Digest(), "missing": 2, "reason": burns},
+		from: request.Waiting, change: waits(2), h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: request.Approved, by: "hubot",
+		after: func(r *request.Request) { r.Glass = decided(emergency) },
+		tells: []string{request.Glass, request.GlassDue, request.Ask, request.Card}, says: map[string]any{"digest": planOf(2).Digest(), "missing": 2, "reason": burns},
 	},
 	{
 		name: "somebody has run alone what lacks its last approval",
-		from: store.Waiting, change: func(r *store.Request) { agreed("monalisa")(r); r.Need = 2 },
-		h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: store.Approved, by: "hubot",
-		after: func(r *store.Request) { r.Glass = decided(emergency) },
-		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card}, says: map[string]any{"missing": 1},
+		from: request.Waiting, change: func(r *request.Request) { agreed("monalisa")(r); r.Need = 2 },
+		h: bot.Happening{Kind: "break-glass", Review: emergency, Click: 7}, want: request.Approved, by: "hubot",
+		after: func(r *request.Request) { r.Glass = decided(emergency) },
+		tells: []string{request.Glass, request.GlassDue, request.Ask, request.Card}, says: map[string]any{"missing": 1},
 	},
 	{
 		name: "who asked for it has it run alone",
-		from: store.Waiting, h: bot.Happening{Kind: "break-glass", Review: review("octocat", planOf(2)), Click: 7}, want: store.Approved,
-		after: func(r *store.Request) { r.Glass = decided(review("octocat", planOf(2))) },
-		tells: []string{store.Glass, store.GlassDue, store.Ask, store.Card},
+		from: request.Waiting, h: bot.Happening{Kind: "break-glass", Review: review("octocat", planOf(2)), Click: 7}, want: request.Approved,
+		after: func(r *request.Request) { r.Glass = decided(review("octocat", planOf(2))) },
+		tells: []string{request.Glass, request.GlassDue, request.Ask, request.Card},
 	},
 	{
 		name: "what was to be run alone waits again once its plan has grown",
-		from: store.Approved, change: broken, h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: store.Waiting,
+		from: request.Approved, change: broken, h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: request.Waiting,
 		after: fallen,
-		tells: []string{store.Note, store.Plan, store.Glass, store.Ask, store.Card},
+		tells: []string{request.Note, request.Plan, request.Glass, request.Ask, request.Card},
 	},
 	{
 		name: "what is being run alone waits again once its plan has grown",
-		from: store.Running, change: func(r *store.Request) { broken(r); r.Step, r.StepBegun = 1, time.Time{} },
-		h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: store.Waiting,
+		from: request.Running, change: func(r *request.Request) { broken(r); r.Step, r.StepBegun = 1, time.Time{} },
+		h: bot.Happening{Kind: "stale", Plan: fortnight, Terms: demands(2)}, want: request.Waiting,
 		after: fallen,
-		tells: []string{store.Note, store.Plan, store.Glass, store.Ask, store.Card},
+		tells: []string{request.Note, request.Plan, request.Glass, request.Ask, request.Card},
 	},
 	{
 		name: "members read how what was run alone has ended",
-		from: store.Running, change: func(r *store.Request) { broken(r); r.Step = 1 }, h: bot.Happening{Kind: "step-ended"}, want: store.Succeeded,
-		after: func(r *store.Request) { r.Step, r.StepBegun = 2, time.Time{} },
-		tells: []string{store.Card, store.Ask, store.Direct, store.Glass, store.LogFile, store.Result},
+		from: request.Running, change: func(r *request.Request) { broken(r); r.Step = 1 }, h: bot.Happening{Kind: "step-ended"}, want: request.Succeeded,
+		after: func(r *request.Request) { r.Step, r.StepBegun = 2, time.Time{} },
+		tells: []string{request.Card, request.Ask, request.Direct, request.Glass, request.LogFile, request.Result},
 	},
 	{
 		name: "members read that what was to be run alone was stopped",
-		from: store.Approved, change: broken, h: bot.Happening{Kind: "refused", Login: "octocat", Reason: "Not any more.", Fault: ops.Refused}, want: store.Refused,
-		after: func(r *store.Request) { r.Reason = "Not any more." },
-		tells: []string{store.Card, store.Ask, store.Direct, store.Glass, store.Result},
+		from: request.Approved, change: broken, h: bot.Happening{Kind: "refused", Login: "octocat", Reason: "Not any more.", Fault: ops.Refused}, want: request.Refused,
+		after: func(r *request.Request) { r.Reason = "Not any more." },
+		tells: []string{request.Card, request.Ask, request.Direct, request.Glass, request.Result},
 	},
 	{
 		name: "somebody looks at it while it runs",
-		from: store.Running, change: broken, h: bot.Happening{Kind: "reviewed", Review: store.Review{By: "monalisa", User: "U4", Reason: "It did burn."}, Click: 7},
-		want: store.Running, by: "monalisa",
-		after: func(r *store.Request) {
-			r.Looked = decided(store.Review{By: "monalisa", User: "U4", Reason: "It did burn."})
+		from: request.Running, change: broken, h: bot.Happening{Kind: "reviewed", Review: request.Review{By: "monalisa", User: "U4", Reason: "It did burn."}, Click: 7},
+		want: request.Running, by: "monalisa",
+		after: func(r *request.Request) {
+			r.Looked = decided(request.Review{By: "monalisa", User: "U4", Reason: "It did burn."})
 		},
-		tells: []string{store.Glass, store.Card}, says: map[string]any{"reason": "It did burn."},
+		tells: []string{request.Glass, request.Card}, says: map[string]any{"reason": "It did burn."},
 	},
 }
 
 func TestWhatWasRunAloneIsLookedAtOnceItHasEnded(t *testing.T) {
-	look := bot.Happening{Kind: "reviewed", Review: store.Review{By: "monalisa", User: "U4", Reason: "It did burn."}, Click: 7}
+	look := bot.Happening{Kind: "reviewed", Review: request.Review{By: "monalisa", User: "U4", Reason: "It did burn."}, Click: 7}
 	for _, s := range states {
 		if !s.Ended() {
 			continue
@@ -101,7 +101,7 @@ func TestWhatWasRunAloneIsLookedAtOnceItHasEnded(t *testing.T) {
 			t.Fatalf("%s: %v", s, err)
 		}
 		same(t, "what has "+string(s), want, got)
-		same(t, "what is told of what has "+string(s), []string{store.Glass, store.Card}, kindsOf(change.Messages))
+		same(t, "what is told of what has "+string(s), []string{request.Glass, request.Card}, kindsOf(change.Messages))
 		if change.Done != 7 || len(change.Events) != 1 || change.Events[0].Kind != "reviewed" || change.Events[0].By != "monalisa" {
 			t.Errorf("the record: %+v", change)
 		}
@@ -111,21 +111,21 @@ func TestWhatWasRunAloneIsLookedAtOnceItHasEnded(t *testing.T) {
 func TestALookThatDoesntCount(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		change func(*store.Request)
-		review store.Review
+		change func(*request.Request)
+		review request.Review
 		says   string
 	}{
-		{"of who had it run alone", nil, store.Review{By: "hubot", User: "U2"}, "neither who asked nor who had it run alone"},
-		{"of who had it run alone, in another case and from another place", nil, store.Review{By: "HUBOT", User: "U5"}, "neither who asked"},
-		{"of who had it run alone, under another login", nil, store.Review{By: "hubot-too", User: "U2"}, "neither who asked"},
-		{"of who asked", nil, store.Review{By: "octocat", User: "U1"}, "neither who asked"},
-		{"of who asked, in another case and from another place", nil, store.Review{By: "OctoCat", User: "U6"}, "neither who asked"},
-		{"of who asked, under another login", nil, store.Review{By: "octocat-too", User: "U1"}, "neither who asked"},
-		{"a second one", func(r *store.Request) { r.Looked = decided(review("mallory", planOf(2))) }, store.Review{By: "monalisa", User: "U4"}, "mallory has looked at it already"},
-		{"of what had its approvals", func(r *store.Request) { r.Glass = nil }, store.Review{By: "monalisa", User: "U4"}, "with its approvals"},
+		{"of who had it run alone", nil, request.Review{By: "hubot", User: "U2"}, "neither who asked nor who had it run alone"},
+		{"of who had it run alone, in another case and from another place", nil, request.Review{By: "HUBOT", User: "U5"}, "neither who asked"},
+		{"of who had it run alone, under another login", nil, request.Review{By: "hubot-too", User: "U2"}, "neither who asked"},
+		{"of who asked", nil, request.Review{By: "octocat", User: "U1"}, "neither who asked"},
+		{"of who asked, in another case and from another place", nil, request.Review{By: "OctoCat", User: "U6"}, "neither who asked"},
+		{"of who asked, under another login", nil, request.Review{By: "octocat-too", User: "U1"}, "neither who asked"},
+		{"a second one", func(r *request.Request) { r.Looked = decided(review("mallory", planOf(2))) }, request.Review{By: "monalisa", User: "U4"}, "mallory has looked at it already"},
+		{"of what had its approvals", func(r *request.Request) { r.Glass = nil }, request.Review{By: "monalisa", User: "U4"}, "with its approvals"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := in(store.Succeeded)
+			r := in(request.Succeeded)
 			broken(&r)
 			if test.change != nil {
 				test.change(&r)
@@ -133,7 +133,7 @@ func TestALookThatDoesntCount(t *testing.T) {
 			got, change, err := bot.After(r, bot.Happening{Kind: "reviewed", Review: test.review, Click: 7}, noon)
 			refused(t, err, test.says)
 			same(t, "the request", r, got)
-			same(t, "what is to be written", store.Change{}, change)
+			same(t, "what is to be written", request.Change{}, change)
 		})
 	}
 }
@@ -155,9 +155,9 @@ func (h *house) notices(id string) int {
 	h.t.Helper()
 	n := 0
 	for _, m := range h.told(id) {
-		if m.Kind == store.Glass {
+		if m.Kind == request.Glass {
 			n++
-			same(h.t, "the notice", store.Message{Thread: "glass/" + id, Request: id, Kind: store.Glass}, withoutStamps([]store.Message{m})[0])
+			same(h.t, "the notice", request.Message{Thread: "glass/" + id, Request: id, Kind: request.Glass}, withoutStamps([]request.Message{m})[0])
 		}
 	}
 	return n
@@ -184,12 +184,12 @@ func TestWhatIsRunAlone(t *testing.T) {
 			same(t, "who a step is told approved", []string{test.login}, <-begun)
 			same(t, "how often members are told while it runs", 2, h.notices(r.ID))
 			r = h.request(r.ID)
-			same(t, "who had it run alone", &store.Review{By: test.login, Account: h.gh.ID(test.login), User: test.user, At: noon, Digest: r.Digest(), Reason: burns}, r.Glass)
+			same(t, "who had it run alone", &request.Review{By: test.login, Account: h.gh.ID(test.login), User: test.user, At: noon, Digest: r.Digest(), Reason: burns}, r.Glass)
 			same(t, "the approvals", 0, len(r.Reviews))
 			says(t, h.press("U4", bot.BreakGlass, r, burns), "Only those whom the bot's settings name")
 			says(t, h.press("U2", bot.BreakGlass, r, burns), "too late", "changed nothing")
 			close(goOn)
-			if r = h.ended(r.ID); r.State != store.Succeeded {
+			if r = h.ended(r.ID); r.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", r.State, r.Reason)
 			}
 			same(t, "how often members are told in all", 3, h.notices(r.ID))
@@ -209,7 +209,7 @@ func TestWhatIsRunAlone(t *testing.T) {
 			}
 			says(t, h.press("U4", bot.Reviewed, r, "Again."), "monalisa has looked at it already")
 			after := h.request(r.ID)
-			same(t, "who looked at it", &store.Review{By: "monalisa", Account: h.gh.ID("monalisa"), User: "U4", At: noon, Digest: r.Digest(), Reason: "It did burn."}, after.Looked)
+			same(t, "who looked at it", &request.Review{By: "monalisa", Account: h.gh.ID("monalisa"), User: "U4", At: noon, Digest: r.Digest(), Reason: "It did burn."}, after.Looked)
 			same(t, "how it ended", r.State, after.State)
 			if e := h.last(r.ID, "reviewed"); e.By != "monalisa" || e.Data["reason"] != "It did burn." {
 				t.Errorf("the record: %+v", e)
@@ -237,8 +237,8 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"hubot", "mallory"} }
 	h.begin(s.operation(), dangerous)
 	plain := h.waiting()
-	grave := h.reach(h.askFor(1).ID, store.Waiting)
-	stays := func(t *testing.T, r store.Request) {
+	grave := h.reach(h.askFor(1).ID, request.Waiting)
+	stays := func(t *testing.T, r request.Request) {
 		t.Helper()
 		same(t, "the request", r, h.request(r.ID))
 		same(t, "how often members are told", 0, h.notices(r.ID))
@@ -265,7 +265,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := h.within(t)
 			r := plain
-			c := store.Click{Verb: bot.BreakGlass, Asker: by(test.user), Digest: plain.Digest(), Text: test.reason}
+			c := request.Click{Verb: bot.BreakGlass, Asker: by(test.user), Digest: plain.Digest(), Text: test.reason}
 			if test.typed != nil {
 				r, c.Digest, c.Name = grave, grave.Digest(), *test.typed
 			}
@@ -291,8 +291,8 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 	t.Run("something dangerous is, by its name and with a reason", func(t *testing.T) {
 		h := h.within(t)
 		h.show(grave)
-		h.answer(h.clicked(store.Click{Request: grave.ID, Verb: bot.BreakGlass, Asker: by("U2"), Digest: grave.Digest(), Text: burns, Name: "Shelf One"}))
-		if r := h.ended(grave.ID); r.State != store.Succeeded {
+		h.answer(h.clicked(request.Click{Request: grave.ID, Verb: bot.BreakGlass, Asker: by("U2"), Digest: grave.Digest(), Text: burns, Name: "Shelf One"}))
+		if r := h.ended(grave.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})
@@ -300,7 +300,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 		h.forward(73 * time.Hour)
 		says(t, h.press("U2", bot.BreakGlass, plain, burns), "too late")
 		h.wake(plain.ID)
-		if r := h.ended(plain.ID); r.State != store.Expired || r.Glass != nil {
+		if r := h.ended(plain.ID); r.State != request.Expired || r.Glass != nil {
 			t.Errorf("it ended as %s: %+v", r.State, r.Glass)
 		}
 		says(t, h.press("U2", bot.BreakGlass, plain, burns), "too late", "expired")
@@ -331,19 +331,19 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
 	h.press("U2", bot.BreakGlass, r, burns)
-	grown := h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 2 })
+	grown := h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	if grown.Missing() != 2 || len(s.runs()) > 0 {
 		t.Errorf("of two approvals %d are missing; %d runs", grown.Missing(), len(s.runs()))
 	}
 	for _, m := range h.told(r.ID) {
-		if m.Kind == store.Note && !strings.Contains(m.Body.Text, "approved again") {
+		if m.Kind == request.Note && !strings.Contains(m.Body.Text, "approved again") {
 			t.Errorf("people read %q", m.Body.Text)
 		}
 	}
 	says(t, h.press("U2", bot.BreakGlass, r, burns), "plan has changed")
 	same(t, "how often members are told", 2, h.notices(r.ID))
 	h.press("U2", bot.BreakGlass, grown, "It burns higher.")
-	if got := h.ended(r.ID); got.State != store.Succeeded || got.Glass.Reason != "It burns higher." {
+	if got := h.ended(r.ID); got.State != request.Succeeded || got.Glass.Reason != "It burns higher." {
 		t.Errorf("it ended as %s: %s; %+v", got.State, got.Reason, got.Glass)
 	}
 	same(t, "what was run", []ops.Plan{*planOf(2), *planOf(2)}, s.runs())
@@ -356,7 +356,7 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 func TestWhatWasToBeRunAloneWaitsForAllApprovalsThoughItsPlanIsAgainWhatItWas(t *testing.T) {
 	was, other := planOf(2), planOf(1)
 	other.Steps[0].Effects = []string{"dust of the attic"}
-	r := in(store.Waiting)
+	r := in(request.Waiting)
 	waits(2)(&r)
 	for _, h := range []bot.Happening{
 		{Kind: "break-glass", Review: emergency},
@@ -371,11 +371,11 @@ func TestWhatWasToBeRunAloneWaitsForAllApprovalsThoughItsPlanIsAgainWhatItWas(t 
 		}
 		r = next
 	}
-	if r.State != store.Waiting || r.Missing() != 2 {
+	if r.State != request.Waiting || r.Missing() != 2 {
 		t.Errorf("it is %s, and of two approvals %d are missing", r.State, r.Missing())
 	}
 	r, _, err := bot.After(r, bot.Happening{Kind: "approved", Review: review("monalisa", was)}, noon)
-	if err != nil || r.State != store.Waiting || r.Missing() != 1 {
+	if err != nil || r.State != request.Waiting || r.Missing() != 1 {
 		t.Errorf("after one of two approvals it is %s: %v", r.State, err)
 	}
 }
@@ -388,12 +388,12 @@ func TestWhoHadAnEarlierPlanRunAloneHasApprovedNothing(t *testing.T) {
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
 	h.press("U2", bot.BreakGlass, r, burns)
-	r = h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 2 })
+	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	h.gh.AddMember(admins, "owl")
 	h.links("U7", "owl")
 	h.press("U4", bot.Approve, r, "")
 	h.press("U7", bot.Approve, r, "")
-	if r = h.ended(r.ID); r.State != store.Succeeded {
+	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "who a step is told approved", []string{"monalisa", "owl"}, s.approvers)
@@ -406,7 +406,7 @@ func TestWhoApprovesAndThenHasItRunAloneIsNamedOnce(t *testing.T) {
 	r := h.waiting()
 	h.press("U2", bot.Approve, r, "")
 	h.press("U2", bot.BreakGlass, r, burns)
-	if r = h.ended(r.ID); r.State != store.Succeeded {
+	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "who a step is told approved", []string{"hubot"}, s.approvers)
@@ -420,7 +420,7 @@ func TestAPlanThatShrankIsRunAlone(t *testing.T) {
 	h.forward(2 * time.Minute)
 	s.put(*planOf(1))
 	h.press("U2", bot.BreakGlass, r, burns)
-	if r = h.ended(r.ID); r.State != store.Succeeded {
+	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "what was run", []ops.Plan{*planOf(1)}, s.runs())

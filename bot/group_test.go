@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -22,7 +22,7 @@ func splitting(o ops.Operation) ops.Operation {
 	return o
 }
 
-func (h *house) group(user string, people ...string) []store.Request {
+func (h *house) group(user string, people ...string) []request.Request {
 	h.t.Helper()
 	first := h.asking(bot.Asking{Operation: "tidy-up", Asker: by(user), Inputs: ops.Inputs{"people": people, "reason": {"dust"}}})
 	list, err := h.Store.OnCard(h.t.Context(), first.ID)
@@ -42,22 +42,22 @@ func TestEachOfAGroupIsARequestOfItsOwn(t *testing.T) {
 	list := h.group("U1", "a", "b", "c", "d")
 	for i, name := range []string{"a", "b", "c", "d"} {
 		same(t, "the inputs", ops.Inputs{"people": {name}, "reason": {"dust"}}, list[i].Inputs)
-		list[i] = h.reach(list[i].ID, store.Waiting)
+		list[i] = h.reach(list[i].ID, request.Waiting)
 		for _, m := range h.told(list[i].ID) {
-			if m.Kind == store.Pointer && i > 0 {
+			if m.Kind == request.Pointer && i > 0 {
 				t.Error("the asker is pointed to the card more than once")
 			}
-			if m.Kind == store.Plan && m.Thread != list[0].ID {
+			if m.Kind == request.Plan && m.Thread != list[0].ID {
 				t.Errorf("the plan of %s stands in the thread of %s", name, m.Thread)
 			}
 		}
 	}
 	// A button of one doesn't serve another.
-	says(t, h.answer(h.clicked(store.Click{Request: list[1].ID, Verb: bot.Approve, Asker: by("U2"), Digest: list[0].Plan.Digest()})), "plan has changed")
+	says(t, h.answer(h.clicked(request.Click{Request: list[1].ID, Verb: bot.Approve, Asker: by("U2"), Digest: list[0].Plan.Digest()})), "plan has changed")
 	h.press("U2", bot.Approve, list[0], "")
 	h.press("U2", bot.Reject, list[1], "Still needed.")
 	h.press("U1", bot.Withdraw, list[2], "")
-	for i, want := range []store.State{store.Succeeded, store.Refused, store.Withdrawn, store.Waiting} {
+	for i, want := range []request.State{request.Succeeded, request.Refused, request.Withdrawn, request.Waiting} {
 		h.reach(list[i].ID, want)
 	}
 	if n := len(s.runs()); n != 1 {
@@ -78,7 +78,7 @@ func TestOneOfAGroupThatFailsHoldsNobodyUp(t *testing.T) {
 	}
 	h := hall(t, 0, splitting(operation))
 	list := h.group("U1", "a", "b", "c")
-	for i, want := range []store.State{store.Succeeded, store.Refused, store.Succeeded} {
+	for i, want := range []request.State{request.Succeeded, request.Refused, request.Succeeded} {
 		if r := h.ended(list[i].ID); r.State != want {
 			t.Errorf("%s ended as %s: %s", r.Inputs["people"], r.State, r.Reason)
 		}
@@ -90,12 +90,12 @@ func TestAStrangerWhoAsksForAGroupIsAnsweredOnce(t *testing.T) {
 	h := hall(t, 1, splitting((&shelf{}).operation()))
 	var told []string
 	for _, r := range h.group("U99", "a", "b", "c") {
-		if r = h.ended(r.ID); r.State != store.Refused {
+		if r = h.ended(r.ID); r.State != request.Refused {
 			t.Errorf("it ended as %s", r.State)
 		}
 		told = append(told, kindsOf(h.told(r.ID))...)
 	}
-	same(t, "what is told", []string{store.Private}, told)
+	same(t, "what is told", []string{request.Private}, told)
 }
 
 func TestOneOfAGroupThatIsTurnedAwayAloneIsTold(t *testing.T) {
@@ -109,8 +109,8 @@ func TestOneOfAGroupThatIsTurnedAwayAloneIsTold(t *testing.T) {
 	}
 	h := hall(t, 1, operation)
 	list := h.group("U1", "a", "b", "c")
-	if r := h.ended(list[1].ID); r.State != store.Refused {
+	if r := h.ended(list[1].ID); r.State != request.Refused {
 		t.Errorf("it ended as %s", r.State)
 	}
-	same(t, "what the asker is told of it", []string{store.Private}, kindsOf(h.told(list[1].ID)))
+	same(t, "what the asker is told of it", []string{request.Private}, kindsOf(h.told(list[1].ID)))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -74,24 +75,24 @@ func (h *house) within(t *testing.T) *house {
 }
 
 // waiting asks in the name of octocat and returns what waits for approvals then.
-func (h *house) waiting() store.Request {
+func (h *house) waiting() request.Request {
 	h.t.Helper()
-	return h.reach(h.ask().ID, store.Waiting)
+	return h.reach(h.ask().ID, request.Waiting)
 }
 
-func (h *house) reach(id string, s store.State) store.Request {
+func (h *house) reach(id string, s request.State) request.Request {
 	h.t.Helper()
-	return h.until(id, string(s), func(r store.Request) bool { return r.State == s })
+	return h.until(id, string(s), func(r request.Request) bool { return r.State == s })
 }
 
 // click stores that somebody pressed a button that was shown with r.
-func (h *house) click(user, verb string, r store.Request, text string) store.Click {
+func (h *house) click(user, verb string, r request.Request, text string) request.Click {
 	h.t.Helper()
 	digest := ""
 	if r.Plan != nil {
 		digest = r.Plan.Digest()
 	}
-	c := store.Click{Request: r.ID, Verb: verb, Asker: by(user), Digest: digest, Text: text}
+	c := request.Click{Request: r.ID, Verb: verb, Asker: by(user), Digest: digest, Text: text}
 	if verb == bot.Approve {
 		c.Text, c.Name = "", text
 	}
@@ -103,26 +104,26 @@ func (h *house) click(user, verb string, r store.Request, text string) store.Cli
 
 // show records that the plan of r has reached people, once: no front end is here
 // that would deliver it.
-func (h *house) show(r store.Request) {
+func (h *house) show(r request.Request) {
 	h.t.Helper()
 	list, err := h.Store.Events(h.t.Context(), r.ID)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if !slices.ContainsFunc(list, func(e store.Event) bool { return e.Kind == "shown" && e.Data["digest"] == r.Digest() }) {
-		h.deliver(r, store.Plan)
+	if !slices.ContainsFunc(list, func(e request.Event) bool { return e.Kind == "shown" && e.Data["digest"] == r.Digest() }) {
+		h.deliver(r, request.Plan)
 	}
 }
 
 // deliver records that a message of r was delivered.
-func (h *house) deliver(r store.Request, kind string) {
+func (h *house) deliver(r request.Request, kind string) {
 	h.t.Helper()
-	if err := h.Store.Record(h.t.Context(), h.Receipt(store.Message{Request: r.ID, Kind: kind}, r, store.Post{Channel: "C1", TS: "1.0"})...); err != nil {
+	if err := h.Store.Record(h.t.Context(), h.Receipt(request.Message{Request: r.ID, Kind: kind}, r, store.Post{Channel: "C1", TS: "1.0"})...); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-func (h *house) clicked(c store.Click) store.Click {
+func (h *house) clicked(c request.Click) request.Click {
 	h.t.Helper()
 	if err := h.Click(h.t.Context(), &c); err != nil {
 		h.t.Fatal(err)
@@ -132,7 +133,7 @@ func (h *house) clicked(c store.Click) store.Click {
 
 // answer waits until a click is answered, and returns what whoever pressed is
 // told by themselves; empty: the card tells it.
-func (h *house) answer(c store.Click) string {
+func (h *house) answer(c request.Click) string {
 	h.t.Helper()
 	patience := time.After(h.patience)
 	for {
@@ -143,7 +144,7 @@ func (h *house) answer(c store.Click) string {
 		if now.Done {
 			if c.Verb == bot.BreakGlass && !h.blind {
 				if r := h.request(c.Request); r.Alone() {
-					h.deliver(r, store.Glass)
+					h.deliver(r, request.Glass)
 				}
 			}
 			break
@@ -164,7 +165,7 @@ func (h *house) answer(c store.Click) string {
 		if m.Thread != bot.Thread(c.ID) {
 			continue
 		}
-		if m.Kind != store.Private || m.Body.For == nil || *m.Body.For != c.Asker || m.Request != c.Request {
+		if m.Kind != request.Private || m.Body.For == nil || *m.Body.For != c.Asker || m.Request != c.Request {
 			h.t.Errorf("the click of %s is answered with %+v", c.Asker.User, m)
 		}
 		words = append(words, m.Body.Text)
@@ -176,13 +177,13 @@ func (h *house) answer(c store.Click) string {
 }
 
 // press presses a button and returns the answer.
-func (h *house) press(user, verb string, r store.Request, text string) string {
+func (h *house) press(user, verb string, r request.Request, text string) string {
 	h.t.Helper()
 	return h.answer(h.click(user, verb, r, text))
 }
 
 // last is the newest event of a request of one of the kinds.
-func (h *house) last(id string, kinds ...string) store.Event {
+func (h *house) last(id string, kinds ...string) request.Event {
 	h.t.Helper()
 	list, err := h.Store.Events(h.t.Context(), id)
 	if err != nil {
@@ -194,7 +195,7 @@ func (h *house) last(id string, kinds ...string) store.Event {
 		}
 	}
 	h.t.Fatalf("there is no event of %v; events: %v", kinds, h.events(id))
-	return store.Event{}
+	return request.Event{}
 }
 
 // says checks that words say what they should.

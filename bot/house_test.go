@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -211,8 +212,8 @@ func (h *house) forward(d time.Duration) {
 	h.add += d
 }
 
-func by(user string) store.Asker {
-	return store.Asker{Front: "slack", Workspace: "T1", User: user, Channel: "C1"}
+func by(user string) request.Asker {
+	return request.Asker{Front: "slack", Workspace: "T1", User: user, Channel: "C1"}
 }
 
 // called is an operation under another name, beside which others may stand.
@@ -222,18 +223,18 @@ func called(i int, o ops.Operation) ops.Operation {
 }
 
 // askFor asks for what is called so in the name of octocat.
-func (h *house) askFor(i int) store.Request {
+func (h *house) askFor(i int) request.Request {
 	h.t.Helper()
 	return h.asking(bot.Asking{Operation: called(i, ops.Operation{}).Name, Asker: by("U1")})
 }
 
 // ask asks for the tidying up in the name of octocat.
-func (h *house) ask() store.Request {
+func (h *house) ask() request.Request {
 	h.t.Helper()
 	return h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1")})
 }
 
-func (h *house) asking(a bot.Asking) store.Request {
+func (h *house) asking(a bot.Asking) request.Request {
 	h.t.Helper()
 	r, err := h.Ask(h.t.Context(), a)
 	if err != nil {
@@ -242,7 +243,7 @@ func (h *house) asking(a bot.Asking) store.Request {
 	return r
 }
 
-func (h *house) request(id string) store.Request {
+func (h *house) request(id string) request.Request {
 	h.t.Helper()
 	r, err := h.Store.Request(h.t.Context(), id)
 	if err != nil {
@@ -252,7 +253,7 @@ func (h *house) request(id string) store.Request {
 }
 
 // until waits for a request to be as it should.
-func (h *house) until(id, what string, ok func(store.Request) bool) store.Request {
+func (h *house) until(id, what string, ok func(request.Request) bool) request.Request {
 	h.t.Helper()
 	patience := time.NewTimer(h.patience)
 	defer patience.Stop()
@@ -272,9 +273,9 @@ func (h *house) until(id, what string, ok func(store.Request) bool) store.Reques
 	}
 }
 
-func (h *house) ended(id string) store.Request {
+func (h *house) ended(id string) request.Request {
 	h.t.Helper()
-	return h.until(id, "ended", func(r store.Request) bool { return r.State.Ended() })
+	return h.until(id, "ended", func(r request.Request) bool { return r.State.Ended() })
 }
 
 func (h *house) events(id string) []string {
@@ -294,19 +295,19 @@ func (h *house) events(id string) []string {
 func (h *house) wake(id string) {
 	h.t.Helper()
 	// An answer to no click leaves the request as it is.
-	if err := h.Store.AnswerClick(h.t.Context(), store.Click{Request: id}, store.Change{Wake: true}); err != nil {
+	if err := h.Store.AnswerClick(h.t.Context(), request.Click{Request: id}, request.Change{Wake: true}); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
 // told are the messages of a request, none of which are sent here.
-func (h *house) told(id string) []store.Message {
+func (h *house) told(id string) []request.Message {
 	h.t.Helper()
 	list, err := h.Store.Unsent(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return slices.DeleteFunc(list, func(m store.Message) bool { return m.Request != id })
+	return slices.DeleteFunc(list, func(m request.Message) bool { return m.Request != id })
 }
 
 func (h *house) lines(id string) []string {

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -36,7 +36,7 @@ func worlds() []*ops.Plan {
 // besides about who approved what.
 type play struct {
 	t       *rapid.T
-	r       store.Request
+	r       request.Request
 	now     time.Time
 	terms   bot.Terms
 	world   *ops.Plan
@@ -65,40 +65,40 @@ func (p *play) happen(h bot.Happening) bool {
 	}
 	told := kindsOf(change.Messages)
 	switch {
-	case before.State.Ended() && !(h.Kind == "undo" && before.Acted() && next.State == store.Undoing):
+	case before.State.Ended() && !(h.Kind == "undo" && before.Acted() && next.State == request.Undoing):
 		p.t.Fatalf("%s happened to a request that had ended as %s", h.Kind, before.State)
 	case h.Click != 0 && (change.Done != h.Click || !change.Wake || len(told) == 0):
 		p.t.Fatalf("the click to make it %s is answered with %v", h.Kind, told)
-	case next.State == store.Running && next.Step >= len(next.Plan.Steps):
+	case next.State == request.Running && next.Step >= len(next.Plan.Steps):
 		p.t.Fatalf("it runs step %d of %d", next.Step, len(next.Plan.Steps))
 	}
-	if slices.Contains(told, store.Plan) {
+	if slices.Contains(told, request.Plan) {
 		p.shown, p.valid, p.alone, p.runs = next.Plan, map[string]bool{}, "", 0
 	}
 	p.r = next
 	return true
 }
 
-func (p *play) review(i int) store.Review {
+func (p *play) review(i int) request.Review {
 	who := people[i]
-	return store.Review{By: who.login, User: who.user, Digest: p.r.Plan.Digest(), Reason: "because"}
+	return request.Review{By: who.login, User: who.user, Digest: p.r.Plan.Digest(), Reason: "because"}
 }
 
 // goOn does what the desk would do next.
 func (p *play) goOn() {
 	need, _ := p.terms.Need(*p.world)
 	switch p.r.State {
-	case store.Asked:
+	case request.Asked:
 		p.happen(bot.Happening{Kind: "admitted", Login: "octocat", Held: "tidy"})
-	case store.Planning:
+	case request.Planning:
 		p.happen(bot.Happening{Kind: "planned", Plan: p.world, Terms: p.terms})
-	case store.Waiting:
+	case request.Waiting:
 		if !p.now.Before(p.r.ExpiresAt) {
 			p.happen(bot.Happening{Kind: "expired"})
 		} else if !p.r.RemindAt.IsZero() && !p.now.Before(p.r.RemindAt) {
 			p.happen(bot.Happening{Kind: "reminded", Terms: p.terms})
 		}
-	case store.Approved:
+	case request.Approved:
 		may := p.members["octocat"]
 		for _, review := range p.r.Reviews {
 			may = may && p.members[strings.ToLower(review.By)]
@@ -116,7 +116,7 @@ func (p *play) goOn() {
 		default:
 			p.happen(bot.Happening{Kind: "replanned", Plan: p.world})
 		}
-	case store.Running:
+	case request.Running:
 		switch {
 		case !p.r.StepBegun.IsZero():
 			p.happen(bot.Happening{Kind: "step-ended"})
@@ -129,7 +129,7 @@ func (p *play) goOn() {
 		default:
 			p.happen(bot.Happening{Kind: "replanned", Plan: p.world})
 		}
-	case store.Undoing:
+	case request.Undoing:
 		p.happen(bot.Happening{Kind: "undone"})
 	}
 }
@@ -167,7 +167,7 @@ func (p *play) approve(i int, digest string) {
 	if !p.members[login] {
 		return // the desk refuses it before
 	}
-	counts := was.State == store.Waiting && login != "octocat" && !p.valid[login] && digest == p.shown.Digest() && p.now.Add(time.Second).Before(was.ExpiresAt)
+	counts := was.State == request.Waiting && login != "octocat" && !p.valid[login] && digest == p.shown.Digest() && p.now.Add(time.Second).Before(was.ExpiresAt)
 	if got := p.happen(bot.Happening{Kind: "approved", Review: review, Click: p.click}); got != counts {
 		p.t.Fatalf("the approval of %s counts: %v, want %v; the request is %s", review.By, got, counts, was.State)
 	}
@@ -189,7 +189,7 @@ func (p *play) do(action string) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		again := store.Request{
+		again := request.Request{
 			ID: p.r.ID, Operation: p.r.Operation, State: p.r.State, Version: p.r.Version, Card: p.r.Card, Held: p.r.Held, Plan: p.r.Plan, At: p.r.At, EndedAt: p.r.EndedAt,
 		}
 		if err := json.Unmarshal(body, &again); err != nil {
@@ -215,7 +215,7 @@ func (p *play) do(action string) {
 		p.approve(i, rapid.SampledFrom(worlds()).Draw(p.t, "plan").Digest())
 	case "break glass":
 		if was := p.r; p.members[login] && p.happen(bot.Happening{Kind: "break-glass", Review: p.review(i), Click: p.click}) {
-			if was.State != store.Waiting || !p.now.Before(was.ExpiresAt) {
+			if was.State != request.Waiting || !p.now.Before(was.ExpiresAt) {
 				p.t.Fatalf("what is %s is run alone", was.State)
 			}
 			p.alone = login
@@ -230,10 +230,10 @@ func (p *play) do(action string) {
 }
 
 func TestThousandInterleavingsOfALife(t *testing.T) {
-	ends := map[store.State]int{}
+	ends := map[request.State]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		p := &play{
-			t: t, r: in(store.Asked), now: noon, terms: demands(rapid.IntRange(0, 2).Draw(t, "need")), world: planOf(1),
+			t: t, r: in(request.Asked), now: noon, terms: demands(rapid.IntRange(0, 2).Draw(t, "need")), world: planOf(1),
 			members: map[string]bool{"octocat": true, "hubot": true, "monalisa": true},
 		}
 		// Most interleavings shall be past the planning before people come.
@@ -245,7 +245,7 @@ func TestThousandInterleavingsOfALife(t *testing.T) {
 		}
 		ends[p.r.State]++
 	})
-	for _, want := range []store.State{store.Succeeded, store.Refused, store.Withdrawn, store.Expired, store.Undone} {
+	for _, want := range []request.State{request.Succeeded, request.Refused, request.Withdrawn, request.Expired, request.Undone} {
 		if ends[want] == 0 && !t.Failed() {
 			t.Errorf("of all interleavings none ended as %s: %s", want, fmt.Sprint(ends))
 		}
@@ -253,7 +253,7 @@ func TestThousandInterleavingsOfALife(t *testing.T) {
 }
 
 // difference is what differs; cmp alone is slow where nearly nothing ever does.
-func difference(want, got store.Request) string {
+func difference(want, got request.Request) string {
 	if reflect.DeepEqual(want, got) {
 		return ""
 	}

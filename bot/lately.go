@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -68,7 +68,7 @@ func (l *lately) forget(name string) {
 
 // Outside tells whether GitHub called a person no member of the team in the last ten
 // minutes, and hasn't called them one since. It says nothing of what they may.
-func (d *Desk) Outside(a store.Asker) bool {
+func (d *Desk) Outside(a request.Asker) bool {
 	d.lately.mu.Lock()
 	defer d.lately.mu.Unlock()
 	at, ok := d.lately.outside[nameOf(a)]
@@ -78,7 +78,7 @@ func (d *Desk) Outside(a store.Asker) bool {
 // Lately returns why a person was refused in the last 30 seconds for not being a
 // member of the team; nil: they weren't, or the operation, if it isn't empty, is for
 // others too. A person who was let in is asked about anew each time.
-func (d *Desk) Lately(operation string, a store.Asker) error {
+func (d *Desk) Lately(operation string, a request.Asker) error {
 	if a.Login != "" || operation != "" && d.TermsOf(operation).Requesters == ByPlace {
 		return nil
 	}
@@ -88,14 +88,14 @@ func (d *Desk) Lately(operation string, a store.Asker) error {
 // noMember returns what GitHub said against a person in the last 30 seconds; nil:
 // nothing. Those of their requests and clicks that were stored before it said so
 // needn't ask again.
-func (d *Desk) noMember(operation string, a store.Asker) error {
+func (d *Desk) noMember(operation string, a request.Asker) error {
 	if known := d.refusedLately(a); known.byGitHub {
 		return d.Lately(operation, a)
 	}
 	return nil
 }
 
-func (d *Desk) refusedLately(a store.Asker) refusal {
+func (d *Desk) refusedLately(a request.Asker) refusal {
 	d.lately.mu.Lock()
 	defer d.lately.mu.Unlock()
 	if known := d.lately.refused[nameOf(a)]; d.now().Sub(known.at) < refusedFor {
@@ -106,7 +106,7 @@ func (d *Desk) refusedLately(a store.Asker) refusal {
 
 // Acquainted tells whether the settings or a link that counts name a person, or the bot has found
 // them to be a member since it began. It says nothing of what they may.
-func (d *Desk) Acquainted(ctx context.Context, a store.Asker) bool {
+func (d *Desk) Acquainted(ctx context.Context, a request.Asker) bool {
 	d.lately.mu.Lock()
 	member := d.lately.members[nameOf(a)]
 	d.lately.mu.Unlock()

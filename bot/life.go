@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -48,57 +48,57 @@ const unknownLogin = "slack."
 // happening is one thing that happens to a request.
 type happening struct {
 	kind     kind
-	login    string       // admitted: who the asker is
-	account  int64        // admitted: GitHub's number of that account; 0: not known
-	held     string       // admitted: what the request holds from now on
-	plan     *ops.Plan    // planned, stale, replanned
-	terms    Terms        // planned, stale, reminded: the operation's
-	review   store.Review // reviewed, rejected, withdrawn, undoing: by whom
-	reason   string       // why, in words for people
-	fault    ops.Kind     // what kind of fault the reason is
-	few      string       // planned: that too few people could approve, in words
-	pointer  string       // turnedAway: the request to look at instead
-	quiet    bool         // turnedAway: the first of the group was told the same
-	click    int64        // the click that this answers
-	shown    bool         // reviewed, glass: the plan with the review's digest has reached people
-	changed  ops.Changed  // of ends: how much had been done; empty: what the request itself says
-	effects  []string     // undoing: what will be done; nil: not known yet
-	settings string       // planned, stale: digest of the operation's settings
-	lost     store.Review // lapsed: whose approval doesn't count any more
+	login    string         // admitted: who the asker is
+	account  int64          // admitted: GitHub's number of that account; 0: not known
+	held     string         // admitted: what the request holds from now on
+	plan     *ops.Plan      // planned, stale, replanned
+	terms    Terms          // planned, stale, reminded: the operation's
+	review   request.Review // reviewed, rejected, withdrawn, undoing: by whom
+	reason   string         // why, in words for people
+	fault    ops.Kind       // what kind of fault the reason is
+	few      string         // planned: that too few people could approve, in words
+	pointer  string         // turnedAway: the request to look at instead
+	quiet    bool           // turnedAway: the first of the group was told the same
+	click    int64          // the click that this answers
+	shown    bool           // reviewed, glass: the plan with the review's digest has reached people
+	changed  ops.Changed    // of ends: how much had been done; empty: what the request itself says
+	effects  []string       // undoing: what will be done; nil: not known yet
+	settings string         // planned, stale: digest of the operation's settings
+	lost     request.Review // lapsed: whose approval doesn't count any more
 }
 
 // from says in which states a thing can happen.
-var from = map[kind][]store.State{
-	admitted:   {store.Asked},
-	turnedAway: {store.Asked, store.Approved},
-	planned:    {store.Planning},
-	unplanned:  {store.Planning},
-	reviewed:   {store.Waiting},
-	glass:      {store.Waiting},
-	looked:     {store.Approved, store.Running, store.Undoing, store.Succeeded, store.Failed, store.Refused, store.Withdrawn, store.Expired, store.Undone, store.Unknown, store.Waiting},
-	rejected:   {store.Waiting},
-	withdrawn:  {store.Asked, store.Planning, store.Waiting},
-	expired:    {store.Waiting},
-	reminded:   {store.Waiting},
-	stale:      {store.Approved, store.Running},
-	lapsed:     {store.Approved, store.Running},
-	lifted:     {store.Running},
-	again:      {store.Waiting},
-	leftAsIs:   {store.Waiting},
-	replanned:  {store.Approved, store.Running},
-	started:    {store.Approved},
-	stepBegun:  {store.Running},
-	stepEnded:  {store.Running},
-	stepFailed: {store.Running, store.Undoing},
-	undoing:    {store.Waiting, store.Approved, store.Running, store.Failed, store.Unknown, store.Expired, store.Refused, store.Withdrawn, store.Succeeded},
-	undone:     {store.Undoing},
-	voided:     {store.Asked, store.Planning, store.Waiting, store.Approved},
-	gaveUp:     {store.Asked, store.Planning, store.Waiting, store.Approved, store.Running, store.Undoing},
+var from = map[kind][]request.State{
+	admitted:   {request.Asked},
+	turnedAway: {request.Asked, request.Approved},
+	planned:    {request.Planning},
+	unplanned:  {request.Planning},
+	reviewed:   {request.Waiting},
+	glass:      {request.Waiting},
+	looked:     {request.Approved, request.Running, request.Undoing, request.Succeeded, request.Failed, request.Refused, request.Withdrawn, request.Expired, request.Undone, request.Unknown, request.Waiting},
+	rejected:   {request.Waiting},
+	withdrawn:  {request.Asked, request.Planning, request.Waiting},
+	expired:    {request.Waiting},
+	reminded:   {request.Waiting},
+	stale:      {request.Approved, request.Running},
+	lapsed:     {request.Approved, request.Running},
+	lifted:     {request.Running},
+	again:      {request.Waiting},
+	leftAsIs:   {request.Waiting},
+	replanned:  {request.Approved, request.Running},
+	started:    {request.Approved},
+	stepBegun:  {request.Running},
+	stepEnded:  {request.Running},
+	stepFailed: {request.Running, request.Undoing},
+	undoing:    {request.Waiting, request.Approved, request.Running, request.Failed, request.Unknown, request.Expired, request.Refused, request.Withdrawn, request.Succeeded},
+	undone:     {request.Undoing},
+	voided:     {request.Asked, request.Planning, request.Waiting, request.Approved},
+	gaveUp:     {request.Asked, request.Planning, request.Waiting, request.Approved, request.Running, request.Undoing},
 }
 
 // NotNowError says that a thing can't happen to a request as it stands.
 type NotNowError struct {
-	Request store.Request
+	Request request.Request
 	Why     string // in words for people; empty: its state says it
 }
 
@@ -109,24 +109,24 @@ func (e *NotNowError) Error() string {
 // after is the life of a request: what it is after a thing has happened to it,
 // and what is to be written with that. It is a pure function. A thing that
 // can't happen to the request as it stands is a *NotNowError.
-func after(r store.Request, h happening, now time.Time) (store.Request, store.Change, error) {
+func after(r request.Request, h happening, now time.Time) (request.Request, request.Change, error) {
 	if !slices.Contains(from[h.kind], r.State) {
-		return r, store.Change{}, &NotNowError{Request: r}
+		return r, request.Change{}, &NotNowError{Request: r}
 	}
 	if why, no := barred(r, h); no {
-		return r, store.Change{}, &NotNowError{Request: r, Why: why}
+		return r, request.Change{}, &NotNowError{Request: r, Why: why}
 	}
 	was, data := r.State, map[string]any{}
-	var tell []store.Message
-	say := func(kind string, body store.Body) {
-		tell = append(tell, store.Message{Request: r.ID, Kind: kind, Body: body})
+	var tell []request.Message
+	say := func(kind string, body request.Body) {
+		tell = append(tell, request.Message{Request: r.ID, Kind: kind, Body: body})
 	}
 	notice := func() {
 		if r.Glass != nil {
-			say(store.Glass, store.Body{})
+			say(request.Glass, request.Body{})
 		}
 	}
-	end := func(state store.State, reason string) {
+	end := func(state request.State, reason string) {
 		waited, offered := !r.ExpiresAt.IsZero(), !r.ActedAt.IsZero()
 		r.State, r.Reason, r.EndedAt, r.Progress = state, reason, now, ""
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince, r.Lifted = time.Time{}, ops.Waiting{}, "", time.Time{}, ""
@@ -135,18 +135,18 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if r.Changed != "" {
 			data["changed"] = r.Changed
 		}
-		say(store.Card, store.Body{})
-		if waited || offered || was == store.Undoing {
-			say(store.Ask, store.Body{})
+		say(request.Card, request.Body{})
+		if waited || offered || was == request.Undoing {
+			say(request.Ask, request.Body{})
 		}
 		if waited {
-			say(store.Direct, store.Body{Text: told(r, h)})
+			say(request.Direct, request.Body{Text: told(r, h)})
 		}
 		notice()
-		if was == store.Waiting && !r.StartedAt.IsZero() {
+		if was == request.Waiting && !r.StartedAt.IsZero() {
 			// It waited in the middle of a run: what was done before stays done.
-			say(store.LogFile, store.Body{})
-			say(store.Result, store.Body{})
+			say(request.LogFile, request.Body{})
+			say(request.Result, request.Body{})
 		}
 	}
 	by := r.By
@@ -159,30 +159,30 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 	}
 	switch h.kind {
 	case admitted:
-		r.State, r.By, r.Account, r.Held, r.AdmittedAt = store.Planning, h.login, h.account, h.held, now
+		r.State, r.By, r.Account, r.Held, r.AdmittedAt = request.Planning, h.login, h.account, h.held, now
 		by = h.login
-		say(store.Card, store.Body{})
+		say(request.Card, request.Body{})
 		if r.Card == r.ID {
-			say(store.Pointer, store.Body{Other: r.ID})
+			say(request.Pointer, request.Body{Other: r.ID})
 		}
 	case turnedAway:
-		door := r.State == store.Asked
+		door := r.State == request.Asked
 		if h.login != "" {
 			r.By, by = h.login, h.login
 		}
 		if door {
 			// Nothing public for a stranger: not even a card.
-			r.State, r.Reason, r.EndedAt = store.Refused, h.reason, now
+			r.State, r.Reason, r.EndedAt = request.Refused, h.reason, now
 		} else {
-			end(store.Refused, h.reason)
-			say(store.Result, store.Body{})
+			end(request.Refused, h.reason)
+			say(request.Result, request.Body{})
 		}
 		switch {
 		case h.pointer != "":
 			data["instead"] = h.pointer
-			say(store.Pointer, store.Body{Text: h.reason, Other: h.pointer})
+			say(request.Pointer, request.Body{Text: h.reason, Other: h.pointer})
 		case door && !h.quiet:
-			say(store.Private, store.Body{Text: h.reason})
+			say(request.Private, request.Body{Text: h.reason})
 		}
 	case planned:
 		h.changed = ops.ChangedNothing // whatever it ends as
@@ -193,71 +193,71 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if r.Need > 0 {
 			data["need"] = r.Need
 		}
-		say(store.Plan, store.Body{})
+		say(request.Plan, request.Body{})
 		switch {
 		case r.Preview:
-			end(store.Succeeded, "This was only a preview. "+ops.ChangedNothing.Words())
+			end(request.Succeeded, "This was only a preview. "+ops.ChangedNothing.Words())
 		case len(h.plan.Steps) == 0:
-			end(store.Succeeded, h.plan.Summary)
-			say(store.Result, store.Body{})
+			end(request.Succeeded, h.plan.Summary)
+			say(request.Result, request.Body{})
 		case r.Need > 0 && r.Asker.Login != "":
 			why := strings.TrimSpace(r.Why + " It needs " + missing(r) + ", and approvals are given in the chat: ask for it there. " + ops.ChangedNothing.Words())
 			r.Need = 0 // it never waits
-			end(store.Refused, why)
-			say(store.Result, store.Body{})
+			end(request.Refused, why)
+			say(request.Result, request.Body{})
 		case r.Need > 0:
 			wait(&r, h.terms, now)
 			if h.few != "" {
-				say(store.Note, store.Body{Text: h.few})
+				say(request.Note, request.Body{Text: h.few})
 			}
-			say(store.Ask, store.Body{})
-			say(store.Card, store.Body{})
+			say(request.Ask, request.Body{})
+			say(request.Card, request.Body{})
 		default:
-			r.State = store.Approved
+			r.State = request.Approved
 		}
 	case unplanned:
-		state := store.Failed
+		state := request.Failed
 		if h.fault == ops.Refused || h.fault == ops.Invalid {
-			state = store.Refused
+			state = request.Refused
 		}
 		end(state, h.reason)
-		say(store.Result, store.Body{})
+		say(request.Result, request.Body{})
 	case reviewed:
 		data["digest"] = h.review.Digest
 		if why := unfit(r, h, now); why != "" {
-			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+			return r, request.Change{}, &NotNowError{Request: r, Why: why}
 		}
 		r.Reviews = append(slices.Clone(r.Reviews), h.review)
 		if r.Missing() == 0 {
-			r.State = store.Approved
+			r.State = request.Approved
 		}
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case glass:
 		data["digest"], data["missing"] = h.review.Digest, r.Missing()
 		if why := past(r, h, now); why != "" {
-			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+			return r, request.Change{}, &NotNowError{Request: r, Why: why}
 		}
-		r.Glass, r.Looked, r.State = &h.review, nil, store.Approved
-		say(store.Glass, store.Body{})
+		r.Glass, r.Looked, r.State = &h.review, nil, request.Approved
+		say(request.Glass, request.Body{})
 		tell = append(tell, GlassDue(r, h.terms.Hours, now))
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case looked:
 		switch {
 		case r.Glass == nil:
-			return r, store.Change{}, &NotNowError{Request: r, Why: "That was run with its approvals, so there is nothing to look at afterwards."}
+			return r, request.Change{}, &NotNowError{Request: r, Why: "That was run with its approvals, so there is nothing to look at afterwards."}
 		case r.Looked != nil:
-			return r, store.Change{}, &NotNowError{Request: r, Why: r.Looked.By + " has looked at it already."}
-		case same(h.review, *r.Glass), same(h.review, store.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
-			return r, store.Change{}, &NotNowError{Request: r, Why: "Somebody else must look at it: neither who asked nor who had it run alone."}
+			return r, request.Change{}, &NotNowError{Request: r, Why: r.Looked.By + " has looked at it already."}
+		case same(h.review, *r.Glass), same(h.review, request.Review{By: r.By, Account: r.Account, User: r.Asker.User}):
+			return r, request.Change{}, &NotNowError{Request: r, Why: "Somebody else must look at it: neither who asked nor who had it run alone."}
 		}
 		r.Looked = &h.review
-		say(store.Glass, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Glass, request.Body{})
+		say(request.Card, request.Body{})
 	case rejected:
 		r.Decided = &h.review
-		end(store.Refused, sentence(fmt.Sprintf("%s rejected it: %s", h.review.By, h.review.Reason))+stands(h))
+		end(request.Refused, sentence(fmt.Sprintf("%s rejected it: %s", h.review.By, h.review.Reason))+stands(h))
 	case withdrawn:
 		r.Decided = &h.review
 		reason := h.review.By + " withdrew it"
@@ -268,15 +268,15 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 			reason += ": " + h.review.Reason
 		}
 		reason = sentence(reason) + stands(h)
-		if r.State == store.Asked {
+		if r.State == request.Asked {
 			// There is no card yet that could tell it.
-			r.State, r.Reason, r.EndedAt = store.Withdrawn, reason, now
-			say(store.Private, store.Body{Text: r.Reason})
+			r.State, r.Reason, r.EndedAt = request.Withdrawn, reason, now
+			say(request.Private, request.Body{Text: r.Reason})
 			break
 		}
-		end(store.Withdrawn, reason)
+		end(request.Withdrawn, reason)
 	case expired:
-		end(store.Expired, fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))+stands(h))
+		end(request.Expired, fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))+stands(h))
 	case reminded:
 		r.Reminders++
 		r.RemindAt = h.terms.remind(r.Reminders, now)
@@ -284,7 +284,7 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		if r.Lifted != "" {
 			what = "a member to decide what becomes of it"
 		}
-		say(store.Note, store.Body{Text: fmt.Sprintf("Still waiting for %s, until %s UTC: %s", what, r.ExpiresAt.Format("2 Jan 15:04"), r.Plan.Summary)})
+		say(request.Note, request.Body{Text: fmt.Sprintf("Still waiting for %s, until %s UTC: %s", what, r.ExpiresAt.Format("2 Jan 15:04"), r.Plan.Summary)})
 	case stale:
 		beyond, terms := h.plan.Beyond(*r.Plan), h.plan.NewTerms(*r.Plan)
 		data["digest"], data["plan"], data["beyond"] = h.plan.Digest(), h.plan.WithoutData(), beyond
@@ -319,22 +319,22 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 				since += "\n" + news.head + ":\n• " + listed(news.list)
 			}
 		}
-		say(store.Note, store.Body{Text: since, Mention: !r.ActedAt.IsZero()})
-		say(store.Plan, store.Body{})
+		say(request.Note, request.Body{Text: since, Mention: !r.ActedAt.IsZero()})
+		say(request.Plan, request.Body{})
 		notice()
 		if r.Need == 0 {
-			r.State = store.Approved
+			r.State = request.Approved
 			break
 		}
 		wait(&r, h.terms, now)
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case lapsed:
 		if len(r.Reviews) == 0 && r.Glass == nil {
-			return r, store.Change{}, &NotNowError{Request: r}
+			return r, request.Change{}, &NotNowError{Request: r}
 		}
 		data["login"] = h.lost.By
-		r.Reviews = slices.DeleteFunc(slices.Clone(r.Reviews), func(review store.Review) bool { return same(review, h.lost) })
+		r.Reviews = slices.DeleteFunc(slices.Clone(r.Reviews), func(review request.Review) bool { return same(review, h.lost) })
 		if r.Glass != nil && same(*r.Glass, h.lost) {
 			fallen := *r.Glass
 			fallen.Fallen = true
@@ -344,38 +344,38 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		r.StepBegun = time.Time{}
 		wait(&r, h.terms, now)
-		say(store.Note, store.Body{Text: h.reason + " " + ops.ChangedPart.Words() + " Before it goes on, somebody else must approve it.", Mention: true})
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Note, request.Body{Text: h.reason + " " + ops.ChangedPart.Words() + " Before it goes on, somebody else must approve it.", Mention: true})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case lifted:
 		r.Lifted, r.StepBegun = h.reason, time.Time{}
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		wait(&r, h.terms, now)
-		say(store.Note, store.Body{Text: h.reason, Mention: true})
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Note, request.Body{Text: h.reason, Mention: true})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case again:
 		if why := past(r, h, now); why != "" {
-			return r, store.Change{}, &NotNowError{Request: r, Why: why}
+			return r, request.Change{}, &NotNowError{Request: r, Why: why}
 		}
-		r.State, r.Lifted, r.Step, r.StepBegun = store.Approved, "", 0, time.Time{}
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		r.State, r.Lifted, r.Step, r.StepBegun = request.Approved, "", 0, time.Time{}
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 	case leftAsIs:
 		r.Decided = &h.review
 		left := r.Lifted
-		end(store.Withdrawn, sentence(fmt.Sprintf("%s ended it: %s", h.review.By, h.review.Reason))+" It stays as people made it. "+left)
+		end(request.Withdrawn, sentence(fmt.Sprintf("%s ended it: %s", h.review.By, h.review.Reason))+" It stays as people made it. "+left)
 	case replanned:
 		data["digest"] = h.plan.Digest()
 		r.PlannedAt, r.HeldUp, r.HeldSince = now, "", time.Time{}
-		if r.State != store.Approved {
+		if r.State != request.Approved {
 			break
 		}
 		// Nothing has been done yet, so what is there now is what steps go by.
 		r.Shown, r.Plan = r.Digest(), h.plan
 		if len(h.plan.Steps) == 0 {
-			end(store.Succeeded, h.plan.Summary)
-			say(store.Result, store.Body{})
+			end(request.Succeeded, h.plan.Summary)
+			say(request.Result, request.Body{})
 		}
 	case started:
 		if r.Need > 0 {
@@ -385,89 +385,89 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 				data["alone"] = r.Glass.By
 			}
 		}
-		r.State, r.StartedAt = store.Running, now
+		r.State, r.StartedAt = request.Running, now
 		r.Step, r.StepBegun = 0, time.Time{}
-		say(store.Card, store.Body{})
+		say(request.Card, request.Body{})
 		notice()
 	case stepBegun:
 		r.StepBegun = now
 		data["step"] = r.Plan.Steps[r.Step].Title
-		say(store.Card, store.Body{})
+		say(request.Card, request.Body{})
 	case stepEnded:
 		data["step"] = r.Plan.Steps[r.Step].Title
 		r.Step, r.StepBegun = r.Step+1, time.Time{}
 		if r.Step < len(r.Plan.Steps) {
 			if !r.UndoUntil.IsZero() || r.Waits != (ops.Waiting{}) {
 				r.UndoUntil, r.Waits = time.Time{}, ops.Waiting{}
-				say(store.Ask, store.Body{})
+				say(request.Ask, request.Body{})
 			}
 			break
 		}
 		if r.Report != nil && !r.Report.OK() {
-			end(store.Failed, r.Report.Summary)
+			end(request.Failed, r.Report.Summary)
 		} else {
-			end(store.Succeeded, "")
+			end(request.Succeeded, "")
 		}
 		if r.Report != nil && r.Report.Final && r.FinalAt.IsZero() {
 			r.FinalAt = now
 		}
 		data["report"] = r.Report
-		say(store.LogFile, store.Body{})
-		say(store.Result, store.Body{})
+		say(request.LogFile, request.Body{})
+		say(request.Result, request.Body{})
 	case stepFailed:
 		data["step"] = r.Plan.Steps[r.Step].Title
-		state := store.Failed
+		state := request.Failed
 		if h.fault == ops.Unknown {
-			state = store.Unknown
+			state = request.Unknown
 		}
 		end(state, h.reason)
-		say(store.LogFile, store.Body{})
-		say(store.Result, store.Body{})
+		say(request.LogFile, request.Body{})
+		say(request.Result, request.Body{})
 	case undoing:
-		r.Restoring, r.State, r.StepBegun, r.UndoUntil = &h.review, store.Undoing, time.Time{}, time.Time{}
+		r.Restoring, r.State, r.StepBegun, r.UndoUntil = &h.review, request.Undoing, time.Time{}, time.Time{}
 		r.Waits, r.HeldUp, r.HeldSince, r.Lifted = ops.Waiting{}, "", time.Time{}, ""
 		r.EndedAt, r.Reason, r.Report, r.Changed = time.Time{}, "", nil, ""
 		data["reason"], data["effects"] = h.review.Reason, h.effects
 		will := ""
 		if len(h.effects) > 0 {
 			will = "Restoring will:\n• " + listed(h.effects)
-			say(store.Note, store.Body{Text: will})
+			say(request.Note, request.Body{Text: will})
 		}
-		say(store.Restore, store.Body{Text: will})
-		say(store.Ask, store.Body{})
-		say(store.Card, store.Body{})
+		say(request.Restore, request.Body{Text: will})
+		say(request.Ask, request.Body{})
+		say(request.Card, request.Body{})
 		notice()
 	case undone:
 		by = r.Restoring.By
 		if r.Report != nil && !r.Report.OK() {
-			end(store.Failed, "It is not restored completely. "+r.Report.Summary)
+			end(request.Failed, "It is not restored completely. "+r.Report.Summary)
 		} else {
-			end(store.Undone, fmt.Sprintf("%s restored it: %s", r.Restoring.By, r.Restoring.Reason))
+			end(request.Undone, fmt.Sprintf("%s restored it: %s", r.Restoring.By, r.Restoring.Reason))
 		}
-		say(store.LogFile, store.Body{})
-		say(store.Result, store.Body{})
+		say(request.LogFile, request.Body{})
+		say(request.Result, request.Body{})
 	case voided:
 		const reason = "It was stored too late: the requester had been told that it wasn't taken."
-		if r.State == store.Asked {
-			r.State, r.Reason, r.EndedAt = store.Withdrawn, reason, now
+		if r.State == request.Asked {
+			r.State, r.Reason, r.EndedAt = request.Withdrawn, reason, now
 			break
 		}
-		end(store.Withdrawn, reason)
+		end(request.Withdrawn, reason)
 	case gaveUp:
-		if r.State == store.Asked {
-			r.State, r.Reason, r.EndedAt = store.Failed, h.reason, now
-			say(store.Private, store.Body{Text: h.reason})
+		if r.State == request.Asked {
+			r.State, r.Reason, r.EndedAt = request.Failed, h.reason, now
+			say(request.Private, request.Body{Text: h.reason})
 			break
 		}
-		end(store.Failed, h.reason)
+		end(request.Failed, h.reason)
 		started := !r.StartedAt.IsZero()
-		if started && was == store.Waiting {
+		if started && was == request.Waiting {
 			break // end has told it
 		}
 		if started {
-			say(store.LogFile, store.Body{})
+			say(request.LogFile, request.Body{})
 		}
-		say(store.Result, store.Body{})
+		say(request.Result, request.Body{})
 	}
 	if h.review.Reason != "" {
 		data["reason"] = h.review.Reason
@@ -476,15 +476,15 @@ func after(r store.Request, h happening, now time.Time) (store.Request, store.Ch
 	if by != "" {
 		e.By = by
 	}
-	return r, store.Change{
-		Events: []store.Event{e}, Messages: tell, Done: h.click,
+	return r, request.Change{
+		Events: []request.Event{e}, Messages: tell, Done: h.click,
 		// Whoever pressed a button, somebody else carries the request.
 		Wake: h.click != 0,
 	}, nil
 }
 
 // wait makes a request wait for approvals.
-func wait(r *store.Request, terms Terms, now time.Time) {
-	r.State, r.ExpiresAt, r.Reminders = store.Waiting, now.Add(terms.Expiry), 0
+func wait(r *request.Request, terms Terms, now time.Time) {
+	r.State, r.ExpiresAt, r.Reminders = request.Waiting, now.Add(terms.Expiry), 0
 	r.RemindAt = terms.remind(0, now)
 }

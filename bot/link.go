@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // MayBegin returns nil if somebody may begin to prove who they are on GitHub.
-func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
+func (d *Desk) MayBegin(ctx context.Context, a request.Asker) error {
 	person, err := d.Team.Person(ctx, a.Workspace, a.User)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (d *Desk) MayBegin(ctx context.Context, a store.Asker) error {
 // link to the account of a member of the team counts only once another member has
 // confirmed it, which the log channel is asked for. A claim to an account that the
 // settings give to somebody is refused, and its owner told.
-func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) error {
+func (d *Desk) Link(ctx context.Context, a request.Asker, account team.Account) error {
 	owner, err := d.Team.MayLink(ctx, a.Workspace, a.User, account)
 	if err != nil {
 		return errors.Join(err, d.claimed(ctx, a, owner, account, ops.Words(err, "")))
@@ -85,18 +86,18 @@ func (d *Desk) Link(ctx context.Context, a store.Asker, account team.Account) er
 }
 
 // linked is the record and the messages of a new link, and of those that it replaces.
-func (d *Desk) linked(a store.Asker, link store.Link, over []store.Link) store.Change {
-	e := store.Event{At: link.At, Kind: "linked", By: link.Login, Data: map[string]any{
+func (d *Desk) linked(a request.Asker, link store.Link, over []store.Link) request.Change {
+	e := request.Event{At: link.At, Kind: "linked", By: link.Login, Data: map[string]any{
 		"user": nameOf(a), "github": link.Login, "github_id": link.GitHub, "how": link.How,
 	}}
-	var c store.Change
+	var c request.Change
 	for _, old := range over {
 		whose := ownerOf(old)
 		if old.GitHub == link.GitHub {
 			e.Data["before"] = nameOf(whose)
 		}
 		if old.User != link.User {
-			c.Messages = append(c.Messages, store.Message{Kind: store.Letter, Body: store.Body{For: &whose, About: &a, Text: fmt.Sprintf(
+			c.Messages = append(c.Messages, request.Message{Kind: request.Letter, Body: request.Body{For: &whose, About: &a, Text: fmt.Sprintf(
 				"has typed a code in the GitHub account %s, so your link to it has ended and theirs has begun. If you both are one person, all is well. Otherwise somebody else can sign in to that account, or had you type a code: tell %s, and type `/rootbot link` to prove it again.", link.Login, d.Team.Channel)}})
 		}
 		if !old.Asked.IsZero() {
@@ -106,19 +107,19 @@ func (d *Desk) linked(a store.Asker, link store.Link, over []store.Link) store.C
 	if !link.Asked.IsZero() {
 		c.Messages = append(c.Messages, linking(link))
 	}
-	c.Events = []store.Event{e}
+	c.Events = []request.Event{e}
 	return c
 }
 
 // claimed records a claim that was refused, and tells the owner, if there is one.
-func (d *Desk) claimed(ctx context.Context, a store.Asker, owner string, account team.Account, why string) error {
-	change := store.Change{Events: []store.Event{{
+func (d *Desk) claimed(ctx context.Context, a request.Asker, owner string, account team.Account, why string) error {
+	change := request.Change{Events: []request.Event{{
 		At: d.now(), Kind: "claimed", By: nameOf(a),
 		Data: map[string]any{"github": account.Login, "github_id": account.ID, "owner": owner, "reason": why},
 	}}}
 	if owner != "" {
-		whose := store.Asker{Front: a.Front, Workspace: a.Workspace, User: owner}
-		change.Messages = []store.Message{{Kind: store.Letter, Body: store.Body{For: &whose, About: &a, Text: fmt.Sprintf(
+		whose := request.Asker{Front: a.Front, Workspace: a.Workspace, User: owner}
+		change.Messages = []request.Message{{Kind: request.Letter, Body: request.Body{For: &whose, About: &a, Text: fmt.Sprintf(
 			"has typed a code in the GitHub account %s, which is yours, to be known as it here. That was refused. If it wasn't you, somebody else can sign in to that account, or had you type a code: tell %s.", account.Login, d.Team.Channel)}}}
 	}
 	return d.Store.Tell(ctx, change)
@@ -126,18 +127,18 @@ func (d *Desk) claimed(ctx context.Context, a store.Asker, owner string, account
 
 // Unlink forgets which GitHub account somebody has proved to be theirs, and
 // returns its login as it was then.
-func (d *Desk) Unlink(ctx context.Context, a store.Asker) (string, error) {
+func (d *Desk) Unlink(ctx context.Context, a request.Asker) (string, error) {
 	person, err := d.Team.Person(ctx, a.Workspace, a.User)
 	if err != nil {
 		return "", err
 	}
 	link, err := d.Team.LinkOf(ctx, person)
 	if err == nil {
-		c := store.Change{Events: []store.Event{{
+		c := request.Change{Events: []request.Event{{
 			At: d.now(), Kind: "unlinked", By: nameOf(a), Data: map[string]any{"github": link.Login, "github_id": link.GitHub},
 		}}}
 		if !link.Asked.IsZero() {
-			c.Messages = []store.Message{gone(link, fmt.Sprintf("They ended it at %s.", utc(d.now())))}
+			c.Messages = []request.Message{gone(link, fmt.Sprintf("They ended it at %s.", utc(d.now())))}
 		}
 		err = d.Store.EndLink(ctx, link, c)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -72,19 +73,19 @@ func (h *house) announced(link store.Link) {
 func (h *house) confirms(link store.Link) {
 	h.t.Helper()
 	h.announced(link)
-	if _, err := h.AboutLink(h.t.Context(), store.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
+	if _, err := h.AboutLink(h.t.Context(), request.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
 // kept is what is recorded of no request, without when.
-func (h *house) kept(kinds ...string) []store.Event {
+func (h *house) kept(kinds ...string) []request.Event {
 	h.t.Helper()
 	all, err := h.Store.Events(h.t.Context(), "")
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var found []store.Event
+	var found []request.Event
 	for _, e := range all {
 		for _, kind := range kinds {
 			if e.Kind == kind {
@@ -119,7 +120,7 @@ func TestWhoMayBeginToProveWhoTheyAre(t *testing.T) {
 	calls := len(h.gh.Calls())
 	for _, test := range []struct {
 		name   string
-		asker  store.Asker
+		asker  request.Asker
 		change func(*team.Team)
 		kind   ops.Kind // Internal: they may
 		says   []string
@@ -127,7 +128,7 @@ func TestWhoMayBeginToProveWhoTheyAre(t *testing.T) {
 		{name: "a full member of whom nothing is known may", asker: by("U7")},
 		{name: "a guest may not", asker: by("U8"), kind: ops.Refused, says: []string{"Guests may not", admins}},
 		{name: "somebody of whom the chat says nothing may not", asker: by("U9"), kind: ops.Unavailable, says: []string{"Slack didn't say who you are", admins}},
-		{name: "a person of another workspace may not", asker: store.Asker{Front: "slack", Workspace: "T2", User: "U7"}, kind: ops.Refused, says: []string{"not of the workspace"}},
+		{name: "a person of another workspace may not", asker: request.Asker{Front: "slack", Workspace: "T2", User: "U7"}, kind: ops.Refused, says: []string{"not of the workspace"}},
 		{name: "whom the settings name may not", asker: by("U1"), kind: ops.Refused, says: []string{"octocat", "they win over a link"}},
 		{name: "who has linked an account may not", asker: by("U11"), kind: ops.Refused, says: []string{"owl on 2 Mar 2026 already", "`/rootbot unlink` first"}},
 		{name: "nobody may where there is no client ID", asker: by("U7"), change: func(m *team.Team) { m.Device.ClientID = "" }, kind: ops.Refused, says: []string{"github.client_id", "#aws-root-account"}},
@@ -178,7 +179,7 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 			if err := h.Link(t.Context(), by("U7"), owl); err != nil {
 				t.Fatal(err)
 			}
-			same(t, "the record", []store.Event{{At: noon, Kind: "linked", By: "owl", Data: map[string]any{
+			same(t, "the record", []request.Event{{At: noon, Kind: "linked", By: "owl", Data: map[string]any{
 				"user": "slack:T1/U7", "github": "owl", "github_id": float64(owl.ID), "how": "device flow",
 			}}}, h.kept("linked", "claimed"))
 			link, err := h.Store.LinkOf(t.Context(), "T1", "U7")
@@ -192,11 +193,11 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 			}
 			told := withoutStamps(h.told(""))
 			if !test.member {
-				same(t, "what members read", []store.Message(nil), told)
+				same(t, "what members read", []request.Message(nil), told)
 			} else if len(told) != 1 {
 				t.Errorf("members read %+v", told)
 			} else {
-				same(t, "what members read", []store.Message{aboutLink(want)}, told)
+				same(t, "what members read", []request.Message{aboutLink(want)}, told)
 			}
 			login, err := h.Member(t.Context(), by("U7"))
 			if test.member {
@@ -210,9 +211,9 @@ func TestALinkIsRecordedAndMembersReadOfIt(t *testing.T) {
 }
 
 // aboutLink is the message by which the log channel is told of a link.
-func aboutLink(l store.Link) store.Message {
-	whose := store.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
-	return store.Message{Thread: "linking/" + l.Key(), Kind: store.Linking, Body: store.Body{For: &whose, Other: l.Key()}}
+func aboutLink(l store.Link) request.Message {
+	whose := request.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
+	return request.Message{Thread: "linking/" + l.Key(), Kind: request.Linking, Body: request.Body{For: &whose, Other: l.Key()}}
 }
 
 func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing.T) {
@@ -223,7 +224,7 @@ func TestNobodyIsLinkedWhileGitHubDoesntSayWhetherMembersMustReadOfIt(t *testing
 	fault(t, h.Link(t.Context(), by("U7"), h.account("owl")), ops.Unavailable, "can't check whether owl is a member", "502")
 	same(t, "what is recorded and told", []string(nil), append(kindsOf(h.told("")), h.events("")...))
 	h.proves("U7", "owl")
-	same(t, "what is told", []string{store.Linking}, kindsOf(h.told("")))
+	same(t, "what is told", []string{request.Linking}, kindsOf(h.told("")))
 }
 
 func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
@@ -258,7 +259,7 @@ func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
 				t.Fatalf("%d claims are recorded", len(record))
 			}
 			why := fmt.Sprint(record[0].Data["reason"])
-			same(t, "the record", []store.Event{{At: noon, Kind: "claimed", By: "slack:T1/" + test.user, Data: map[string]any{
+			same(t, "the record", []request.Event{{At: noon, Kind: "claimed", By: "slack:T1/" + test.user, Data: map[string]any{
 				"github": test.login, "github_id": float64(wants.ID), "owner": test.owner, "reason": why,
 			}}}, record)
 			says(t, ops.Words(err, ""), why)
@@ -269,7 +270,7 @@ func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
 			same(t, "the link to the account", stands, now)
 			letters := withoutStamps(h.told(""))[told:]
 			if test.owner == "" {
-				same(t, "what is told", []store.Message(nil), letters)
+				same(t, "what is told", []request.Message(nil), letters)
 				return
 			}
 			if len(letters) != 1 {
@@ -277,8 +278,8 @@ func TestAClaimToWhatIsSomebodyElsesIsRefusedAndItsOwnerTold(t *testing.T) {
 			}
 			says(t, letters[0].Body.Text, test.login, "which is yours", "refused", "#aws-root-account")
 			claimer := by(test.user)
-			same(t, "the letter", []store.Message{{Thread: "letter/" + test.owner, Kind: store.Letter, Body: store.Body{
-				Text: letters[0].Body.Text, For: &store.Asker{Front: "slack", Workspace: "T1", User: test.owner}, About: &claimer,
+			same(t, "the letter", []request.Message{{Thread: "letter/" + test.owner, Kind: request.Letter, Body: request.Body{
+				Text: letters[0].Body.Text, For: &request.Asker{Front: "slack", Workspace: "T1", User: test.owner}, About: &claimer,
 			}}}, letters)
 		})
 	}
@@ -313,11 +314,11 @@ func TestWhoUnlinksIsNobodyUntilTheyLinkAgain(t *testing.T) {
 	_, err = h.Unlink(t.Context(), by("U7"))
 	fault(t, err, ops.Refused, "Guests may not")
 	h.becomes("U7", team.Person{Workspaces: []string{"T1"}})
-	for _, other := range []store.Asker{by("U8"), by("u7")} {
+	for _, other := range []request.Asker{by("U8"), by("u7")} {
 		_, err = h.Unlink(t.Context(), other)
 		fault(t, err, ops.Refused, "linked no GitHub account")
 	}
-	_, err = h.Unlink(t.Context(), store.Asker{Front: "slack", Workspace: "T2", User: "U7"})
+	_, err = h.Unlink(t.Context(), request.Asker{Front: "slack", Workspace: "T2", User: "U7"})
 	fault(t, err, ops.Refused, "not of the workspace")
 	if login, err := h.Member(t.Context(), by("U7")); err != nil || login != "barn-owl" {
 		t.Fatalf("before they unlink they are %q, %v", login, err)
@@ -327,7 +328,7 @@ func TestWhoUnlinksIsNobodyUntilTheyLinkAgain(t *testing.T) {
 	if login != "owl" || err != nil {
 		t.Errorf("Unlink: %q, %v", login, err)
 	}
-	same(t, "the record", []store.Event{{At: noon, Kind: "unlinked", By: "slack:T1/U7", Data: map[string]any{"github": "owl", "github_id": float64(id)}}}, h.kept("unlinked", "claimed"))
+	same(t, "the record", []request.Event{{At: noon, Kind: "unlinked", By: "slack:T1/U7", Data: map[string]any{"github": "owl", "github_id": float64(id)}}}, h.kept("unlinked", "claimed"))
 	_, err = h.Member(t.Context(), by("U7"))
 	fault(t, err, ops.Refused, "don't know which GitHub login", "`/rootbot link`")
 	_, err = h.Unlink(t.Context(), by("U7"))
@@ -396,7 +397,7 @@ func TestWhoHasProvedWhoTheyAreAsksAndApproves(t *testing.T) {
 	h.gh.AddMember(admins, "owl")
 
 	asked := bot.Asking{Operation: "tidy-up", Asker: by("U7")}
-	if r := h.ended(h.asking(asked).ID); r.State != store.Refused {
+	if r := h.ended(h.asking(asked).ID); r.State != request.Refused {
 		t.Errorf("before the proof it ended as %s", r.State)
 	} else {
 		says(t, r.Reason, "don't know which GitHub login", "`/rootbot link`")
@@ -424,15 +425,15 @@ func TestWhoHasProvedWhoTheyAreAsksAndApproves(t *testing.T) {
 		t.Errorf("they are %q, %v", login, err)
 	}
 
-	r := h.reach(h.asking(asked).ID, store.Waiting)
+	r := h.reach(h.asking(asked).ID, request.Waiting)
 	says(t, h.press("U7", bot.Approve, r, ""), "You asked for this")
 	h.press("U2", bot.Approve, r, "")
-	if r = h.ended(r.ID); r.State != store.Succeeded || r.By != "barn-owl" {
+	if r = h.ended(r.ID); r.State != request.Succeeded || r.By != "barn-owl" {
 		t.Errorf("what they asked for ended as %s by %s: %s", r.State, r.By, r.Reason)
 	}
 	r = h.waiting()
 	h.press("U7", bot.Approve, r, "")
-	if r = h.ended(r.ID); r.State != store.Succeeded {
+	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("what they approved ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "who a step is told approved", []string{"barn-owl"}, s.approvers)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -28,10 +29,10 @@ const (
 
 // answer is what came of asking whether a run may go on to its next change.
 type answer struct {
-	plan  *ops.Plan     // as it is now; nil: it couldn't be made
-	stale bool          // it has an effect, or a term, that nobody was shown
-	lost  *store.Review // whose approval doesn't count any more
-	err   error         // why the run may not go on, or why that can't be told
+	plan  *ops.Plan       // as it is now; nil: it couldn't be made
+	stale bool            // it has an effect, or a term, that nobody was shown
+	lost  *request.Review // whose approval doesn't count any more
+	err   error           // why the run may not go on, or why that can't be told
 }
 
 func (a answer) yes() bool { return a.err == nil && !a.stale }
@@ -46,7 +47,7 @@ func (a answer) halt() error {
 
 // mayAct asks whether a run may go on to its next change. An error is one of
 // ctx's.
-func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r store.Request) (answer, error) {
+func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r request.Request) (answer, error) {
 	if no, err := d.mayPeople(ctx, r); no.err != nil || err != nil {
 		return no, err
 	}
@@ -63,12 +64,12 @@ func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r store.Request) (an
 	}
 	need, _ := d.TermsOf(o.Name).need(plan)
 	stale := len(plan.Beyond(*r.Plan)) > 0 || len(plan.NewTerms(*r.Plan)) > 0 ||
-		r.State == store.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
+		r.State == request.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
 	return answer{plan: &plan, stale: stale}, nil
 }
 
 // mayPeople asks about the record and the people alone.
-func (d *Desk) mayPeople(ctx context.Context, r store.Request) (answer, error) {
+func (d *Desk) mayPeople(ctx context.Context, r request.Request) (answer, error) {
 	err := d.recorded(ctx, r)
 	if err == nil {
 		err = d.still(ctx, r)
@@ -120,14 +121,14 @@ func (d *Desk) opened(id string) {
 
 // act does what an answer demands: it begins, ends, holds up or asks people, and
 // returns how long to wait. Nothing is left to do where the answer is yes.
-func (d *Desk) act(ctx context.Context, r store.Request, a answer) (time.Duration, error) {
+func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Duration, error) {
 	terms := d.TermsOf(r.Operation)
 	switch {
 	case a.yes():
 		if err := d.apply(ctx, r, happening{kind: replanned, plan: a.plan}); err != nil {
 			return 0, err
 		}
-		d.asked(r.ID, r.State == store.Approved)
+		d.asked(r.ID, r.State == request.Approved)
 		return 0, nil
 	case a.stale:
 		return 0, d.apply(ctx, r, happening{kind: stale, plan: a.plan, terms: terms, settings: d.settingsOf(r.Operation)})
@@ -148,7 +149,7 @@ func (d *Desk) act(ctx context.Context, r store.Request, a answer) (time.Duratio
 	}
 	words := ops.WordsChanged(a.err, r.ID, changed)
 	switch {
-	case r.ActedAt.IsZero() && r.State == store.Approved && (ops.KindOf(a.err) == ops.Refused || ops.KindOf(a.err) == ops.Invalid):
+	case r.ActedAt.IsZero() && r.State == request.Approved && (ops.KindOf(a.err) == ops.Refused || ops.KindOf(a.err) == ops.Invalid):
 		return 0, d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: words, fault: ops.KindOf(a.err), changed: changed})
 	case a.lost != nil && !r.ActedAt.IsZero() && r.Need > 0:
 		return 0, d.apply(ctx, r, happening{kind: lapsed, terms: terms, lost: *a.lost, reason: ops.Words(a.err, r.ID)})
@@ -159,7 +160,7 @@ func (d *Desk) act(ctx context.Context, r store.Request, a answer) (time.Duratio
 // mayPass tells whether an error is only that something can't be asked now: it is
 // waited for, for it is neither a yes nor a no. Where nothing has been done yet,
 // what only people can mend ends the run.
-func (d *Desk) mayPass(r store.Request, err error) bool {
+func (d *Desk) mayPass(r request.Request, err error) bool {
 	if ops.KindOf(err) != ops.Unavailable {
 		return false
 	}
@@ -167,7 +168,7 @@ func (d *Desk) mayPass(r store.Request, err error) bool {
 }
 
 // holdUp says why the run can't go on for now, what stands and until when it waits.
-func (d *Desk) holdUp(ctx context.Context, r store.Request, why error, since, until time.Time) error {
+func (d *Desk) holdUp(ctx context.Context, r request.Request, why error, since, until time.Time) error {
 	changed, err := d.changed(ctx, r, nil)
 	if err != nil {
 		return err
@@ -177,17 +178,17 @@ func (d *Desk) holdUp(ctx context.Context, r store.Request, why error, since, un
 	if r.HeldUp == text {
 		return nil
 	}
-	_, err = d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+	_, err = d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.State != r.State {
-			return store.Change{}, store.ErrStale
+			return request.Change{}, store.ErrStale
 		}
 		now.HeldUp, now.HeldSince = text, since
-		return store.Change{
+		return request.Change{
 			Lines:    []ops.Line{{Key: "desk/held-up " + text, Level: ops.Warning, Text: text}},
-			Messages: []store.Message{{Request: r.ID, Kind: store.Card}, {Request: r.ID, Kind: store.Ask}},
+			Messages: []request.Message{{Request: r.ID, Kind: request.Card}, {Request: r.ID, Kind: request.Ask}},
 		}, nil
 	})
 	return err
@@ -195,7 +196,7 @@ func (d *Desk) holdUp(ctx context.Context, r store.Request, why error, since, un
 
 // lapsedError says that somebody who approved may not any more.
 type lapsedError struct {
-	review store.Review
+	review request.Review
 	err    error
 }
 
@@ -207,19 +208,19 @@ func (e *lapsedError) Unwrap() error { return e.err }
 // of its approvals: each with the login and the digest of the plan that was shown. A
 // person with the database's password can rewrite the row; the record can't be
 // rewritten unseen.
-func (d *Desk) recorded(ctx context.Context, r store.Request) error {
+func (d *Desk) recorded(ctx context.Context, r request.Request) error {
 	events, err := d.Store.Events(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	need, known := plannedNeed(events, r.Digest())
-	if !known || r.Plan != nil && !slices.ContainsFunc(events, func(e store.Event) bool { return e.Data["digest"] == r.Plan.Digest() }) {
+	if !known || r.Plan != nil && !slices.ContainsFunc(events, func(e request.Event) bool { return e.Data["digest"] == r.Plan.Digest() }) {
 		return unrecorded("The record doesn't have this plan.")
 	}
 	if need = max(need, r.Need); need == 0 {
 		return nil
 	}
-	has := func(kind kind, review store.Review) bool {
+	has := func(kind kind, review request.Review) bool {
 		for _, e := range events {
 			if e.Kind == string(kind) && strings.EqualFold(e.By, review.By) && e.Data["digest"] == review.Digest && !e.At.Before(review.At.Add(-time.Second)) {
 				return true
@@ -246,7 +247,7 @@ func (d *Desk) recorded(ctx context.Context, r store.Request) error {
 }
 
 // plannedNeed is how many approvals a plan needed when it was recorded.
-func plannedNeed(events []store.Event, digest string) (need int, known bool) {
+func plannedNeed(events []request.Event, digest string) (need int, known bool) {
 	for _, e := range events {
 		if (e.Kind != string(planned) && e.Kind != string(stale)) || e.Data["digest"] != digest {
 			continue
@@ -265,7 +266,7 @@ func unrecorded(what string) error {
 
 // changed tells how much a request has changed, by the record of its calls. why is
 // the error that ends it; nil: none.
-func (d *Desk) changed(ctx context.Context, r store.Request, why error) (ops.Changed, error) {
+func (d *Desk) changed(ctx context.Context, r request.Request, why error) (ops.Changed, error) {
 	if r.ActedAt.IsZero() && r.FinalAt.IsZero() {
 		return ops.ChangedNothing, nil
 	}
@@ -301,7 +302,7 @@ func (d *Desk) changed(ctx context.Context, r store.Request, why error) (ops.Cha
 		}
 	}
 	switch {
-	case r.Step >= last && r.State == store.Running:
+	case r.Step >= last && r.State == request.Running:
 		return ops.ChangedAll, nil
 	case done > 0:
 		return ops.ChangedPart, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -20,79 +21,79 @@ import (
 type turn struct {
 	name  string
 	world func(*house, *grace)
-	want  store.State // once it would have gone on
-	says  []string    // its reason, or the note to people
-	after func(*testing.T, *house, *grace, store.Request)
+	want  request.State // once it would have gone on
+	says  []string      // its reason, or the note to people
+	after func(*testing.T, *house, *grace, request.Request)
 }
 
 // turns are played on a run that was approved by hubot and has done its first step.
 var turns = []turn{
 	{
-		name: "nothing happens", world: func(*house, *grace) {}, want: store.Succeeded,
+		name: "nothing happens", world: func(*house, *grace) {}, want: request.Succeeded,
 	},
 	{
 		name:  "the requester leaves the team",
 		world: func(h *house, _ *grace) { h.gh.RemoveMember(admins, "octocat") },
-		want:  store.Failed, says: []string{"octocat is not a member", "Part of it was done"},
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want:  request.Failed, says: []string{"octocat is not a member", "Part of it was done"},
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			h.press("U4", bot.Undo, r, "no one is left to answer for it")
-			same(t, "what it ends as", store.Undone, h.ended(r.ID).State)
+			same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "put back"}, g.done())
 		},
 	},
 	{
 		name:  "the approver leaves the team",
 		world: func(h *house, _ *grace) { h.gh.RemoveMember(admins, "hubot") },
-		want:  store.Waiting, says: []string{"hubot is not a member", "Part of it was done", "somebody else must approve"},
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want:  request.Waiting, says: []string{"hubot is not a member", "Part of it was done", "somebody else must approve"},
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			h.press("U4", bot.Approve, r, "")
-			same(t, "what it ends as", store.Succeeded, h.ended(r.ID).State)
+			same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "boxed", "burnt"}, g.done())
 		},
 	},
 	{
 		name:  "the approver becomes a guest",
 		world: func(h *house, _ *grace) { h.becomes("U2", team.Person{Workspaces: []string{"T1"}, Guest: true}) },
-		want:  store.Waiting, says: []string{"is a guest in the workspace"},
+		want:  request.Waiting, says: []string{"is a guest in the workspace"},
 	},
 	{
 		name: "the target becomes protected",
 		world: func(_ *house, g *grace) {
 			g.change(func() { g.unplannable = &ops.Error{Kind: ops.Refused, What: "The box is protected."} })
 		},
-		want: store.Failed, says: []string{"The box is protected.", "Part of it was done"},
+		want: request.Failed, says: []string{"The box is protected.", "Part of it was done"},
 	},
 	{
 		name:  "the plan grows",
 		world: func(_ *house, g *grace) { g.change(func() { g.more = "more ashes" }) },
-		want:  store.Waiting, says: []string{"more ashes", "approved again"},
+		want:  request.Waiting, says: []string{"more ashes", "approved again"},
 	},
 	{
 		name:  "the settings get a shorter time",
 		world: func(_ *house, g *grace) { g.change(func() { g.hours = "1 minute" }) },
-		want:  store.Waiting, says: []string{"Time of grace: 1 hour, now 1 minute"},
+		want:  request.Waiting, says: []string{"Time of grace: 1 hour, now 1 minute"},
 	},
 	{
 		name:  "people undo what it did",
 		world: func(_ *house, g *grace) { g.change(func() { g.lifted = true }) },
-		want:  store.Waiting, says: []string{"The box was opened by hand."},
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want:  request.Waiting, says: []string{"The box was opened by hand."},
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			says(t, h.press("U4", bot.Approve, r, ""), "people undid what it had done")
 			g.change(func() { g.lifted = false })
 			h.press("U4", bot.QuarantineAgain, r, "")
-			same(t, "what it ends as", store.Succeeded, h.ended(r.ID).State)
+			same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "boxed", "burnt"}, g.done())
 		},
 	},
 	{
 		name:  "people undo what it did, and leave it so",
 		world: func(_ *house, g *grace) { g.change(func() { g.lifted = true }) },
-		want:  store.Waiting,
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want:  request.Waiting,
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			says(t, h.press("U4", bot.End, r, ""), "needs a reason")
 			h.press("U4", bot.End, r, "they stay")
 			got := h.ended(r.ID)
-			same(t, "what it ends as", store.Withdrawn, got.State)
+			same(t, "what it ends as", request.Withdrawn, got.State)
 			says(t, got.Reason, "monalisa ended it: they stay.", "opened by hand")
 			same(t, "what was done", []string{"boxed"}, g.done())
 		},
@@ -100,12 +101,12 @@ var turns = []turn{
 	{
 		name:  "GitHub is away",
 		world: func(h *house, _ *grace) { h.gh.Fail("/orgs/", githubtest.Fault{Status: 503}) },
-		want:  store.Running, says: []string{"Waiting until", "503", "Part of it was done"},
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want:  request.Running, says: []string{"Waiting until", "503", "Part of it was done"},
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			h.gh.ClearFaults()
 			h.forward(2 * time.Minute)
 			h.wake(r.ID)
-			same(t, "what it ends as", store.Succeeded, h.ended(r.ID).State)
+			same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 		},
 	},
 	{
@@ -113,15 +114,15 @@ var turns = []turn{
 		world: func(_ *house, g *grace) {
 			g.change(func() { g.unplannable = &ops.Error{Kind: ops.Unavailable, What: "AWS is away."} })
 		},
-		want: store.Running, says: []string{"Waiting until 3 Mar", "AWS is away.", "Part of it was done"},
-		after: func(t *testing.T, h *house, g *grace, r store.Request) {
+		want: request.Running, says: []string{"Waiting until 3 Mar", "AWS is away.", "Part of it was done"},
+		after: func(t *testing.T, h *house, g *grace, r request.Request) {
 			h.forward(25 * time.Hour)
 			h.wake(r.ID)
 			got := h.ended(r.ID)
-			same(t, "what it ends as", store.Failed, got.State)
+			same(t, "what it ends as", request.Failed, got.State)
 			says(t, got.Reason, "AWS is away.", "Part of it was done")
 			h.press("U4", bot.Undo, got, "it takes too long")
-			same(t, "what it ends as then", store.Undone, h.ended(r.ID).State)
+			same(t, "what it ends as then", request.Undone, h.ended(r.ID).State)
 		},
 	},
 }
@@ -137,17 +138,17 @@ func TestAWaitingRunIsAskedAboutAgainBeforeWhatCantBeTakenBack(t *testing.T) {
 			test.world(h, g)
 			h.forward(time.Hour)
 			h.wake(r.ID)
-			r = h.until(r.ID, string(test.want), func(r store.Request) bool {
-				return r.State == test.want && (test.want != store.Running || r.HeldUp != "")
+			r = h.until(r.ID, string(test.want), func(r request.Request) bool {
+				return r.State == test.want && (test.want != request.Running || r.HeldUp != "")
 			})
 			read := r.Reason + r.HeldUp
 			for _, m := range h.told(r.ID) {
-				if m.Kind == store.Note {
+				if m.Kind == request.Note {
 					read += "\n" + m.Body.Text
 				}
 			}
 			says(t, read, test.says...)
-			if test.want != store.Succeeded && slices.Contains(g.done(), "burnt") {
+			if test.want != request.Succeeded && slices.Contains(g.done(), "burnt") {
 				t.Errorf("what was done: %v", g.done())
 			}
 			if test.after != nil {
@@ -176,19 +177,19 @@ func TestAnApprovalThatTheRecordDoesntHaveIsNone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		forge func(*store.Request)
+		forge func(*request.Request)
 		says  string
 	}{
-		{"an approval that nobody gave", func(r *store.Request) {
-			r.State, r.Reviews = store.Approved, []store.Review{{By: "hubot", User: "U2", At: noon, Digest: r.Digest()}}
+		{"an approval that nobody gave", func(r *request.Request) {
+			r.State, r.Reviews = request.Approved, []request.Review{{By: "hubot", User: "U2", At: noon, Digest: r.Digest()}}
 		}, "no approval of this plan by hubot"},
-		{"fewer approvals than it needs", func(r *store.Request) { r.State, r.Need = store.Approved, 0 }, "doesn't have the approvals"},
-		{"a plan that nobody made", func(r *store.Request) {
+		{"fewer approvals than it needs", func(r *request.Request) { r.State, r.Need = request.Approved, 0 }, "doesn't have the approvals"},
+		{"a plan that nobody made", func(r *request.Request) {
 			r.Plan = planOf(3)
-			r.State, r.Reviews = store.Approved, []store.Review{{By: "hubot", User: "U2", At: noon, Digest: r.Plan.Digest()}}
+			r.State, r.Reviews = request.Approved, []request.Review{{By: "hubot", User: "U2", At: noon, Digest: r.Plan.Digest()}}
 		}, "doesn't have this plan"},
-		{"a break glass that nobody asked for", func(r *store.Request) {
-			r.State, r.Glass = store.Approved, &store.Review{By: "hubot", User: "U2", At: noon.Add(-time.Hour), Digest: r.Digest()}
+		{"a break glass that nobody asked for", func(r *request.Request) {
+			r.State, r.Glass = request.Approved, &request.Review{By: "hubot", User: "U2", At: noon.Add(-time.Hour), Digest: r.Digest()}
 		}, "had this plan run alone"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,15 +197,15 @@ func TestAnApprovalThatTheRecordDoesntHaveIsNone(t *testing.T) {
 			h, s := shelved(t, 1, 1)
 			r := h.waiting()
 			h.show(r)
-			h.deliver(r, store.Glass)
-			if _, err := h.Store.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
+			h.deliver(r, request.Glass)
+			if _, err := h.Store.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
 				test.forge(r)
-				return store.Change{Wake: true}, nil
+				return request.Change{Wake: true}, nil
 			}); err != nil {
 				t.Fatal(err)
 			}
 			r = h.ended(r.ID)
-			if r.State != store.Refused || len(s.runs()) > 0 {
+			if r.State != request.Refused || len(s.runs()) > 0 {
 				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
 			}
 			says(t, r.Reason, test.says, "audit verify", "Nothing was changed")
@@ -224,7 +225,7 @@ func TestAYoungPlanIsMadeAgainBeforeAnApprovedRun(t *testing.T) {
 	r = h.waiting()
 	s.put(*planOf(3))
 	h.press("U2", bot.Approve, r, "")
-	r = h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 3 })
+	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 3 })
 	same(t, "what was run", 1, len(s.runs()))
 }
 
@@ -239,23 +240,23 @@ func TestARunWaitsForGitHubBeforeItBegins(t *testing.T) {
 	h.show(r)
 	h.gh.Fail("/orgs/*/teams/*/memberships/octocat$", githubtest.Fault{Status: 503})
 	h.press("U2", bot.Approve, r, "")
-	r = h.until(r.ID, "held up", func(r store.Request) bool { return r.HeldUp != "" })
+	r = h.until(r.ID, "held up", func(r request.Request) bool { return r.HeldUp != "" })
 	says(t, r.HeldUp, "503", "Nothing was changed", "3 Mar 12:00 UTC")
-	same(t, "its state", store.Approved, r.State)
+	same(t, "its state", request.Approved, r.State)
 	same(t, "how often it ran", 1, len(s.runs()))
 	h.gh.ClearFaults()
 	h.wake(r.ID)
-	same(t, "what it ends as", store.Succeeded, h.ended(r.ID).State)
+	same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 }
 
 func TestRestoring(t *testing.T) {
 	t.Parallel()
-	failed := func(h *house, g *grace) store.Request {
+	failed := func(h *house, g *grace) request.Request {
 		g.change(func() { g.breaks = errors.New("no matches") })
 		r := h.offered()
 		h.forward(time.Hour)
 		h.wake(r.ID)
-		return h.reach(r.ID, store.Failed)
+		return h.reach(r.ID, request.Failed)
 	}
 	t.Run("is possible after a failure, and says what it does", func(t *testing.T) {
 		t.Parallel()
@@ -265,12 +266,12 @@ func TestRestoring(t *testing.T) {
 		says(t, r.Reason, "Part of it was done")
 		h.press("U4", bot.Undo, r, "wrong shelf")
 		r = h.ended(r.ID)
-		same(t, "what it ends as", store.Undone, r.State)
+		same(t, "what it ends as", request.Undone, r.State)
 		same(t, "what was done", []string{"boxed", "put back"}, g.done())
 		var announced, noted bool
 		for _, m := range h.told(r.ID) {
-			announced = announced || m.Kind == store.Restore
-			noted = noted || m.Kind == store.Note && strings.Contains(m.Body.Text, "all out of the box")
+			announced = announced || m.Kind == request.Restore
+			noted = noted || m.Kind == request.Note && strings.Contains(m.Body.Text, "all out of the box")
 		}
 		if !announced || !noted {
 			t.Errorf("it is announced: %v; what it does is told: %v", announced, noted)
@@ -284,10 +285,10 @@ func TestRestoring(t *testing.T) {
 		g.change(func() { g.fail = &ops.Error{Kind: ops.Unavailable, What: "No key."} })
 		h.press("U4", bot.Undo, r, "wrong shelf")
 		r = h.ended(r.ID)
-		same(t, "what it ends as", store.Failed, r.State)
+		same(t, "what it ends as", request.Failed, r.State)
 		g.change(func() { g.fail = nil })
 		h.press("U2", bot.Undo, r, "again")
-		same(t, "what it ends as then", store.Undone, h.ended(r.ID).State)
+		same(t, "what it ends as then", request.Undone, h.ended(r.ID).State)
 	})
 	t.Run("is refused where people have acted since", func(t *testing.T) {
 		t.Parallel()
@@ -308,9 +309,9 @@ func TestRestoring(t *testing.T) {
 		newer := h.offered()
 		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "newer request", "changed nothing")
 		h.press("U4", bot.Undo, newer, "wrong shelf")
-		same(t, "what the newer one ends as", store.Undone, h.ended(newer.ID).State)
+		same(t, "what the newer one ends as", request.Undone, h.ended(newer.ID).State)
 		h.press("U4", bot.Undo, r, "wrong shelf")
-		same(t, "what the older one ends as", store.Undone, h.ended(r.ID).State)
+		same(t, "what the older one ends as", request.Undone, h.ended(r.ID).State)
 	})
 	t.Run("is refused to the person whom it is about", func(t *testing.T) {
 		t.Parallel()
@@ -320,25 +321,25 @@ func TestRestoring(t *testing.T) {
 		h.becomes("U4", team.Person{Workspaces: []string{"T1"}, Email: "Monalisa@example.org"})
 		says(t, h.press("U4", bot.Undo, r, "I want it back"), "about you", "another member")
 		h.press("U2", bot.Undo, r, "wrong shelf")
-		same(t, "what it ends as", store.Undone, h.ended(r.ID).State)
+		same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 	})
 }
 
 func TestABreakGlassRunsOnceItWasHeard(t *testing.T) {
 	t.Parallel()
-	letter := func(h *house, r store.Request, user string) {
-		if err := h.Store.Record(h.t.Context(), h.Receipt(store.Message{Request: r.ID, Kind: store.Letter, Body: store.Body{For: new(by(user))}}, r, store.Post{})...); err != nil {
+	letter := func(h *house, r request.Request, user string) {
+		if err := h.Store.Record(h.t.Context(), h.Receipt(request.Message{Request: r.ID, Kind: request.Letter, Body: request.Body{For: new(by(user))}}, r, store.Post{})...); err != nil {
 			h.t.Fatal(err)
 		}
 	}
 	for _, test := range []struct {
 		name  string
-		heard func(*house, store.Request)
-		want  store.State
+		heard func(*house, request.Request)
+		want  request.State
 	}{
-		{"in the log channel", func(h *house, r store.Request) { h.deliver(r, store.Glass) }, store.Succeeded},
-		{"by another member, by direct message", func(h *house, r store.Request) { letter(h, r, "U4") }, store.Succeeded},
-		{"by nobody but the requester and the one who presses", func(h *house, r store.Request) { letter(h, r, "U1"); letter(h, r, "U2") }, store.Refused},
+		{"in the log channel", func(h *house, r request.Request) { h.deliver(r, request.Glass) }, request.Succeeded},
+		{"by another member, by direct message", func(h *house, r request.Request) { letter(h, r, "U4") }, request.Succeeded},
+		{"by nobody but the requester and the one who presses", func(h *house, r request.Request) { letter(h, r, "U1"); letter(h, r, "U2") }, request.Refused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -350,20 +351,20 @@ func TestABreakGlassRunsOnceItWasHeard(t *testing.T) {
 			h.press("U2", bot.BreakGlass, r, burns)
 			same(t, "how often it ran unheard", 0, len(s.runs()))
 			test.heard(h, h.request(r.ID))
-			if test.want == store.Refused {
+			if test.want == request.Refused {
 				h.wake(r.ID)
-				same(t, "its state", store.Approved, h.request(r.ID).State)
+				same(t, "its state", request.Approved, h.request(r.ID).State)
 				h.forward(11 * time.Minute)
 			}
 			h.wake(r.ID)
 			r = h.ended(r.ID)
-			if r.State != test.want || (len(s.runs()) > 0) != (test.want == store.Succeeded) {
+			if r.State != test.want || (len(s.runs()) > 0) != (test.want == request.Succeeded) {
 				t.Errorf("it ended as %s after %d runs: %s", r.State, len(s.runs()), r.Reason)
 			}
-			if test.want == store.Refused {
+			if test.want == request.Refused {
 				says(t, r.Reason, "Nobody but hubot could be told", "Nothing was changed")
 			}
-			due := slices.DeleteFunc(h.told(r.ID), func(m store.Message) bool { return m.Kind != store.GlassDue })
+			due := slices.DeleteFunc(h.told(r.ID), func(m request.Message) bool { return m.Kind != request.GlassDue })
 			if len(due) != 1 || !strings.HasSuffix(due[0].Thread, "/20260303") {
 				t.Errorf("people are reminded to look at it: %+v", due)
 			}
@@ -386,7 +387,7 @@ func TestACallThatAWSRefusesIsNoChange(t *testing.T) {
 	}
 	says(t, r.Reason, "AWS refused it.", "Part of it was done")
 	h.press("U4", bot.Undo, r, "wrong shelf")
-	same(t, "what it ends as", store.Undone, h.ended(r.ID).State)
+	same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 }
 
 func TestAFormIsntSentAgainInAnotherName(t *testing.T) {
@@ -413,14 +414,14 @@ func TestARunThatAnEarlierVersionBeganCanBeRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.restart(func() {
-		if _, err := h.Store.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
+		if _, err := h.Store.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
 			r.ActedAt = time.Time{}
-			return store.Change{}, nil
+			return request.Change{}, nil
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}, g.operation())
-	r = h.until(r.ID, "open to be restored", func(r store.Request) bool { return r.Acted() })
+	r = h.until(r.ID, "open to be restored", func(r request.Request) bool { return r.Acted() })
 	h.press("U4", bot.Undo, r, "wrong shelf")
-	same(t, "what it ends as", store.Undone, h.ended(r.ID).State)
+	same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -39,7 +40,7 @@ func (d *Desk) settingsOf(operation string) string {
 
 // serves tells whether a process has the operation of a request, and the front end
 // that knows who asked for it and who decides.
-func serves(p store.Process, r store.Request) bool {
+func serves(p store.Process, r request.Request) bool {
 	if p.Only != "" && p.Only != r.ID && p.Only != r.Card {
 		return false
 	}
@@ -48,13 +49,13 @@ func serves(p store.Process, r store.Request) bool {
 }
 
 // knows tells whether a process has the settings that a request was last planned with.
-func knows(p store.Process, r store.Request) bool {
+func knows(p store.Process, r request.Request) bool {
 	has := p.Operations[r.Operation]
 	return r.Settings == "" || has == "" || has == r.Settings
 }
 
 // judges tells whether a process can judge a request.
-func judges(p store.Process, r store.Request) bool { return serves(p, r) && knows(p, r) }
+func judges(p store.Process, r request.Request) bool { return serves(p, r) && knows(p, r) }
 
 // chosen is one of the living processes that fit, other than this one; empty: there is none.
 func (d *Desk) chosen(all []store.Process, fits func(store.Process) bool) string {
@@ -92,7 +93,7 @@ func (d *Desk) missing(all []store.Process, fits func(store.Process) bool) bool 
 // takes tells whether this process is to carry a request on, and whether it must
 // adopt it first. A request that it can't judge it leaves to a process that can, or,
 // where there is none now, as it is: who looks for what is due comes to it again.
-func (d *Desk) takes(ctx context.Context, id string, job int64) (r store.Request, takes, adopts bool, err error) {
+func (d *Desk) takes(ctx context.Context, id string, job int64) (r request.Request, takes, adopts bool, err error) {
 	r, err = d.Store.Request(ctx, id)
 	if err != nil {
 		return r, false, false, err
@@ -130,16 +131,16 @@ func (d *Desk) takes(ctx context.Context, id string, job int64) (r store.Request
 // adopt records that a request goes on with this process's settings, since no process
 // has those that it was planned with any more. What that changes about it, the next
 // look at its plan finds out.
-func (d *Desk) adopt(ctx context.Context, was store.Request) error {
-	_, err := d.Store.Update(ctx, was.ID, func(now *store.Request) (store.Change, error) {
+func (d *Desk) adopt(ctx context.Context, was request.Request) error {
+	_, err := d.Store.Update(ctx, was.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.Settings != was.Settings || now.State.Ended() {
-			return store.Change{}, store.ErrStale
+			return request.Change{}, store.ErrStale
 		}
 		now.Settings = d.settingsOf(now.Operation)
-		return store.Change{Events: []store.Event{
+		return request.Change{Events: []request.Event{
 			event(*now, d.now(), "adopted", map[string]any{"before": was.Settings, "now": now.Settings}),
 		}}, nil
 	})
@@ -151,24 +152,24 @@ func (d *Desk) adopt(ctx context.Context, was store.Request) error {
 
 // tellUnoffered tells the people of a request, once a day, that no process offers its
 // operation any more.
-func (d *Desk) tellUnoffered(ctx context.Context, r store.Request) error {
+func (d *Desk) tellUnoffered(ctx context.Context, r request.Request) error {
 	text := fmt.Sprintf("No running bot offers %s any more, so this waits.", r.Operation)
 	if !r.StartedAt.IsZero() {
 		text += " What was done stays; Restore waits as well."
 	}
 	text += " It goes on by itself as soon as a bot with settings for " + r.Operation + " runs."
-	m := store.Message{Thread: r.Card, Request: r.ID, Kind: store.Note, Body: store.Body{Text: text}}
+	m := request.Message{Thread: r.Card, Request: r.ID, Kind: request.Note, Body: request.Body{Text: text}}
 	if r.AdmittedAt.IsZero() {
-		m.Thread, m.Kind = "", store.Private // there is no card yet
+		m.Thread, m.Kind = "", request.Private // there is no card yet
 	}
 	return d.tellOnce(ctx, "unoffered/"+r.ID+"/"+d.now().Format(time.DateOnly), m)
 }
 
-func (d *Desk) tellOnce(ctx context.Context, origin string, m store.Message) error {
+func (d *Desk) tellOnce(ctx context.Context, origin string, m request.Message) error {
 	if m.Thread == "" {
 		m.Thread = m.Kind + "/" + m.Request
 	}
-	err := d.Store.TellOnce(ctx, origin, store.Change{Messages: []store.Message{m}})
+	err := d.Store.TellOnce(ctx, origin, request.Change{Messages: []request.Message{m}})
 	if errors.Is(err, store.ErrTaken) {
 		return nil
 	}
@@ -216,8 +217,8 @@ func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 	if !d.missing(all, offers) {
 		return true, nil
 	}
-	return true, d.tellOnce(ctx, fmt.Sprintf("unoffered/click/%d", id), store.Message{
-		Thread: Thread(id), Request: r.ID, Kind: store.Private, Body: store.Body{
+	return true, d.tellOnce(ctx, fmt.Sprintf("unoffered/click/%d", id), request.Message{
+		Thread: Thread(id), Request: r.ID, Kind: request.Private, Body: request.Body{
 			For:  &c.Asker,
 			Text: fmt.Sprintf("No running bot offers %s any more, so your click waits until one does. It isn't lost.", r.Operation),
 		},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -52,11 +53,11 @@ func (h *house) notes(id, text string) (n int) {
 // noted waits until a request's people are told a text.
 func (h *house) noted(id, text string) {
 	h.t.Helper()
-	h.until(id, "told "+text, func(store.Request) bool { return h.notes(id, text) > 0 })
+	h.until(id, "told "+text, func(request.Request) bool { return h.notes(id, text) > 0 })
 }
 
 // over are the requests that ended, of some.
-func (h *house) over(requests []store.Request) (ids []string) {
+func (h *house) over(requests []request.Request) (ids []string) {
 	h.t.Helper()
 	for _, r := range requests {
 		if now := h.request(r.ID); now.State.Ended() {
@@ -103,7 +104,7 @@ func TestAProcessThatLacksAnOperationEndsNothing(t *testing.T) {
 	other := h.beside(waitingFor(3*time.Second), dustOff())
 	running := h.askFor(1)
 	<-begun
-	var all []store.Request
+	var all []request.Request
 	var slowest time.Duration
 	for range 10 {
 		r := h.waiting()
@@ -129,25 +130,25 @@ func TestAProcessThatLacksAnOperationEndsNothing(t *testing.T) {
 	}
 	other.noted(all[0].ID, unoffered)
 	other.noted(running.ID, "No running bot offers tidy-b any more")
-	other.until(all[0].ID, "asked to wait", func(store.Request) bool { return other.notes(all[0].ID, "your click waits") > 0 })
+	other.until(all[0].ID, "asked to wait", func(request.Request) bool { return other.notes(all[0].ID, "your click waits") > 0 })
 	if told := other.over(append(all, running)); len(told) > 0 {
 		t.Errorf("ended by a process that lacks the operation: %q", told)
 	}
 	// One that has it comes back: all goes on, and the click counts.
 	close(over)
 	h.begin(tidy(nothing), inGrace(begun, over))
-	if r := h.ended(running.ID); r.State != store.Succeeded {
+	if r := h.ended(running.ID); r.State != request.Succeeded {
 		t.Errorf("what was running ended as %s: %s", r.State, r.Reason)
 	}
 	if words := h.answer(click); !strings.Contains(words, "your click waits") || strings.Contains(words, " / ") {
 		t.Errorf("who pressed reads %q", words)
 	}
-	if r := h.ended(all[0].ID); r.State != store.Succeeded {
+	if r := h.ended(all[0].ID); r.State != request.Succeeded {
 		t.Errorf("what was approved ended as %s: %s", r.State, r.Reason)
 	}
 	for _, r := range all[1:] {
 		h.press("U2", bot.Approve, r, "")
-		if r := h.ended(r.ID); r.State != store.Succeeded {
+		if r := h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("what waited ended as %s: %s", r.State, r.Reason)
 		}
 	}
@@ -162,7 +163,7 @@ func TestAnOperationThatIsntOfferedForATime(t *testing.T) {
 	h.begin(tidy(nothing), inGrace(begun, over))
 	running, waiting := h.askFor(1), h.waiting()
 	<-begun
-	var click store.Click
+	var click request.Click
 	for range 2 {
 		h.end()
 		h.begin(dustOff())
@@ -171,9 +172,9 @@ func TestAnOperationThatIsntOfferedForATime(t *testing.T) {
 		if click.ID == 0 {
 			click = h.click("U2", bot.Approve, waiting, "")
 		}
-		h.until(waiting.ID, "asked to wait", func(store.Request) bool { return h.notes(waiting.ID, "your click waits") > 0 })
+		h.until(waiting.ID, "asked to wait", func(request.Request) bool { return h.notes(waiting.ID, "your click waits") > 0 })
 	}
-	if told := h.over([]store.Request{running, waiting}); len(told) > 0 {
+	if told := h.over([]request.Request{running, waiting}); len(told) > 0 {
 		t.Errorf("ended while nobody offered it: %q", told)
 	}
 	if n, m := h.notes(running.ID, "No running bot offers"), h.notes(waiting.ID, unoffered+", so this"); n != 1 || m != 1 {
@@ -182,8 +183,8 @@ func TestAnOperationThatIsntOfferedForATime(t *testing.T) {
 	h.end()
 	close(over)
 	h.begin(tidy(nothing), inGrace(begun, over))
-	for _, r := range []store.Request{running, waiting} {
-		if r := h.ended(r.ID); r.State != store.Succeeded {
+	for _, r := range []request.Request{running, waiting} {
+		if r := h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	}
@@ -229,7 +230,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 		r = h.ended(r.ID)
 		slowest = max(slowest, time.Since(begun))
 		mu.Lock()
-		if got := who[r.ID]; r.State != store.Succeeded || !slices.Equal(got, []string{want}) {
+		if got := who[r.ID]; r.State != request.Succeeded || !slices.Equal(got, []string{want}) {
 			t.Errorf("it ended as %s (%s), done by %v, not by %s", r.State, r.Reason, got, want)
 		}
 		mu.Unlock()
@@ -250,7 +251,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 	if took := r.EndedAt.Sub(left); took < 3*time.Second {
 		t.Errorf("it was adopted after %v already", took)
 	}
-	if r.State != store.Succeeded || r.Settings != "new" || !slices.Equal(who[r.ID], []string{"new"}) {
+	if r.State != request.Succeeded || r.Settings != "new" || !slices.Equal(who[r.ID], []string{"new"}) {
 		t.Errorf("it ended as %s (%s) with the settings %q, done by %v", r.State, r.Reason, r.Settings, who[r.ID])
 	}
 	same(t, "adopted", map[string]any{"before": "old", "now": "new"}, other.last(asked.ID, "adopted").Data)
@@ -268,7 +269,7 @@ func TestOtherSettingsAreTakenAtOnceWhereThereIsOneProcess(t *testing.T) {
 	h.settle = func(d *bot.Desk) { d.SettingsOf = func(string) string { return "new" } }
 	h.begin(tidy(nothing))
 	h.press("U2", bot.Approve, asked, "")
-	if r := h.ended(asked.ID); r.State != store.Succeeded || r.Settings != "new" {
+	if r := h.ended(asked.ID); r.State != request.Succeeded || r.Settings != "new" {
 		t.Errorf("it ended as %s (%s) with the settings %q", r.State, r.Reason, r.Settings)
 	}
 	events := h.events(asked.ID)
@@ -301,13 +302,13 @@ func TestATerminalCarriesItsOwnRequestOnly(t *testing.T) {
 			return ops.Again(10 * time.Millisecond)
 		}
 	}))
-	r := run.asking(bot.Asking{Operation: "tidy-up", Asker: store.Asker{Front: "terminal", Login: "hubot"}})
+	r := run.asking(bot.Asking{Operation: "tidy-up", Asker: request.Asker{Front: "terminal", Login: "hubot"}})
 	if r.ID != own {
 		t.Fatalf("its request is %s", r.ID)
 	}
 	<-begun
 	for range 12 {
-		if r := h.ended(h.ask().ID); r.State != store.Succeeded {
+		if r := h.ended(h.ask().ID); r.State != request.Succeeded {
 			t.Errorf("a member's request ended as %s: %s", r.State, r.Reason)
 		}
 	}
@@ -316,7 +317,7 @@ func TestATerminalCarriesItsOwnRequestOnly(t *testing.T) {
 		t.Errorf("who pressed reads %q", words)
 	}
 	close(over)
-	if r := run.ended(own); r.State != store.Succeeded {
+	if r := run.ended(own); r.State != request.Succeeded {
 		t.Errorf("the terminal's request ended as %s: %s", r.State, r.Reason)
 	}
 }
@@ -338,7 +339,7 @@ func TestWhatWasAskedForInAChatIsLeftToWhoHasIt(t *testing.T) {
 		}
 		r = h.ended(r.ID)
 		mu.Lock()
-		if got := who[r.ID]; r.State != store.Succeeded || !slices.Equal(got, []string{"slack"}) {
+		if got := who[r.ID]; r.State != request.Succeeded || !slices.Equal(got, []string{"slack"}) {
 			t.Errorf("it ended as %s (%s), done by %v", r.State, r.Reason, got)
 		}
 		mu.Unlock()

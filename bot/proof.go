@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -14,7 +15,7 @@ import (
 
 // MayProve returns nil if a person may be given a code to prove who they are anew,
 // and an *ops.Error that says why not otherwise.
-func (d *Desk) MayProve(ctx context.Context, a store.Asker) error {
+func (d *Desk) MayProve(ctx context.Context, a request.Asker) error {
 	if d.FreshProof <= 0 {
 		return &ops.Error{Kind: ops.Refused, What: "No decision needs a new proof here: the settings have no fresh_proof."}
 	}
@@ -24,7 +25,7 @@ func (d *Desk) MayProve(ctx context.Context, a store.Asker) error {
 
 // Prove records that a person has signed in to a GitHub account just now. It must be
 // the account that they have here; until then Fresh lets them decide.
-func (d *Desk) Prove(ctx context.Context, a store.Asker, account team.Account) (until time.Time, err error) {
+func (d *Desk) Prove(ctx context.Context, a request.Asker, account team.Account) (until time.Time, err error) {
 	login, err := d.Member(ctx, a)
 	if err != nil {
 		return time.Time{}, err
@@ -40,7 +41,7 @@ func (d *Desk) Prove(ctx context.Context, a store.Asker, account team.Account) (
 			Next: "Type `/rootbot prove` again, and the code in your own account.",
 		}
 	}
-	err = d.Store.AddProof(ctx, proof, store.Change{Events: []store.Event{{
+	err = d.Store.AddProof(ctx, proof, request.Change{Events: []request.Event{{
 		At: proof.At, Kind: "proved", By: login, Data: map[string]any{"user": nameOf(a), "github": account.Login, "github_id": account.ID, "how": team.HowDevice},
 	}}})
 	return proof.At.Add(d.FreshProof), err
@@ -57,7 +58,7 @@ func proves(p store.Proof, account int64, login string) bool {
 
 // Fresh returns nil if a decision needs no new proof of who makes it, or if that
 // person, who is the login here, has given one within FreshProof.
-func (d *Desk) Fresh(ctx context.Context, r store.Request, verb string, a store.Asker, login string) error {
+func (d *Desk) Fresh(ctx context.Context, r request.Request, verb string, a request.Asker, login string) error {
 	o, _ := d.Operation(r.Operation)
 	if d.FreshProof <= 0 || verb != BreakGlass && (!o.Dangerous || verb != Approve && verb != QuarantineAgain) {
 		return nil

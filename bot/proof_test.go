@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -49,7 +49,7 @@ func TestWhichDecisionsNeedANewProofAndForHowLong(t *testing.T) {
 			if test.off {
 				h.FreshProof = 0
 			}
-			r := in(store.Waiting)
+			r := in(request.Waiting)
 			h.Operations = []ops.Operation{{Name: r.Operation, Dangerous: !test.harmless}}
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")

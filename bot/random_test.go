@@ -8,13 +8,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // life draws sequences of happenings and plays them.
-func life(t *rapid.T, check func(before, after store.Request, h bot.Happening, told []string)) {
-	r := in(store.Asked)
+func life(t *rapid.T, check func(before, after request.Request, h bot.Happening, told []string)) {
+	r := in(request.Asked)
 	r.Preview = rapid.Bool().Draw(t, "preview")
 	terms := demands(rapid.IntRange(0, 1).Draw(t, "approvals"))
 	now := noon
@@ -42,7 +42,7 @@ func life(t *rapid.T, check func(before, after store.Request, h bot.Happening, t
 			}
 			h.Click = 7
 		}
-		if r.State == store.Running && rapid.Bool().Draw(t, "report") {
+		if r.State == request.Running && rapid.Bool().Draw(t, "report") {
 			r.Report = &ops.Report{Problems: rapid.SampledFrom([][]string{nil, {"dust"}}).Draw(t, "problems")}
 		}
 		now = now.Add(time.Second)
@@ -64,7 +64,7 @@ func life(t *rapid.T, check func(before, after store.Request, h bot.Happening, t
 func TestALifeOfARequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		admitted, results := false, 0
-		life(t, func(before, after store.Request, h bot.Happening, told []string) {
+		life(t, func(before, after request.Request, h bot.Happening, told []string) {
 			if h.Kind == "reviewed" && before.State.Ended() {
 				if before.Glass == nil || after.State != before.State || after.EndedAt != before.EndedAt {
 					t.Fatalf("what had ended as %s was looked at and is %s", before.State, after.State)
@@ -76,11 +76,11 @@ func TestALifeOfARequest(t *testing.T) {
 			}
 			admitted = admitted || h.Kind == "admitted"
 			for _, kind := range told {
-				if kind == store.Result {
+				if kind == request.Result {
 					results++
 				}
 			}
-			running := after.State == store.Running
+			running := after.State == request.Running
 			switch {
 			case after.State.Ended() == after.EndedAt.IsZero():
 				t.Fatalf("%s since %v", after.State, after.EndedAt)
@@ -98,12 +98,12 @@ func TestALifeOfARequest(t *testing.T) {
 			}
 			// The plan is what a preview was asked for, and a decision is told where
 			// it was asked for: they need no other result.
-			shown := after.Preview && after.State == store.Succeeded ||
+			shown := after.Preview && after.State == request.Succeeded ||
 				after.StartedAt.IsZero() && slices.Contains([]string{"rejected", "withdrawn", "expired"}, h.Kind)
 			if want := 1; results != want && (!shown || results > want) {
 				t.Fatalf("%d results at the end as %s, want %d", results, after.State, want)
 			}
-			if !slices.Contains(told, store.Card) {
+			if !slices.Contains(told, request.Card) {
 				t.Fatalf("the card isn't brought up to date at the end as %s", after.State)
 			}
 		})
@@ -113,13 +113,13 @@ func TestALifeOfARequest(t *testing.T) {
 func TestNobodySeesARequestThatWasntAdmitted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		admitted := false
-		life(t, func(_, after store.Request, h bot.Happening, told []string) {
+		life(t, func(_, after request.Request, h bot.Happening, told []string) {
 			admitted = admitted || h.Kind == "admitted"
 			if admitted {
 				return
 			}
 			for _, kind := range told {
-				if kind != store.Private && kind != store.Pointer {
+				if kind != request.Private && kind != request.Pointer {
 					t.Fatalf("%s tells a %s in public", h.Kind, kind)
 				}
 			}

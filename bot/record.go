@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -19,14 +20,14 @@ func (d *Desk) recordStart(ctx context.Context) error {
 		names = append(names, o.Name)
 	}
 	now := d.now()
-	events := []store.Event{{At: now, Kind: "process-started", Data: map[string]any{"version": d.Version, "settings": d.Settings, "operations": names}}}
+	events := []request.Event{{At: now, Kind: "process-started", Data: map[string]any{"version": d.Version, "settings": d.Settings, "operations": names}}}
 	before, err := d.Store.LastEvent(ctx, "process-started")
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 	case err != nil:
 		return err
 	case before.Data["settings"] != d.Settings:
-		events = append(events, store.Event{At: now, Kind: "settings", Data: map[string]any{"before": before.Data["settings"], "hash": d.Settings}})
+		events = append(events, request.Event{At: now, Kind: "settings", Data: map[string]any{"before": before.Data["settings"], "hash": d.Settings}})
 	}
 	return d.Store.Record(ctx, events...)
 }
@@ -44,7 +45,7 @@ func (d *Desk) Called(ctx context.Context, r ops.Request, call ops.Call) error {
 			data[key] = value
 		}
 	}
-	e := store.Event{At: d.now(), Request: r.ID, Kind: kind, By: r.By, Data: data}
+	e := request.Event{At: d.now(), Request: r.ID, Kind: kind, By: r.By, Data: data}
 	at, ours := ctx.Value(runKey{}).(*run)
 	ours = ours && at.request.ID == r.ID
 	if ours && call.Outcome == "" {
@@ -92,7 +93,7 @@ func (a *anchoring) stop() {
 }
 
 // runEnded has the head of the audit anchored in the vault, if the request was run.
-func (d *Desk) runEnded(r store.Request) {
+func (d *Desk) runEnded(r request.Request) {
 	if r.State.Ended() && !r.StartedAt.IsZero() {
 		select {
 		case d.anchoring.ended <- struct{}{}:
@@ -140,9 +141,9 @@ func (d *Desk) anchor(ctx context.Context, due *bool) error {
 		}
 	}
 	if daily {
-		if err := d.Store.Tell(ctx, store.Change{
-			Events:   []store.Event{{At: d.now(), Kind: "anchored-daily", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": "the log channel"}}},
-			Messages: []store.Message{{Kind: store.Anchor, Body: store.Body{Text: head.String()}}},
+		if err := d.Store.Tell(ctx, request.Change{
+			Events:   []request.Event{{At: d.now(), Kind: "anchored-daily", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": "the log channel"}}},
+			Messages: []request.Message{{Kind: request.Anchor, Body: request.Body{Text: head.String()}}},
 		}); err != nil {
 			return err
 		}
@@ -159,7 +160,7 @@ func (d *Desk) anchor(ctx context.Context, due *bool) error {
 		return fmt.Errorf("put the head into the vault: %w", err)
 	}
 	*due = false
-	return d.Store.Record(ctx, store.Event{At: d.now(), Kind: "anchored-vault", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": where}})
+	return d.Store.Record(ctx, request.Event{At: d.now(), Kind: "anchored-vault", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": where}})
 }
 
 // sinceAnchor tells whether the newest anchor of a kind is a day old, and
@@ -183,18 +184,18 @@ func (d *Desk) sinceAnchor(ctx context.Context, kind string, head store.Head) (l
 // Receipt is what is recorded when a message was delivered: that a plan was
 // shown, or that something was told, to whom and where; nothing of cards, logs
 // and buttons, which follow what is recorded anyway.
-func (d *Desk) Receipt(m store.Message, r store.Request, at store.Post) []store.Event {
-	e := store.Event{At: d.now(), Request: m.Request, Kind: "told", Data: map[string]any{"message": m.Kind}}
+func (d *Desk) Receipt(m request.Message, r request.Request, at store.Post) []request.Event {
+	e := request.Event{At: d.now(), Request: m.Request, Kind: "told", Data: map[string]any{"message": m.Kind}}
 	switch m.Kind {
-	case store.Plan:
+	case request.Plan:
 		e.Kind, e.Data = "shown", map[string]any{"digest": r.Digest()}
-	case store.Private, store.Pointer, store.Direct, store.Letter:
+	case request.Private, request.Pointer, request.Direct, request.Letter:
 		to := r.Asker
 		if m.Body.For != nil {
 			to = *m.Body.For
 		}
 		e.Data["to"] = nameOf(to)
-	case store.Result, store.Note, store.Announce, store.Anchor, store.Glass, store.GlassDue, store.Restore, store.Linking:
+	case request.Result, request.Note, request.Announce, request.Anchor, request.Glass, request.GlassDue, request.Restore, request.Linking:
 	default:
 		return nil
 	}
@@ -203,5 +204,5 @@ func (d *Desk) Receipt(m store.Message, r store.Request, at store.Post) []store.
 			e.Data[key] = value
 		}
 	}
-	return []store.Event{e}
+	return []request.Event{e}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -31,14 +32,14 @@ func TestWhatBeginsAndEndsIsRecordedAndWhetherTheSettingsAreOthers(t *testing.T)
 	settings = "cafe"
 	start()
 
-	began := func(version, settings string, operations ...any) store.Event {
-		return store.Event{At: noon, Kind: "process-started", Data: map[string]any{"version": version, "settings": settings, "operations": operations}}
+	began := func(version, settings string, operations ...any) request.Event {
+		return request.Event{At: noon, Kind: "process-started", Data: map[string]any{"version": version, "settings": settings, "operations": operations}}
 	}
-	ended := store.Event{At: noon, Kind: "process-stopped"}
-	changed := func(before, hash string) store.Event {
-		return store.Event{At: noon, Kind: "settings", Data: map[string]any{"before": before, "hash": hash}}
+	ended := request.Event{At: noon, Kind: "process-stopped"}
+	changed := func(before, hash string) request.Event {
+		return request.Event{At: noon, Kind: "settings", Data: map[string]any{"before": before, "hash": hash}}
 	}
-	same(t, "the record", []store.Event{
+	same(t, "the record", []request.Event{
 		began("v1.0.0", "cafe", "tidy-up", "tidy-b"), ended,
 		began("v1.1.0", "cafe", "tidy-up", "tidy-b"), ended,
 		began("v1.1.0", "f00d", "tidy-up", "tidy-b"), changed("cafe", "f00d"),
@@ -82,14 +83,14 @@ func TestACallIsRecordedBeforeAndAfterItIsMade(t *testing.T) {
 	if err := h.Called(t.Context(), r, call); err != nil {
 		t.Fatal(err)
 	}
-	event := func(kind string, more ...string) store.Event {
-		e := store.Event{At: noon, Request: "0197-one", Kind: kind, By: "octocat", Data: map[string]any{"service": "iam", "action": "DeleteUser", "target": call.Target}}
+	event := func(kind string, more ...string) request.Event {
+		e := request.Event{At: noon, Request: "0197-one", Kind: kind, By: "octocat", Data: map[string]any{"service": "iam", "action": "DeleteUser", "target": call.Target}}
 		for i := 0; i < len(more); i += 2 {
 			e.Data[more[i]] = more[i+1]
 		}
 		return e
 	}
-	same(t, "the record", []store.Event{
+	same(t, "the record", []request.Event{
 		event("calling"), event("called", "outcome", "done", "aws_request", "d9d3"),
 		event("called", "outcome", "failed", "aws_request", "d9d3", "error", "AccessDenied: password=[redacted] is wrong"),
 	}, h.kept("calling", "called"))
@@ -104,45 +105,45 @@ func TestACallIsRecordedBeforeAndAfterItIsMade(t *testing.T) {
 func TestWhatWasDeliveredIsRecorded(t *testing.T) {
 	t.Parallel()
 	h := idle(t)
-	r := in(store.Waiting)
+	r := in(request.Waiting)
 	at := store.Post{Channel: "C1", TS: "1772452800.000100"}
 	someone := by("U7")
-	told := func(data map[string]any) []store.Event {
-		return []store.Event{{At: noon, Request: r.ID, Kind: "told", Data: data}}
+	told := func(data map[string]any) []request.Event {
+		return []request.Event{{At: noon, Request: r.ID, Kind: "told", Data: data}}
 	}
 	for _, test := range []struct {
 		name string
-		m    store.Message
+		m    request.Message
 		at   store.Post
-		want []store.Event
+		want []request.Event
 	}{
-		{"a plan is recorded as shown, by its digest", store.Message{Kind: store.Plan}, at, []store.Event{{
+		{"a plan is recorded as shown, by its digest", request.Message{Kind: request.Plan}, at, []request.Event{{
 			At: noon, Request: r.ID, Kind: "shown", Data: map[string]any{"digest": r.Digest(), "channel": "C1", "ts": at.TS},
 		}}},
-		{"a result", store.Message{Kind: store.Result}, at, told(map[string]any{"message": "result", "channel": "C1", "ts": at.TS})},
-		{"a note", store.Message{Kind: store.Note, Body: store.Body{Text: "Hush."}}, at, told(map[string]any{"message": "note", "channel": "C1", "ts": at.TS})},
-		{"that something runs alone", store.Message{Kind: store.Glass}, at, told(map[string]any{"message": "glass", "channel": "C1", "ts": at.TS})},
-		{"an answer through an address that doesn't say when", store.Message{Kind: store.Private}, store.Post{Channel: "C1"}, told(map[string]any{"message": "private", "to": "slack:T1/U1", "channel": "C1"})},
-		{"what was printed at a terminal", store.Message{Kind: store.Result}, store.Post{}, told(map[string]any{"message": "result"})},
-		{"how it ended, to the asker", store.Message{Kind: store.Direct}, at, told(map[string]any{"message": "direct", "to": "slack:T1/U1", "channel": "C1", "ts": at.TS})},
-		{"something for somebody's eyes only", store.Message{Kind: store.Private, Body: store.Body{Text: "Hush.", For: &someone}}, store.Post{}, told(map[string]any{"message": "private", "to": "slack:T1/U7"})},
-		{"where the other card is", store.Message{Kind: store.Pointer, Body: store.Body{Other: "0197-zero"}}, store.Post{}, told(map[string]any{"message": "pointer", "to": "slack:T1/U1"})},
-		{"a letter", store.Message{Kind: store.Letter, Body: store.Body{For: &someone}}, at, told(map[string]any{"message": "letter", "to": "slack:T1/U7", "channel": "C1", "ts": at.TS})},
-		{"who has linked which account", store.Message{Kind: store.Announce, Body: store.Body{For: &someone}}, at, told(map[string]any{"message": "announce", "channel": "C1", "ts": at.TS})},
-		{"an anchor", store.Message{Kind: store.Anchor}, at, told(map[string]any{"message": "anchor", "channel": "C1", "ts": at.TS})},
-		{"of a card nothing is recorded", store.Message{Kind: store.Card}, at, nil},
-		{"of buttons nothing is recorded", store.Message{Kind: store.Ask}, at, nil},
-		{"of a log nothing is recorded", store.Message{Kind: store.Log}, at, nil},
-		{"of a log's file nothing is recorded", store.Message{Kind: store.LogFile}, at, nil},
-		{"of what nobody knows nothing is recorded", store.Message{Kind: "song"}, at, nil},
+		{"a result", request.Message{Kind: request.Result}, at, told(map[string]any{"message": "result", "channel": "C1", "ts": at.TS})},
+		{"a note", request.Message{Kind: request.Note, Body: request.Body{Text: "Hush."}}, at, told(map[string]any{"message": "note", "channel": "C1", "ts": at.TS})},
+		{"that something runs alone", request.Message{Kind: request.Glass}, at, told(map[string]any{"message": "glass", "channel": "C1", "ts": at.TS})},
+		{"an answer through an address that doesn't say when", request.Message{Kind: request.Private}, store.Post{Channel: "C1"}, told(map[string]any{"message": "private", "to": "slack:T1/U1", "channel": "C1"})},
+		{"what was printed at a terminal", request.Message{Kind: request.Result}, store.Post{}, told(map[string]any{"message": "result"})},
+		{"how it ended, to the asker", request.Message{Kind: request.Direct}, at, told(map[string]any{"message": "direct", "to": "slack:T1/U1", "channel": "C1", "ts": at.TS})},
+		{"something for somebody's eyes only", request.Message{Kind: request.Private, Body: request.Body{Text: "Hush.", For: &someone}}, store.Post{}, told(map[string]any{"message": "private", "to": "slack:T1/U7"})},
+		{"where the other card is", request.Message{Kind: request.Pointer, Body: request.Body{Other: "0197-zero"}}, store.Post{}, told(map[string]any{"message": "pointer", "to": "slack:T1/U1"})},
+		{"a letter", request.Message{Kind: request.Letter, Body: request.Body{For: &someone}}, at, told(map[string]any{"message": "letter", "to": "slack:T1/U7", "channel": "C1", "ts": at.TS})},
+		{"who has linked which account", request.Message{Kind: request.Announce, Body: request.Body{For: &someone}}, at, told(map[string]any{"message": "announce", "channel": "C1", "ts": at.TS})},
+		{"an anchor", request.Message{Kind: request.Anchor}, at, told(map[string]any{"message": "anchor", "channel": "C1", "ts": at.TS})},
+		{"of a card nothing is recorded", request.Message{Kind: request.Card}, at, nil},
+		{"of buttons nothing is recorded", request.Message{Kind: request.Ask}, at, nil},
+		{"of a log nothing is recorded", request.Message{Kind: request.Log}, at, nil},
+		{"of a log's file nothing is recorded", request.Message{Kind: request.LogFile}, at, nil},
+		{"of what nobody knows nothing is recorded", request.Message{Kind: "song"}, at, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.m.Request = r.ID
 			got := h.Receipt(test.m, r, test.at)
 			same(t, "the record", test.want, got)
-			if test.m.Kind == store.Letter || test.m.Kind == store.Announce || test.m.Kind == store.Anchor {
+			if test.m.Kind == request.Letter || test.m.Kind == request.Announce || test.m.Kind == request.Anchor {
 				test.m.Request = ""
-				if got := h.Receipt(test.m, store.Request{}, test.at); len(got) != 1 || got[0].Request != "" {
+				if got := h.Receipt(test.m, request.Request{}, test.at); len(got) != 1 || got[0].Request != "" {
 					t.Errorf("of no request: %+v", got)
 				}
 			}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -29,19 +29,19 @@ func TestProgressIsToldAfterTwoSeconds(t *testing.T) {
 	h := open(t, operation)
 	at := time.Now()
 	r := h.ask()
-	slow := h.until(r.ID, "showing progress", func(r store.Request) bool { return r.Progress != "" })
+	slow := h.until(r.ID, "showing progress", func(r request.Request) bool { return r.Progress != "" })
 	if after := time.Since(at); after < 1900*time.Millisecond || after > 4*time.Second {
 		t.Errorf("progress was shown after %v, want about 2 s", after)
 	}
-	if slow.Progress != "3 of 4 shelves" || slow.State != store.Planning {
+	if slow.Progress != "3 of 4 shelves" || slow.State != request.Planning {
 		t.Errorf("it is %s: %q", slow.State, slow.Progress)
 	}
 	told := kindsOf(h.told(r.ID))
-	if last := told[len(told)-1]; last != store.Card {
+	if last := told[len(told)-1]; last != request.Card {
 		t.Errorf("with the progress a %s is told", last)
 	}
 	close(goOn)
-	if r = h.ended(r.ID); r.State != store.Succeeded || r.Progress != "" {
+	if r = h.ended(r.ID); r.State != request.Succeeded || r.Progress != "" {
 		t.Errorf("it ended as %s with the progress %q", r.State, r.Progress)
 	}
 }
@@ -56,7 +56,7 @@ func TestAStepThatTheCardCantDoAnyMore(t *testing.T) {
 	other := tidy(nil)
 	other.Do = map[string]func(context.Context, ops.Run) error{"polish": nothing}
 	h.begin(other)
-	if r = h.ended(r.ID); r.State == store.Succeeded {
+	if r = h.ended(r.ID); r.State == request.Succeeded {
 		t.Errorf("it ended as %s: %q", r.State, r.Reason)
 	}
 }
@@ -99,7 +99,7 @@ func TestADeskGoesOnWhereAnotherStopped(t *testing.T) {
 				return run.Log(ctx, ops.Line{Key: "a", Text: "A"}, ops.Line{Key: "b", Text: "B"})
 			}))
 			r := h.ended(asked.ID)
-			if r.State != store.Succeeded || begun.IsZero() || memory != "yes" {
+			if r.State != request.Succeeded || begun.IsZero() || memory != "yes" {
 				t.Errorf("it ended as %s (%s); the step is told that it began at %v and remembers %q", r.State, r.Reason, begun, memory)
 			}
 			same(t, "the log", []string{"A", "B"}, h.lines(r.ID))
@@ -118,7 +118,7 @@ func TestADeskGoesOnWhereAnotherStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.crash(operation)
-		if got := h.ended(r.ID); got.State != store.Succeeded {
+		if got := h.ended(r.ID); got.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", got.State, got.Reason)
 		}
 	})
@@ -145,14 +145,14 @@ func TestStoppingLetsTheStepAtHandFinish(t *testing.T) {
 	if err := h.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.request(r.ID); got.State != store.Running || got.Step != 1 || calls.Load() != 1 {
+	if got := h.request(r.ID); got.State != request.Running || got.Step != 1 || calls.Load() != 1 {
 		t.Errorf("after stopping it is %s at step %d after %d calls; want the first step done and the second not begun", got.State, got.Step, calls.Load())
 	}
 	if err := h.Store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	h.begin(operation)
-	if got := h.ended(r.ID); got.State != store.Succeeded || calls.Load() != 2 {
+	if got := h.ended(r.ID); got.State != request.Succeeded || calls.Load() != 2 {
 		t.Errorf("it ended as %s after %d calls", got.State, calls.Load())
 	}
 }

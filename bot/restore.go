@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -14,7 +15,7 @@ import (
 // refused to the person whom the request is about, and where a newer request or
 // people have acted on the target since. What can't be looked at now is no refusal:
 // the restoring itself looks again, and tries until it can.
-func (d *Desk) mayRestore(ctx context.Context, r store.Request, c store.Click) ([]string, error) {
+func (d *Desk) mayRestore(ctx context.Context, r request.Request, c request.Click) ([]string, error) {
 	o, ok := d.Operation(r.Operation)
 	if !ok || o.Undo == "" {
 		return nil, &ops.Error{Kind: ops.Refused, What: "This can't be restored."}
@@ -27,7 +28,7 @@ func (d *Desk) mayRestore(ctx context.Context, r store.Request, c store.Click) (
 		return nil, err
 	}
 	for _, other := range newer {
-		if !other.ActedAt.IsZero() && other.State != store.Undone {
+		if !other.ActedAt.IsZero() && other.State != request.Undone {
 			return nil, &ops.Error{
 				Kind: ops.Refused,
 				What: fmt.Sprintf("A newer request (%s, by %s) has acted on it since, so this one can't be restored.", ops.Short(other.ID), other.By),
@@ -50,7 +51,7 @@ func (d *Desk) mayRestore(ctx context.Context, r store.Request, c store.Click) (
 
 // notTheirs refuses to the person whom a request is about that they restore it. The
 // chat knows people by their confirmed e-mail addresses.
-func (d *Desk) notTheirs(ctx context.Context, o ops.Operation, r store.Request, c store.Click) error {
+func (d *Desk) notTheirs(ctx context.Context, o ops.Operation, r request.Request, c request.Click) error {
 	if o.Subject == nil || c.Asker.User == "" {
 		return nil
 	}

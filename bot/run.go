@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -17,13 +18,13 @@ import (
 type run struct {
 	desk      *Desk
 	operation ops.Operation
-	request   store.Request
+	request   request.Request
 	begun     time.Time
 	halted    atomic.Pointer[answer] // why the desk stopped it before a change; nil: it didn't
 
 	mu     sync.Mutex
-	marked string        // the call for which the row was marked; empty: none
-	before store.Request // the row's marks before that
+	marked string          // the call for which the row was marked; empty: none
+	before request.Request // the row's marks before that
 }
 
 type runKey struct{}
@@ -45,7 +46,7 @@ func (r *run) MayAct(ctx context.Context) error {
 }
 
 func (r *run) title() string {
-	if r.request.State == store.Undoing {
+	if r.request.State == request.Undoing {
 		return r.operation.UndoLabel
 	}
 	return r.request.Plan.Steps[min(r.request.Step, len(r.request.Plan.Steps)-1)].Title
@@ -57,7 +58,7 @@ func (r *run) ask(ctx context.Context, irreversible bool) error {
 	if halted := r.halted.Load(); halted != nil {
 		return halted.halt()
 	}
-	if r.request.State == store.Undoing || !r.desk.needsAsking(r.request.ID, irreversible) {
+	if r.request.State == request.Undoing || !r.desk.needsAsking(r.request.ID, irreversible) {
 		r.desk.opened(r.request.ID)
 		return nil
 	}
@@ -83,24 +84,24 @@ func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
 	if !r.request.ActedAt.IsZero() && (!irreversible || !r.request.FinalAt.IsZero()) {
 		return nil
 	}
-	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.State != r.request.State {
-			return store.Change{}, store.ErrStale
+			return request.Change{}, store.ErrStale
 		}
 		at := r.desk.now()
 		if now.ActedAt.IsZero() {
 			now.ActedAt = at
 		}
-		if irreversible && now.FinalAt.IsZero() && now.State != store.Undoing {
+		if irreversible && now.FinalAt.IsZero() && now.State != request.Undoing {
 			now.FinalAt = at
 		}
 		if r.operation.Undo == "" {
-			return store.Change{}, nil // nobody can restore it, so there is nothing to offer
+			return request.Change{}, nil // nobody can restore it, so there is nothing to offer
 		}
-		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}, {Request: now.ID, Kind: store.Card}}}, nil
+		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}, {Request: now.ID, Kind: request.Card}}}, nil
 	})
 	if errors.Is(err, store.ErrStale) {
 		return &ops.HaltError{Err: err}
@@ -120,12 +121,12 @@ func (r *run) unmark(ctx context.Context, call string) error {
 	if r.marked != call || call == "" {
 		return nil
 	}
-	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		now.ActedAt, now.FinalAt = r.before.ActedAt, r.before.FinalAt
-		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
+		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}}}, nil
 	})
 	if err == nil {
 		r.request.ActedAt, r.request.FinalAt = now.ActedAt, now.FinalAt
@@ -135,7 +136,7 @@ func (r *run) unmark(ctx context.Context, call string) error {
 
 // irreversible tells whether a call of this run can't be taken back.
 func (r *run) irreversible(call ops.Call) bool {
-	if r.request.State == store.Undoing {
+	if r.request.State == request.Undoing {
 		return false
 	}
 	return r.operation.Irreversible == nil || r.operation.Irreversible(call)
@@ -148,17 +149,17 @@ func (r *run) Waiting(ctx context.Context, w ops.Waiting) error {
 	if r.request.Waits == w {
 		return nil
 	}
-	change := store.Change{Messages: []store.Message{{Request: r.request.ID, Kind: store.Ask}, {Request: r.request.ID, Kind: store.Card}}}
+	change := request.Change{Messages: []request.Message{{Request: r.request.ID, Kind: request.Ask}, {Request: r.request.ID, Kind: request.Card}}}
 	if w.Person && w.For != r.request.Waits.For {
-		change.Messages = append(change.Messages, store.Message{Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: w.For, Mention: true}})
+		change.Messages = append(change.Messages, request.Message{Request: r.request.ID, Kind: request.Note, Body: request.Body{Text: w.For, Mention: true}})
 		change.Memory = map[string]any{nudgeAt: r.desk.TermsOf(r.request.Operation).Hours.NextDay(r.desk.now())}
 	}
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if now.State != r.request.State {
-			return store.Change{}, store.ErrStale
+			return request.Change{}, store.ErrStale
 		}
 		now.Waits = w
 		return change, nil
@@ -188,7 +189,7 @@ func (r *run) Approvers() []string {
 
 func (r *run) Attempted(ctx context.Context, service, action string) (bool, error) {
 	events, err := r.desk.Store.Events(ctx, r.request.ID)
-	return slices.ContainsFunc(events, func(e store.Event) bool {
+	return slices.ContainsFunc(events, func(e request.Event) bool {
 		return e.Kind == "calling" && e.Data["service"] == service && e.Data["action"] == action
 	}), err
 }
@@ -197,15 +198,15 @@ func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
 	if r.request.UndoUntil.Equal(until) {
 		return nil
 	}
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
-		if now.State != store.Running {
-			return store.Change{}, store.ErrStale
+		if now.State != request.Running {
+			return request.Change{}, store.ErrStale
 		}
 		now.UndoUntil = until.UTC()
-		return store.Change{Messages: []store.Message{{Request: now.ID, Kind: store.Ask}}}, nil
+		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}}}, nil
 	})
 	return err
 }
@@ -214,11 +215,11 @@ func (r *run) Log(ctx context.Context, lines ...ops.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return r.write(ctx, nil, store.Change{Lines: lines})
+	return r.write(ctx, nil, request.Change{Lines: lines})
 }
 
 func (r *run) Remember(ctx context.Context, key string, v any) error {
-	return r.write(ctx, nil, store.Change{Memory: map[string]any{key: v}})
+	return r.write(ctx, nil, request.Change{Memory: map[string]any{key: v}})
 }
 
 func (r *run) Recall(ctx context.Context, key string, v any) (bool, error) {
@@ -231,20 +232,20 @@ func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
 		return err
 	}
 	// It is delivered beside the thread's other messages, which must not wait for it.
-	return r.write(ctx, nil, store.Change{
+	return r.write(ctx, nil, request.Change{
 		Memory:   map[string]any{key: true},
-		Messages: []store.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: store.Note, Body: store.Body{Text: text}, Due: at}},
+		Messages: []request.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: request.Note, Body: request.Body{Text: text}, Due: at}},
 	})
 }
 
 func (r *run) Report(ctx context.Context, report ops.Report) error {
-	return r.write(ctx, &report, store.Change{})
+	return r.write(ctx, &report, request.Change{})
 }
 
-func (r *run) write(ctx context.Context, report *ops.Report, c store.Change) error {
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *store.Request) (store.Change, error) {
+func (r *run) write(ctx context.Context, report *ops.Report, c request.Change) error {
+	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
-			return store.Change{}, err
+			return request.Change{}, err
 		}
 		if report != nil {
 			now.Report = report

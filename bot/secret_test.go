@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -96,13 +96,13 @@ func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
 
 	texts, secrets := pasted()
 	all := "mind the step. " + strings.Join(texts, " ")
-	ask := func() store.Request {
-		return h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"people": append([]string{"mind the gap"}, texts...)}}).ID, store.Waiting)
+	ask := func() request.Request {
+		return h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"people": append([]string{"mind the gap"}, texts...)}}).ID, request.Waiting)
 	}
 	run := ask()
-	h.answer(h.clicked(store.Click{Request: run.ID, Verb: bot.BreakGlass, Asker: by("U4"), Digest: run.Digest(), Text: all})) // may not
+	h.answer(h.clicked(request.Click{Request: run.ID, Verb: bot.BreakGlass, Asker: by("U4"), Digest: run.Digest(), Text: all})) // may not
 	h.press("U2", bot.BreakGlass, run, all)
-	if run = h.ended(run.ID); run.State != store.Succeeded || !strings.Contains(run.Glass.Reason, "mind the step") {
+	if run = h.ended(run.ID); run.State != request.Succeeded || !strings.Contains(run.Glass.Reason, "mind the step") {
 		t.Fatalf("it ended as %s: %+v", run.State, run.Glass)
 	}
 	h.press("U4", bot.Reviewed, run, all)

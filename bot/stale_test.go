@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -17,7 +17,7 @@ func TestAPlanThatGrewSinceItWasShownIsShownAndApprovedAgain(t *testing.T) {
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
 	h.press("U2", bot.Approve, r, "")
-	grown := h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 2 })
+	grown := h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	if len(grown.Reviews) > 0 || len(s.runs()) > 0 {
 		t.Errorf("of the approvals of the old plan %v are kept; %d runs", grown.Reviews, len(s.runs()))
 	}
@@ -25,14 +25,14 @@ func TestAPlanThatGrewSinceItWasShownIsShownAndApprovedAgain(t *testing.T) {
 		t.Errorf("it waits until %v, want %v", grown.ExpiresAt, want)
 	}
 	for _, m := range h.told(r.ID) {
-		if m.Kind == store.Note {
+		if m.Kind == request.Note {
 			says(t, m.Body.Text, "dust of shelf 2", "approved again")
 		}
 	}
 	same(t, "the difference in the record", any([]any{"dust of shelf 2"}), h.last(r.ID, "stale").Data["beyond"])
 	says(t, h.press("U4", bot.Approve, r, ""), "plan has changed", "newest plan")
 	h.press("U2", bot.Approve, grown, "")
-	if got := h.ended(r.ID); got.State != store.Succeeded {
+	if got := h.ended(r.ID); got.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", got.State, got.Reason)
 	}
 	same(t, "what was run", []ops.Plan{*planOf(2), *planOf(2)}, s.runs())
@@ -50,14 +50,14 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		now  ops.Plan
-		want store.State
+		want request.State
 		runs []ops.Plan
 	}{
-		{"it is the same", *planOf(2), store.Succeeded, []ops.Plan{*planOf(2), *planOf(2)}},
-		{"it has other words and the same effects", renamed, store.Succeeded, []ops.Plan{renamed}},
-		{"part of it is done already", *planOf(1), store.Succeeded, []ops.Plan{*planOf(1)}},
-		{"all of it is done already", *planOf(0), store.Succeeded, nil},
-		{"it demands more approvals than it got", stricter, store.Waiting, nil},
+		{"it is the same", *planOf(2), request.Succeeded, []ops.Plan{*planOf(2), *planOf(2)}},
+		{"it has other words and the same effects", renamed, request.Succeeded, []ops.Plan{renamed}},
+		{"part of it is done already", *planOf(1), request.Succeeded, []ops.Plan{*planOf(1)}},
+		{"all of it is done already", *planOf(0), request.Succeeded, nil},
+		{"it demands more approvals than it got", stricter, request.Waiting, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +67,7 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 			h.forward(2 * time.Minute)
 			s.put(test.now)
 			h.press("U2", bot.Approve, r, "")
-			r = h.until(r.ID, string(test.want)+" with the plan as it is", func(r store.Request) bool { return r.State == test.want })
+			r = h.until(r.ID, string(test.want)+" with the plan as it is", func(r request.Request) bool { return r.State == test.want })
 			same(t, "what was run", test.runs, s.runs())
 			same(t, "the plan", &test.now, r.Plan)
 		})
@@ -92,7 +92,7 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 		h.forward(2 * time.Minute)
 		h.press("U2", bot.Approve, r, "")
 		r = h.ended(r.ID)
-		if r.State != store.Failed || len(s.runs()) > 0 {
+		if r.State != request.Failed || len(s.runs()) > 0 {
 			t.Errorf("it ended as %s", r.State)
 		}
 		says(t, r.Reason, "stopped before its next change", "AWS is away", "Nothing was changed")
@@ -115,13 +115,13 @@ func TestAPlanThatGrowsInTheMiddleOfARunStopsIt(t *testing.T) {
 	h = hall(t, 1, operation)
 	r := h.waiting()
 	h.press("U2", bot.Approve, r, "")
-	r = h.until(r.ID, "waiting again", func(r store.Request) bool { return r.State == store.Waiting && len(r.Plan.Steps) == 3 })
+	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 3 })
 	same(t, "what was run", []ops.Plan{*planOf(2)}, s.runs())
 	if len(r.Reviews) > 0 || r.Step != 0 {
 		t.Errorf("it waits at step %d with %v", r.Step, r.Reviews)
 	}
 	h.press("U4", bot.Approve, r, "")
-	if r = h.ended(r.ID); r.State != store.Succeeded || r.Step != 3 || len(s.runs()) != 4 {
+	if r = h.ended(r.ID); r.State != request.Succeeded || r.Step != 3 || len(s.runs()) != 4 {
 		t.Errorf("it ended as %s at step %d after %d calls: %s", r.State, r.Step, len(s.runs()), r.Reason)
 	}
 }
@@ -132,7 +132,7 @@ func TestAPlanThatIsTooOldIsMadeAgainAfterARestart(t *testing.T) {
 	r := h.waiting()
 	renamed := *planOf(1)
 	renamed.Summary = "plan 2"
-	var c store.Click
+	var c request.Click
 	h.restart(func() {
 		c = h.click("U2", bot.Approve, r, "")
 		s.put(renamed)
@@ -142,7 +142,7 @@ func TestAPlanThatIsTooOldIsMadeAgainAfterARestart(t *testing.T) {
 		t.Errorf("who approved is told %q", got)
 	}
 	r = h.ended(r.ID)
-	if r.State != store.Succeeded || r.Plan.Summary != "plan 2" {
+	if r.State != request.Succeeded || r.Plan.Summary != "plan 2" {
 		t.Errorf("it ended as %s with %q: %s", r.State, r.Plan.Summary, r.Reason)
 	}
 	same(t, "events", []string{"asked", "admitted", "planned", "shown", "approved", "replanned", "started", "step-begun", "step-ended"}, h.events(r.ID))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
@@ -43,14 +43,14 @@ func (e *eleventhHour) operation(o ops.Operation) ops.Operation {
 }
 
 // roles are those who must still be who they were when a request is run.
-var roles = map[string]func(r *store.Request, them store.Review){
-	"who asked": func(r *store.Request, them store.Review) { r.By, r.Asker = them.By, by(them.User) },
-	"who approved": func(r *store.Request, them store.Review) {
-		r.Reviews = []store.Review{{By: "hubot", User: "U2"}, them}
+var roles = map[string]func(r *request.Request, them request.Review){
+	"who asked": func(r *request.Request, them request.Review) { r.By, r.Asker = them.By, by(them.User) },
+	"who approved": func(r *request.Request, them request.Review) {
+		r.Reviews = []request.Review{{By: "hubot", User: "U2"}, them}
 	},
-	"who had it run alone": func(r *store.Request, them store.Review) { r.Glass = &them },
-	"who approved what somebody else had run alone": func(r *store.Request, them store.Review) {
-		r.Reviews, r.Glass = []store.Review{them}, &store.Review{By: "hubot", User: "U2"}
+	"who had it run alone": func(r *request.Request, them request.Review) { r.Glass = &them },
+	"who approved what somebody else had run alone": func(r *request.Request, them request.Review) {
+		r.Reviews, r.Glass = []request.Review{them}, &request.Review{By: "hubot", User: "U2"}
 	},
 }
 
@@ -104,10 +104,10 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 			h := idle(t)
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")
-			requests := map[string]store.Request{}
+			requests := map[string]request.Request{}
 			for role, plays := range roles {
-				r := in(store.Approved)
-				plays(&r, store.Review{By: "owl", User: "U7"})
+				r := in(request.Approved)
+				plays(&r, request.Review{By: "owl", User: "U7"})
 				requests[role] = r
 				if err := h.Still(t.Context(), r); err != nil {
 					t.Fatalf("%s, before it: %v", role, err)
@@ -135,8 +135,8 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 	t.Run("who asked at a terminal has their token's login for good", func(t *testing.T) {
 		t.Parallel()
 		h := idle(t)
-		r := in(store.Approved)
-		r.Asker = store.Asker{Front: "terminal", Login: "octocat"}
+		r := in(request.Approved)
+		r.Asker = request.Asker{Front: "terminal", Login: "octocat"}
 		if err := h.Still(t.Context(), r); err != nil {
 			t.Error(err)
 		}
@@ -158,7 +158,7 @@ func TestWhoAsksFromAPlaceIsTakenForNobodyOnlyIfTheyAre(t *testing.T) {
 			t.Errorf("%s is %q, %v; want %s", user, login, err, want)
 		}
 	}
-	r := in(store.Approved)
+	r := in(request.Approved)
 	r.By, r.Asker = "owl", by("U7")
 	h.gh.Fail("/user", githubtest.Fault{Status: 502, Times: 6})
 	login, err := h.MayAsk(t.Context(), "tidy-up", by("U7"))
@@ -192,13 +192,13 @@ func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {
 			h.gh.AddMember(admins, login)
 			h.links(fmt.Sprintf("U7%d", i), login)
 			hour.set(func() { h.gh.RemoveMember(admins, login) })
-			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by(test.asker)}).ID, store.Waiting)
+			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by(test.asker)}).ID, request.Waiting)
 			h.forward(2 * time.Minute) // it is planned again
 			if got := h.press(test.presser, test.verb, r, test.text); got != "" {
 				t.Errorf("who pressed is told %q", got)
 			}
 			r = h.ended(r.ID)
-			if r.State != store.Refused || len(s.runs()) > 0 || !r.StartedAt.IsZero() {
+			if r.State != request.Refused || len(s.runs()) > 0 || !r.StartedAt.IsZero() {
 				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
 			}
 			says(t, r.Reason, login+" is not a member", "Nothing was changed")
@@ -228,14 +228,14 @@ func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
 	h.press("U1", bot.Withdraw, r, "")
 
 	// An asker who is renamed.
-	r = h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U7")}).ID, store.Waiting)
+	r = h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U7")}).ID, request.Waiting)
 	same(t, "who asked", "barn-owl", r.By)
 	h.gh.RenameUser("barn-owl", "snowy-owl")
 	says(t, h.press("U7", bot.Approve, r, ""), "You asked for this")
 	if got := h.press("U7", bot.Withdraw, r, ""); got != "" {
 		t.Errorf("who asked and withdraws is told %q", got)
 	}
-	h.reach(r.ID, store.Withdrawn)
+	h.reach(r.ID, request.Withdrawn)
 
 	// An account that goes from one place in the chat to another.
 	r = h.waiting()
@@ -247,7 +247,7 @@ func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
 	says(t, h.press("U8", bot.Approve, r, ""), "one person counts once")
 	h.gh.RenameUser("snowy-owl", "owl")
 	says(t, h.press("U8", bot.Approve, r, ""), "one person counts once")
-	if r = h.request(r.ID); r.State != store.Waiting || len(s.runs()) > 0 {
+	if r = h.request(r.ID); r.State != request.Waiting || len(s.runs()) > 0 {
 		t.Errorf("approved by one person from two places and under two logins it is %s", r.State)
 	}
 }

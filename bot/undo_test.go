@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -161,11 +161,11 @@ func (g *grace) opened(t *testing.T) *house {
 }
 
 // offered runs until it can be taken back.
-func (h *house) offered() store.Request {
+func (h *house) offered() request.Request {
 	h.t.Helper()
 	r := h.waiting()
 	h.press("U2", bot.Approve, r, "")
-	return h.until(r.ID, "open to be taken back", func(r store.Request) bool { return !r.UndoUntil.IsZero() })
+	return h.until(r.ID, "open to be taken back", func(r request.Request) bool { return !r.UndoUntil.IsZero() })
 }
 
 func TestTakingARunBack(t *testing.T) {
@@ -175,12 +175,12 @@ func TestTakingARunBack(t *testing.T) {
 	r := h.waiting()
 	says(t, h.press("U2", bot.Undo, r, "early"), "nothing to restore", "has changed nothing")
 	h.press("U2", bot.Approve, r, "")
-	r = h.until(r.ID, "open to be taken back", func(r store.Request) bool { return !r.UndoUntil.IsZero() })
-	if !r.UndoUntil.Equal(noon.Add(time.Hour)) || r.State != store.Running {
+	r = h.until(r.ID, "open to be taken back", func(r request.Request) bool { return !r.UndoUntil.IsZero() })
+	if !r.UndoUntil.Equal(noon.Add(time.Hour)) || r.State != request.Running {
 		t.Errorf("it is %s and can be taken back until %v", r.State, r.UndoUntil)
 	}
 	told := kindsOf(h.told(r.ID))
-	same(t, "what is told in the end", store.Ask, told[len(told)-1])
+	same(t, "what is told in the end", request.Ask, told[len(told)-1])
 	says(t, h.press("U3", bot.Undo, r, "because"), "not a member")
 	says(t, h.press("U4", bot.Undo, r, ""), "needs a reason")
 	says(t, h.press("U2", bot.Approve, r, ""), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC")
@@ -188,7 +188,7 @@ func TestTakingARunBack(t *testing.T) {
 		t.Errorf("who took it back is told %q", got)
 	}
 	r = h.ended(r.ID)
-	if r.State != store.Undone || !r.UndoUntil.IsZero() {
+	if r.State != request.Undone || !r.UndoUntil.IsZero() {
 		t.Errorf("it ended as %s", r.State)
 	}
 	says(t, r.Reason, "monalisa", "wrong shelf")
@@ -221,7 +221,7 @@ func TestWhatCantBeTakenBackAnyMore(t *testing.T) {
 		<-begun
 		says(t, h.press("U2", bot.Undo, h.request(r.ID), "wrong shelf"), "nothing to restore")
 		close(goOn)
-		if r = h.ended(r.ID); r.State != store.Succeeded {
+		if r = h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})
@@ -237,7 +237,7 @@ func TestTakingBackAtTheVeryMomentWhenTheGraceEndsHasOneOutcome(t *testing.T) {
 			r := h.offered()
 			h.forward(time.Hour - left)
 			var wait sync.WaitGroup
-			clicks := make([]store.Click, 2)
+			clicks := make([]request.Click, 2)
 			for i, user := range []string{"U2", "U4"} {
 				wait.Go(func() { clicks[i] = h.click(user, bot.Undo, r, "wrong shelf") })
 			}
@@ -246,7 +246,7 @@ func TestTakingBackAtTheVeryMomentWhenTheGraceEndsHasOneOutcome(t *testing.T) {
 			h.answer(clicks[1])
 			h.forward(time.Minute)
 			r = h.ended(r.ID)
-			want := map[store.State][]string{store.Succeeded: {"boxed", "burnt"}, store.Undone: {"boxed", "put back"}}[r.State]
+			want := map[request.State][]string{request.Succeeded: {"boxed", "burnt"}, request.Undone: {"boxed", "put back"}}[r.State]
 			if want == nil {
 				t.Fatalf("it ended as %s: %s", r.State, r.Reason)
 			}
@@ -260,7 +260,7 @@ func TestARunThatIsRestoredWhileItsStepIsAtWorkDoesNothingMore(t *testing.T) {
 	t.Parallel()
 	g := &grace{}
 	h := g.opened(t)
-	var r store.Request
+	var r request.Request
 	g.at = func() {
 		if got := h.press("U4", bot.Undo, r, "wrong shelf"); got != "" {
 			t.Errorf("the person who restores it is told %q", got)
@@ -268,7 +268,7 @@ func TestARunThatIsRestoredWhileItsStepIsAtWorkDoesNothingMore(t *testing.T) {
 	}
 	r = h.offered()
 	h.stand(noon.Add(time.Hour))
-	if r = h.ended(r.ID); r.State != store.Undone {
+	if r = h.ended(r.ID); r.State != request.Undone {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
 	same(t, "what was done", []string{"boxed", "put back"}, g.done())
@@ -279,10 +279,10 @@ func TestTakingItBackFails(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fault error
-		want  store.State
+		want  request.State
 	}{
-		{"because something is away", &ops.Error{Kind: ops.Unavailable, What: "No dust."}, store.Failed},
-		{"and nobody knows how far it came", &ops.Error{Kind: ops.Unknown, What: "Dark."}, store.Unknown},
+		{"because something is away", &ops.Error{Kind: ops.Unavailable, What: "No dust."}, request.Failed},
+		{"and nobody knows how far it came", &ops.Error{Kind: ops.Unknown, What: "Dark."}, request.Unknown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -304,7 +304,7 @@ func TestTakingItBackFails(t *testing.T) {
 		r := h.offered()
 		h.press("U4", bot.Undo, r, "wrong shelf")
 		h.restart(func() { g.change(func() { g.fail = nil }) }, g.operation())
-		if r = h.ended(r.ID); r.State != store.Undone || r.Restoring.By != "monalisa" {
+		if r = h.ended(r.ID); r.State != request.Undone || r.Restoring.By != "monalisa" {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -30,7 +30,7 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 			return err
 		}
 		for _, r := range all {
-			_, err := d.Store.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+			_, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 				next, change, err := after(*now, happening{kind: voided, changed: ops.ChangedNothing}, d.now())
 				if err == nil {
 					*now, change.Wake = next, true
@@ -48,9 +48,9 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 }
 
 // VoidClick does for Click what VoidRequest does for Ask.
-func (d *Desk) VoidClick(ctx context.Context, c store.Click) {
+func (d *Desk) VoidClick(ctx context.Context, c request.Click) {
 	d.void(ctx, c.Request, func() error {
-		_, err := d.Store.VoidClick(ctx, c.Origin, store.Event{
+		_, err := d.Store.VoidClick(ctx, c.Origin, request.Event{
 			At: d.now(), Request: c.Request, Kind: string(voided), By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb},
 		})
 		return err

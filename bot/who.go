@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // Identify tells who somebody is on GitHub: of the chat by what is known of
 // them, at a terminal by their token.
-func (d *Desk) Identify(ctx context.Context, a store.Asker) (team.Identity, error) {
+func (d *Desk) Identify(ctx context.Context, a request.Asker) (team.Identity, error) {
 	if a.Login != "" {
 		return team.Identity{Login: a.Login, How: "by GITHUB_TOKEN"}, nil
 	}
@@ -27,7 +27,7 @@ func (d *Desk) Identify(ctx context.Context, a store.Asker) (team.Identity, erro
 
 // Member tells which login somebody is and returns nil if that is a member of
 // the team now.
-func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
+func (d *Desk) Member(ctx context.Context, a request.Asker) (string, error) {
 	identity, err := d.Identify(ctx, a)
 	known := err == nil
 	if known {
@@ -45,7 +45,7 @@ func (d *Desk) Member(ctx context.Context, a store.Asker) (string, error) {
 // account tells which GitHub account has a login that somebody was found to be:
 // people are told apart by it, for a login can change hands at any moment. 0: a
 // terminal's, or of somebody without a login.
-func (d *Desk) account(ctx context.Context, a store.Asker, login string) (int64, error) {
+func (d *Desk) account(ctx context.Context, a request.Asker, login string) (int64, error) {
 	if a.Login != "" || strings.HasPrefix(login, unknownLogin) {
 		return 0, nil
 	}
@@ -53,7 +53,7 @@ func (d *Desk) account(ctx context.Context, a store.Asker, login string) (int64,
 }
 
 // MayAsk tells who the asker is and returns nil if they may ask for the operation.
-func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (string, error) {
+func (d *Desk) MayAsk(ctx context.Context, operation string, a request.Asker) (string, error) {
 	terms := d.TermsOf(operation)
 	if terms.Requesters != ByPlace || a.Login != "" {
 		return d.Member(ctx, a)
@@ -79,7 +79,7 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a store.Asker) (str
 }
 
 // Shows is MayAsk for showing things: GitHub's answer may be 30 seconds old.
-func (d *Desk) Shows(ctx context.Context, operation string, a store.Asker) (string, error) {
+func (d *Desk) Shows(ctx context.Context, operation string, a request.Asker) (string, error) {
 	if d.TermsOf(operation).Requesters == ByPlace {
 		return d.MayAsk(ctx, operation, a)
 	}
@@ -92,7 +92,7 @@ func (d *Desk) Shows(ctx context.Context, operation string, a store.Asker) (stri
 
 // still returns nil if whoever asked and whoever approved a request still may,
 // and still are who they were.
-func (d *Desk) still(ctx context.Context, r store.Request) error {
+func (d *Desk) still(ctx context.Context, r request.Request) error {
 	login, err := d.MayAsk(ctx, r.Operation, r.Asker)
 	if err != nil {
 		return of(requester, r.By, err)
@@ -108,7 +108,7 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 		reviews = append(slices.Clone(reviews), *r.Glass)
 	}
 	for _, review := range reviews {
-		who := store.Asker{Front: "slack", Workspace: d.Team.Workspace, User: review.User}
+		who := request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: review.User}
 		if review.User == "" {
 			who.Login = review.By
 		}
@@ -128,7 +128,7 @@ func (d *Desk) still(ctx context.Context, r store.Request) error {
 
 // stillHas returns nil if a login is of the account that it was of when somebody
 // asked or approved; 0 is one that wasn't known then.
-func (d *Desk) stillHas(ctx context.Context, a store.Asker, login string, then int64, what string) error {
+func (d *Desk) stillHas(ctx context.Context, a request.Asker, login string, then int64, what string) error {
 	if then == 0 {
 		return nil
 	}
@@ -168,17 +168,17 @@ func of(what, login string, err error) error {
 }
 
 // nameOf names somebody in the audit whose login isn't known.
-func nameOf(a store.Asker) string {
+func nameOf(a request.Asker) string {
 	return a.Front + ":" + strings.Trim(a.Workspace+"/"+a.User, "/")
 }
 
 // Refuse records that somebody was refused before there was a request: what
 // they tried, and why not.
-func (d *Desk) Refuse(ctx context.Context, a store.Asker, tried, why string) error {
+func (d *Desk) Refuse(ctx context.Context, a request.Asker, tried, why string) error {
 	d.Meter.Refused("command")
 	by := a.Login
 	if by == "" {
 		by = nameOf(a)
 	}
-	return d.Store.Record(ctx, store.Event{At: d.now(), Kind: "refused", By: by, Data: map[string]any{"tried": tried, "reason": why}})
+	return d.Store.Record(ctx, request.Event{At: d.now(), Kind: "refused", By: by, Data: map[string]any{"tried": tried, "reason": why}})
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -74,10 +74,10 @@ func TestEveryErrorInEveryStateSaysHowMuchWasChanged(t *testing.T) {
 				g := &grace{}
 				h := g.opened(t)
 				g.change(func() { moment.arises(g, fault) })
-				r := h.until(h.ask().ID, "at rest", func(r store.Request) bool { return r.State == store.Waiting || r.State.Ended() })
-				if r.State == store.Waiting {
+				r := h.until(h.ask().ID, "at rest", func(r request.Request) bool { return r.State == request.Waiting || r.State.Ended() })
+				if r.State == request.Waiting {
 					h.press("U2", bot.Approve, r, "")
-					r = h.until(r.ID, "at rest", func(r store.Request) bool { return r.State.Ended() || !r.UndoUntil.IsZero() })
+					r = h.until(r.ID, "at rest", func(r request.Request) bool { return r.State.Ended() || !r.UndoUntil.IsZero() })
 					h.forward(time.Hour)
 					h.wake(r.ID)
 					r = h.ended(r.ID)

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/opstest"
@@ -79,7 +79,7 @@ func (w *wild) do(ctx context.Context, m, id string) {
 		if err != nil {
 			return
 		}
-		c := store.Click{Request: id, Verb: bot.Undo, Asker: by("U4"), Digest: r.Digest(), Text: "because"}
+		c := request.Click{Request: id, Verb: bot.Undo, Asker: by("U4"), Digest: r.Digest(), Text: "because"}
 		if w.h.Click(ctx, &c) == nil {
 			w.h.answer(c)
 		}
@@ -215,11 +215,11 @@ func (w *wild) operation() ops.Operation {
 }
 
 // approve has somebody approve the plan as it stands, which they were shown.
-func (w *wild) approve(r store.Request, user string) {
+func (w *wild) approve(r request.Request, user string) {
 	w.h.show(r)
 	before := len(r.Reviews)
 	w.h.press(user, bot.Approve, r, "")
-	if now := w.h.request(r.ID); len(now.Reviews) > before || now.State != store.Waiting {
+	if now := w.h.request(r.ID); len(now.Reviews) > before || now.State != request.Waiting {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.shown = map[string]bool{}
@@ -243,16 +243,16 @@ func (w *wild) begin(slots [][]string) {
 }
 
 // settle goes on with what people decide, until the request has ended.
-func (w *wild) settle(r store.Request, decisions []string) store.Request {
+func (w *wild) settle(r request.Request, decisions []string) request.Request {
 	for _, decision := range append(decisions, "expire", "expire") {
-		r = w.h.until(r.ID, "at rest", func(r store.Request) bool { return r.State.Ended() || r.State == store.Waiting || r.HeldUp != "" })
+		r = w.h.until(r.ID, "at rest", func(r request.Request) bool { return r.State.Ended() || r.State == request.Waiting || r.HeldUp != "" })
 		switch {
 		case r.State.Ended():
 			return r
 		case r.HeldUp != "" && decision == "heal":
 			w.do(w.h.t.Context(), "AWS is back", r.ID)
 			w.h.wake(r.ID)
-			w.h.until(r.ID, "asked again", func(now store.Request) bool { return now.HeldUp == "" || now.Version != r.Version })
+			w.h.until(r.ID, "asked again", func(now request.Request) bool { return now.HeldUp == "" || now.Version != r.Version })
 		case decision == "expire" || r.HeldUp != "":
 			w.h.forward(200 * time.Hour)
 			w.h.wake(r.ID)
@@ -275,7 +275,7 @@ func TestAWorldThatMovesAtAnyMomentBreaksNoPromise(t *testing.T) {
 	w := &wild{h: h, gone: map[string]bool{}}
 	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
 	h.begin(w.operation())
-	ends := map[store.State]int{}
+	ends := map[request.State]int{}
 	script := rapid.Custom(func(t *rapid.T) fate {
 		return fate{
 			rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom(moves), 0, 2), 5, 5).Draw(t, "moves"),
@@ -298,20 +298,20 @@ func TestAWorldThatMovesAtAnyMomentBreaksNoPromise(t *testing.T) {
 		switch {
 		case len(w.broken) > 0:
 			t.Errorf("%+v: %q", drawn, w.broken)
-		case r.State == store.Succeeded && !slices.Contains(done, "Burn2"):
+		case r.State == request.Succeeded && !slices.Contains(done, "Burn2"):
 			t.Errorf("%+v: it is done, and did %q", drawn, w.did)
-		case strings.Contains(r.Reason, ops.ChangedNothing.Words()) && len(done) > 0 && r.State != store.Undone:
+		case strings.Contains(r.Reason, ops.ChangedNothing.Words()) && len(done) > 0 && r.State != request.Undone:
 			t.Errorf("%+v: people read %q, and it did %q", drawn, r.Reason, w.did)
-		case r.State == store.Undone && slices.ContainsFunc(done, func(s string) bool { return strings.HasPrefix(s, "Burn") }):
+		case r.State == request.Undone && slices.ContainsFunc(done, func(s string) bool { return strings.HasPrefix(s, "Burn") }):
 			t.Errorf("%+v: it is restored, and did %q", drawn, w.did)
-		case (r.State == store.Failed || r.State == store.Refused) && len(done) == 0 && !strings.Contains(r.Reason, ops.ChangedNothing.Words()):
+		case (r.State == request.Failed || r.State == request.Refused) && len(done) == 0 && !strings.Contains(r.Reason, ops.ChangedNothing.Words()):
 			t.Errorf("%+v: people read %q, and it did nothing", drawn, r.Reason)
 		}
 		w.mu.Unlock()
 	}
-	ended := []store.State{store.Succeeded, store.Failed, store.Undone, store.Expired}
+	ended := []request.State{request.Succeeded, request.Failed, request.Undone, request.Expired}
 	if count >= 40 {
-		ended = append(ended, store.Withdrawn)
+		ended = append(ended, request.Withdrawn)
 	}
 	for _, want := range ended {
 		if ends[want] == 0 && !t.Failed() {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -72,7 +73,7 @@ func record(t *testing.T, address *url.URL) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Record(t.Context(), store.Event{At: time.Now(), Kind: "asked", By: "octocat"}); err != nil {
+	if err := s.Record(t.Context(), request.Event{At: time.Now(), Kind: "asked", By: "octocat"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Verify(t.Context(), nil); err != nil {

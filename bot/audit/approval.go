@@ -5,7 +5,7 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // UnapprovedError names the first event for which the record has no cause: a run
@@ -21,7 +21,7 @@ func (e *UnapprovedError) Error() string { return fmt.Sprintf("event %d: %s", e.
 // before it began, of the plan that it began with, and if every call that changes
 // something at AWS lies within a run. Otherwise it returns an *UnapprovedError for
 // the first event of which that can't be said, or the error of events.
-func Approved(events iter.Seq2[store.Event, error]) error {
+func Approved(events iter.Seq2[request.Event, error]) error {
 	requests := map[string]*course{}
 	for e, err := range events {
 		if err != nil {
@@ -52,7 +52,7 @@ type course struct {
 }
 
 // take takes the next event of a request, and says what is wrong with it.
-func (c *course) take(e store.Event) string {
+func (c *course) take(e request.Event) string {
 	said := func(kind, login, digest string) string { return kind + " " + strings.ToLower(login) + " " + digest }
 	digest, _ := e.Data["digest"].(string)
 	switch e.Kind {

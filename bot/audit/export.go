@@ -29,7 +29,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -45,20 +45,20 @@ var Formats = []string{"jsonl", "csv", "ocsf"}
 
 // Export writes events to w as they come, in the named form. It ends at the
 // first error, of events or of w; what was read before has been written.
-func Export(w io.Writer, format string, events iter.Seq2[store.Event, error]) error {
+func Export(w io.Writer, format string, events iter.Seq2[request.Event, error]) error {
 	if !slices.Contains(Formats, format) {
 		return fmt.Errorf("there is no form %q to export to; there are: %s", format, strings.Join(Formats, ", "))
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	write := func(e store.Event) error { return writeLine(out, plain(e)) }
+	write := func(e request.Event) error { return writeLine(out, plain(e)) }
 	switch format {
 	case "csv":
-		write = func(e store.Event) error { return writeEvent(out, e) }
+		write = func(e request.Event) error { return writeEvent(out, e) }
 		if err := writeRow(out, "seq", "at", "request", "kind", "by", "data", "hash"); err != nil {
 			return err
 		}
 	case "ocsf":
-		write = func(e store.Event) error { return writeLine(out, inOCSF(e)) }
+		write = func(e request.Event) error { return writeLine(out, inOCSF(e)) }
 	}
 	for e, err := range events {
 		if err == nil {
@@ -87,7 +87,7 @@ type line struct {
 	Hash    string         `json:"hash"`
 }
 
-func plain(e store.Event) line {
+func plain(e request.Event) line {
 	return line{Seq: e.Seq, At: stamp(e.At), Request: e.Request, Kind: e.Kind, By: e.By, Data: e.Data, Hash: e.Hash}
 }
 
@@ -137,7 +137,7 @@ func seen(text []byte) []byte {
 }
 
 // writeEvent writes an event as a row of the table.
-func writeEvent(w io.Writer, e store.Event) error {
+func writeEvent(w io.Writer, e request.Event) error {
 	data, err := compact(e.Data)
 	if err != nil {
 		return err

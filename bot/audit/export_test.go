@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/audit"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
-func export(t *testing.T, format string, list ...store.Event) string {
+func export(t *testing.T, format string, list ...request.Event) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := audit.Export(&b, format, ofAll(list)); err != nil {
@@ -37,7 +37,7 @@ func TestEveryKindOfEventInEveryForm(t *testing.T) {
 func TestAFormThatIsntThere(t *testing.T) {
 	for _, format := range []string{"", "xml", "JSONL", "json"} {
 		var b bytes.Buffer
-		err := audit.Export(&b, format, func(func(store.Event, error) bool) { t.Error("events were read") })
+		err := audit.Export(&b, format, func(func(request.Event, error) bool) { t.Error("events were read") })
 		if err == nil || b.Len() > 0 {
 			t.Errorf("%q: error %v, written %q", format, err, b.String())
 			continue
@@ -61,7 +61,7 @@ type decoded struct {
 func TestALineOfJSONIsTheEvent(t *testing.T) {
 	list := append(everyKind(t),
 		event(t, "told", "a\u202eb\x7f\u200b\U000e0041", data{"<&>": "\x1b[31m\u2028é🦦", "none": nil}),
-		store.Event{At: time.Date(2026, time.March, 2, 13, 0, 0, 5000, time.FixedZone("", 3600))},
+		request.Event{At: time.Date(2026, time.March, 2, 13, 0, 0, 5000, time.FixedZone("", 3600))},
 	)
 	lines := strings.Split(strings.TrimSuffix(export(t, "jsonl", list...), "\n"), "\n")
 	if len(lines) != len(list) {
@@ -85,7 +85,7 @@ func TestALineOfJSONIsTheEvent(t *testing.T) {
 
 func TestNoFormHoldsWhatCantBeSeen(t *testing.T) {
 	const nasty = "\x1b[2J\x07\r\n\t\x00\x7f\u0085\u009b\u200b\u202e\u2028\u2066\ufeff\U000e0041\xff é🦦"
-	e := store.Event{At: noon, Kind: nasty, By: nasty, Request: nasty, Hash: nasty, Data: data{nasty: nasty, "reason": nasty}}
+	e := request.Event{At: noon, Kind: nasty, By: nasty, Request: nasty, Hash: nasty, Data: data{nasty: nasty, "reason": nasty}}
 	for _, format := range audit.Formats {
 		text := export(t, format, e)
 		for i, r := range text {
@@ -117,7 +117,7 @@ func TestNoCellOfTheTableIsAFormula(t *testing.T) {
 		{"an empty cell stays empty", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text := export(t, "csv", store.Event{Seq: 7, At: noon, Request: cafe, Kind: "asked", By: test.by, Data: data{"a": test.by}, Hash: hash})
+			text := export(t, "csv", request.Event{Seq: 7, At: noon, Request: cafe, Kind: "asked", By: test.by, Data: data{"a": test.by}, Hash: hash})
 			rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 			if err != nil {
 				t.Fatal(err)
@@ -153,7 +153,7 @@ func TestEventsAreWrittenWhileTheyAreRead(t *testing.T) {
 	for _, format := range audit.Formats {
 		var b bytes.Buffer
 		most := 0 // bytes that were read and not yet written
-		err := audit.Export(&b, format, func(yield func(store.Event, error) bool) {
+		err := audit.Export(&b, format, func(yield func(request.Event, error) bool) {
 			for i := range 2_000 {
 				e.Seq = int64(i + 1)
 				most = max(most, i*1000-b.Len())
@@ -176,8 +176,8 @@ func TestAnExportEndsAtTheFirstError(t *testing.T) {
 	for _, format := range audit.Formats {
 		t.Run("of the store, "+format, func(t *testing.T) {
 			var b bytes.Buffer
-			err := audit.Export(&b, format, func(yield func(store.Event, error) bool) {
-				if yield(event(t, "asked", "otter", nil), nil) && yield(store.Event{}, broken) {
+			err := audit.Export(&b, format, func(yield func(request.Event, error) bool) {
+				if yield(event(t, "asked", "otter", nil), nil) && yield(request.Event{}, broken) {
 					t.Error("more was wanted after an error")
 				}
 			})
@@ -187,7 +187,7 @@ func TestAnExportEndsAtTheFirstError(t *testing.T) {
 		})
 		t.Run("of who reads, "+format, func(t *testing.T) {
 			read := 0
-			err := audit.Export(full{broken}, format, func(yield func(store.Event, error) bool) {
+			err := audit.Export(full{broken}, format, func(yield func(request.Event, error) bool) {
 				for yield(event(t, "told", "", data{"message": strings.Repeat("x", 10_000)}), nil) {
 					if read++; read > 100 {
 						t.Error("it doesn't end")
@@ -200,8 +200,8 @@ func TestAnExportEndsAtTheFirstError(t *testing.T) {
 			}
 		})
 		t.Run("of an event that isn't JSON, "+format, func(t *testing.T) {
-			e := store.Event{Seq: 12, At: noon, Kind: "told", Data: data{"n": math.Inf(1)}}
-			err := audit.Export(&bytes.Buffer{}, format, ofAll([]store.Event{e}))
+			e := request.Event{Seq: 12, At: noon, Kind: "told", Data: data{"n": math.Inf(1)}}
+			err := audit.Export(&bytes.Buffer{}, format, ofAll([]request.Event{e}))
 			if err == nil || !strings.Contains(err.Error(), "event 12") {
 				t.Errorf("error %v", err)
 			}

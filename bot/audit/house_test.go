@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -66,13 +66,13 @@ var report = ops.Report{
 }
 
 // event is one that was read from the store: its data is decoded JSON.
-func event(t *testing.T, kind, by string, data map[string]any) store.Event {
+func event(t *testing.T, kind, by string, data map[string]any) request.Event {
 	t.Helper()
 	text, err := json.Marshal(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := store.Event{At: noon, Request: cafe, Kind: kind, By: by, Hash: hash}
+	e := request.Event{At: noon, Request: cafe, Kind: kind, By: by, Hash: hash}
 	if err := json.Unmarshal(text, &e.Data); err != nil {
 		t.Fatal(err)
 	}
@@ -82,33 +82,33 @@ func event(t *testing.T, kind, by string, data map[string]any) store.Event {
 type data = map[string]any
 
 // everyKind has each kind of event at least once, a second after the other.
-func everyKind(t *testing.T) []store.Event {
+func everyKind(t *testing.T) []request.Event {
 	t.Helper()
-	slack := store.Asker{Front: "slack", Workspace: "T1", User: "U0TTER", Channel: "C1"}
-	list := []store.Event{
+	slack := request.Asker{Front: "slack", Workspace: "T1", User: "U0TTER", Channel: "C1"}
+	list := []request.Event{
 		event(t, "process-started", "", data{"version": "v1.2.3", "settings": other, "operations": []string{"remove-user", "scim-sync"}}),
 		event(t, "asked", "slack:T1/U0TTER", data{
 			"operation": "remove-user", "inputs": ops.Inputs{"emails": {emails}, "reason": {"has left"}}, "preview": false, "again": "", "asker": slack,
 		}),
-		event(t, "asked", "terminal:", data{"operation": "scim-sync", "inputs": nil, "preview": true, "again": cafe, "asker": store.Asker{Front: "terminal", Login: "otter"}}),
-		event(t, "asked", "terminal:", data{"operation": "scim-sync", "inputs": nil, "asker": store.Asker{Front: "terminal"}}),
+		event(t, "asked", "terminal:", data{"operation": "scim-sync", "inputs": nil, "preview": true, "again": cafe, "asker": request.Asker{Front: "terminal", Login: "otter"}}),
+		event(t, "asked", "terminal:", data{"operation": "scim-sync", "inputs": nil, "asker": request.Asker{Front: "terminal"}}),
 		event(t, "admitted", "otter", nil),
 		event(t, "admitted", "slack.U0STOAT", nil),
 		event(t, "refused", "slack:T1/U0STOAT", data{"reason": "You aren't in the team. Nothing was done."}),
 		event(t, "refused", "otter", data{"reason": "It is under way.", "instead": "01970000-0000-7000-8000-00000000beef"}),
-		event(t, "refused", "slack:T1/U0STOAT", data{"reason": "You aren't in the team.", "tried": "approve", "state": store.Waiting}),
+		event(t, "refused", "slack:T1/U0STOAT", data{"reason": "You aren't in the team.", "tried": "approve", "state": request.Waiting}),
 		event(t, "refused", "slack:T1/U0STOAT", data{"reason": "There is no such request.", "tried": "approve"}),
-		event(t, "unplanned", "otter", data{"reason": "AWS doesn't answer. Nothing was run.", "state": store.Failed}),
+		event(t, "unplanned", "otter", data{"reason": "AWS doesn't answer. Nothing was run.", "state": request.Failed}),
 		event(t, "planned", "otter", data{"digest": digest, "plan": plan.WithoutData()}),
-		event(t, "planned", "otter", data{"digest": digest, "plan": plan.WithoutData(), "state": store.Succeeded}),
+		event(t, "planned", "otter", data{"digest": digest, "plan": plan.WithoutData(), "state": request.Succeeded}),
 		event(t, "shown", "", data{"digest": digest, "channel": "C1", "ts": "1772452801.000100"}),
 		event(t, "reminded", "otter", nil),
 		event(t, "approved", "badger", data{"digest": digest}),
 		event(t, "approved", "stoat", data{"digest": digest, "reason": "Agreed with the team."}),
-		event(t, "too-late", "weasel", data{"tried": "reject", "reason": "It has failed before.", "state": store.Failed}),
-		event(t, "rejected", "badger", data{"reason": "Still needed.", "state": store.Refused}),
-		event(t, "withdrawn", "otter", data{"state": store.Withdrawn}),
-		event(t, "expired", "otter", data{"state": store.Expired}),
+		event(t, "too-late", "weasel", data{"tried": "reject", "reason": "It has failed before.", "state": request.Failed}),
+		event(t, "rejected", "badger", data{"reason": "Still needed.", "state": request.Refused}),
+		event(t, "withdrawn", "otter", data{"state": request.Withdrawn}),
+		event(t, "expired", "otter", data{"state": request.Expired}),
 		event(t, "stale", "otter", data{"digest": other, "plan": plan.WithoutData(), "beyond": []string{"delete access key AKIA…WXYZ", "delete the login profile"}}),
 		event(t, "replanned", "otter", data{"digest": digest}),
 		event(t, "break-glass", "badger", data{"digest": digest, "missing": 2, "reason": "The account is being misused now."}),
@@ -126,12 +126,12 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "told", "", data{"message": "result", "channel": "C1", "ts": "1772452802.000200"}),
 		event(t, "told", "", data{"message": "direct", "to": "slack:T1/U0TTER"}),
 		event(t, "step-ended", "otter", data{"step": "Take the access away"}),
-		event(t, "step-ended", "otter", data{"step": "Wait in case of an error", "report": report, "state": store.Failed}),
-		event(t, "step-failed", "otter", data{"step": "Take the access away", "reason": "AWS says no.", "state": store.Failed}),
-		event(t, "step-failed", "otter", data{"step": "Take the access away", "reason": "It isn't known how far it came.", "state": store.Unknown}),
+		event(t, "step-ended", "otter", data{"step": "Wait in case of an error", "report": report, "state": request.Failed}),
+		event(t, "step-failed", "otter", data{"step": "Take the access away", "reason": "AWS says no.", "state": request.Failed}),
+		event(t, "step-failed", "otter", data{"step": "Take the access away", "reason": "It isn't known how far it came.", "state": request.Unknown}),
 		event(t, "undo", "badger", data{"reason": "The wrong one."}),
-		event(t, "undone", "badger", data{"state": store.Undone}),
-		event(t, "gave-up", "otter", data{"reason": "The operation isn't offered any more.", "state": store.Failed}),
+		event(t, "undone", "badger", data{"state": request.Undone}),
+		event(t, "gave-up", "otter", data{"reason": "The operation isn't offered any more.", "state": request.Failed}),
 		event(t, "reviewed", "stoat", data{"reason": "It was right."}),
 		event(t, "linked", "otter", data{"user": "slack:T1/U0TTER", "github": "otter", "github_id": 4711, "how": "device flow"}),
 		event(t, "unlinked", "slack:T1/U0TTER", data{"github": "otter", "github_id": 4711}),
@@ -152,8 +152,8 @@ func everyKind(t *testing.T) []store.Event {
 		event(t, "lapsed", "otter", data{"login": "badger", "reason": "badger has left the team."}),
 		event(t, "lifted", "otter", data{"reason": "deny-all was detached."}),
 		event(t, "again", "badger", data{"reason": "It was detached by mistake."}),
-		event(t, "end", "badger", data{"reason": "They are needed.", "state": store.Withdrawn, "changed": ops.ChangedPart}),
-		event(t, "voided", "otter", data{"state": store.Withdrawn}),
+		event(t, "end", "badger", data{"reason": "They are needed.", "state": request.Withdrawn, "changed": ops.ChangedPart}),
+		event(t, "voided", "otter", data{"state": request.Withdrawn}),
 		event(t, "alarm", "", data{"name": "unwritten-log", "text": "The log channel takes nothing.", "to": "U0BADGER"}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": ops.Inputs{"rooms": {"hall", "loft"}, "soap": nil}}),
 		event(t, "asked", "marten", data{"operation": "mop", "inputs": "all", "plan": data{"loft": 1}, "report": data{"loft": 2}}),
@@ -171,8 +171,8 @@ func everyKind(t *testing.T) []store.Event {
 }
 
 // ofAll are events as the store hands them out.
-func ofAll(list []store.Event) iter.Seq2[store.Event, error] {
-	return func(yield func(store.Event, error) bool) {
+func ofAll(list []request.Event) iter.Seq2[request.Event, error] {
+	return func(yield func(request.Event, error) bool) {
 		for _, e := range list {
 			if !yield(e, nil) {
 				return

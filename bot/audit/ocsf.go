@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
@@ -138,7 +138,7 @@ func (o object) with(key string, v any) object {
 }
 
 // inOCSF is an event as OCSF has it. What OCSF has no place for is unmapped.
-func inOCSF(event store.Event) object {
+func inOCSF(event request.Event) object {
 	e, told := newEntry(event), newEntry(event)
 	message := told.sentence()
 	d, ok := deeds[e.Kind]
@@ -173,9 +173,9 @@ func inOCSF(event store.Event) object {
 	// A request that ended badly, not one that somebody came too late for.
 	if e.Data["tried"] == nil {
 		switch text(e.Data["state"]) {
-		case string(store.Failed):
+		case string(request.Failed):
 			d.status, d.severity, statusName = failed, max(d.severity, medium), statusNames[failed]
-		case string(store.Unknown):
+		case string(request.Unknown):
 			d.status, d.severity, statusName = notKnown, high, statusNames[notKnown]
 		}
 	}

@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 func TestEveryEventKeepsToThePublishedSchema(t *testing.T) {
 	s := published(t)
 	list := everyKind(t)
 	for _, kind := range []string{"", "asked", "called", "told", "process-started", "never heard of"} {
-		list = append(list, store.Event{At: noon, Kind: kind})
+		list = append(list, request.Event{At: noon, Kind: kind})
 		for _, by := range []string{"otter", "slack:T1/U1", "slack:U1", "slack:", "slack.U1", "terminal:", "pigeon:loft/7", ":", "="} {
 			list = append(list, event(t, kind, by, data{
 				"asker": "?", "plan": 3, "report": []int{1}, "inputs": "x", "state": 4, "reason": strings.Repeat("long ", 20_000), "error": strings.Repeat("é", 40_000), "outcome": "so-so",
@@ -34,7 +34,7 @@ func TestEveryEventKeepsToThePublishedSchema(t *testing.T) {
 }
 
 // ocsf is one event as it is exported.
-func ocsf(t *testing.T, e store.Event) map[string]any {
+func ocsf(t *testing.T, e request.Event) map[string]any {
 	t.Helper()
 	var o map[string]any
 	if err := json.Unmarshal([]byte(export(t, "ocsf", e)), &o); err != nil {
@@ -62,12 +62,12 @@ func at(t *testing.T, o map[string]any, path string) string {
 }
 
 func TestWhatAnEventIsInOCSF(t *testing.T) {
-	called := func(action, outcome, fault string) store.Event {
+	called := func(action, outcome, fault string) request.Event {
 		return event(t, "called", "otter", data{"service": "iam", "action": action, "target": "UserName=" + emails, "aws_request": "5f1c", "outcome": outcome, "error": fault})
 	}
 	for _, test := range []struct {
 		name string
-		e    store.Event
+		e    request.Event
 		want map[string]string // by path
 	}{
 		{"a call of AWS is one of AWS's API, by the person, in a session that carries their name", called("DeleteAccessKey", "done", ""), map[string]string{
@@ -105,10 +105,10 @@ func TestWhatAnEventIsInOCSF(t *testing.T) {
 		{"what the bot does for somebody has both of them", event(t, "step-begun", "otter", nil), map[string]string{"actor.user.name": `"otter"`, "actor.app_name": `"rootbot"`}},
 		{"what somebody does is theirs alone", event(t, "approved", "badger", nil), map[string]string{"actor.user.name": `"badger"`, "actor.app_name": "null"}},
 		{"a refusal is a failure, with its reason", event(t, "refused", "otter", data{"reason": "No."}), map[string]string{"status_id": "2", "status_detail": `"No."`, "severity_id": "2", "unmapped": "null"}},
-		{"a click that came too late isn't the failure that it came after", event(t, "too-late", "otter", data{"tried": "approve", "state": store.Unknown}), map[string]string{"status_id": "2", "severity_id": "1"}},
+		{"a click that came too late isn't the failure that it came after", event(t, "too-late", "otter", data{"tried": "approve", "state": request.Unknown}), map[string]string{"status_id": "2", "severity_id": "1"}},
 		{"a broken glass is to be looked at at once", event(t, "break-glass", "badger", nil), map[string]string{"status_id": "1", "severity_id": "4"}},
-		{"a run that failed with its last step failed", event(t, "step-ended", "otter", data{"state": store.Failed}), map[string]string{"status_id": "2", "severity_id": "3"}},
-		{"a run of which nobody knows how far it came is to be looked at at once", event(t, "step-failed", "otter", data{"state": store.Unknown}), map[string]string{"status_id": "0", "status": `"Unknown"`, "severity_id": "4"}},
+		{"a run that failed with its last step failed", event(t, "step-ended", "otter", data{"state": request.Failed}), map[string]string{"status_id": "2", "severity_id": "3"}},
+		{"a run of which nobody knows how far it came is to be looked at at once", event(t, "step-failed", "otter", data{"state": request.Unknown}), map[string]string{"status_id": "0", "status": `"Unknown"`, "severity_id": "4"}},
 		{"a start is one of the application, in its version", event(t, "process-started", "", data{"version": "v1"}), map[string]string{
 			"type_uid": "600203", "activity_name": `"Start"`, "app": `{"name":"rootbot","vendor_name":"aws-root-account","version":"v1"}`, "api": "null", "actor": "null",
 		}},

@@ -3,7 +3,7 @@ package audit
 import (
 	"strings"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // Fronts, as events and requests name them.
@@ -23,7 +23,7 @@ type person struct {
 // by reads who did something out of what the audit calls them: a login,
 // "<front>:<workspace>/<user>", or "slack.<user>" for somebody who may ask
 // without a login. asker is what the event of an ask says of them.
-func by(name string, asker store.Asker) person {
+func by(name string, asker request.Asker) person {
 	p := person{front: asker.Front, workspace: asker.Workspace, user: asker.User}
 	front, place, met := strings.Cut(name, ":")
 	user, placeless := strings.CutPrefix(name, slack+".")
@@ -43,7 +43,7 @@ func by(name string, asker store.Asker) person {
 
 // person is who the event is by.
 func (e *entry) person() person {
-	var asker store.Asker
+	var asker request.Asker
 	decode(e.Data["asker"], &asker)
 	return by(e.By, asker)
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
@@ -20,7 +20,7 @@ import (
 // asked, by whom, and how it ended; then its events, a line each, with plans and
 // reports below; and at the end what to search for in CloudTrail. Nothing that
 // somebody typed can command the terminal or pass for a line of its own.
-func Story(w io.Writer, r store.Request, events []store.Event) error {
+func Story(w io.Writer, r request.Request, events []request.Event) error {
 	t := &teller{out: bufio.NewWriter(w)}
 	t.ask(r)
 	t.line("")
@@ -52,7 +52,7 @@ func (t *teller) line(format string, args ...any) {
 }
 
 // ask tells what was asked and how it ended.
-func (t *teller) ask(r store.Request) {
+func (t *teller) ask(r request.Request) {
 	what := r.Operation
 	if r.Preview {
 		what += ", only a preview"
@@ -83,7 +83,7 @@ func (t *teller) ask(r store.Request) {
 }
 
 // asker is who asked, under every name that is known.
-func asker(r store.Request) string {
+func asker(r request.Request) string {
 	p := by(r.By, r.Asker)
 	who := cmp.Or(p.login, r.Asker.Login)
 	switch r.Asker.Front {
@@ -153,7 +153,7 @@ func (t *teller) report(r ops.Report) {
 // trail tells what to search for in CloudTrail. Username is there, for the
 // session of a role, the session's name.
 // https://docs.aws.amazon.com/cli/latest/reference/cloudtrail/lookup-events.html
-func (t *teller) trail(r store.Request) {
+func (t *teller) trail(r request.Request) {
 	if r.By == "" || r.AdmittedAt.IsZero() {
 		t.line("In CloudTrail there is nothing of it: whoever asked was not admitted, so AWS was not called.")
 		return

@@ -10,11 +10,11 @@ import (
 	"unicode"
 
 	"github.com/aws-root-account/rootbot/bot/audit"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-func tell(t *testing.T, r store.Request, events ...store.Event) string {
+func tell(t *testing.T, r request.Request, events ...request.Event) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := audit.Story(&b, r, events); err != nil {
@@ -24,10 +24,10 @@ func tell(t *testing.T, r store.Request, events ...store.Event) string {
 }
 
 // removal is the otter's request.
-func removal(state store.State, change func(*store.Request)) store.Request {
-	r := store.Request{
+func removal(state request.State, change func(*request.Request)) request.Request {
+	r := request.Request{
 		ID: cafe, Operation: "remove-user", State: state, At: noon, AdmittedAt: noon, By: "otter",
-		Asker:  store.Asker{Front: "slack", Workspace: "T1", User: "U0TTER", Channel: "C1"},
+		Asker:  request.Asker{Front: "slack", Workspace: "T1", User: "U0TTER", Channel: "C1"},
 		Inputs: ops.Inputs{"emails": {emails}, "reason": {"has left"}},
 	}
 	if state.Ended() {
@@ -40,18 +40,18 @@ func removal(state store.State, change func(*store.Request)) store.Request {
 }
 
 // of are the events of some kinds, the first of each.
-func of(t *testing.T, kinds ...string) []store.Event {
+func of(t *testing.T, kinds ...string) []request.Event {
 	t.Helper()
-	var list []store.Event
+	var list []request.Event
 	all := everyKind(t)
 	for _, kind := range kinds {
-		list = append(list, all[slices.IndexFunc(all, func(e store.Event) bool { return e.Kind == kind })])
+		list = append(list, all[slices.IndexFunc(all, func(e request.Event) bool { return e.Kind == kind })])
 	}
 	return list
 }
 
 // later is an event at the end of its request.
-func later(e store.Event) store.Event {
+func later(e request.Event) request.Event {
 	e.At = noon.Add(time.Hour)
 	return e
 }
@@ -59,40 +59,40 @@ func later(e store.Event) store.Event {
 func TestStories(t *testing.T) {
 	for _, test := range []struct {
 		name, file string
-		r          store.Request
-		events     []store.Event
+		r          request.Request
+		events     []request.Event
 	}{
 		{
 			"a removal that two people approved, with a plan, calls of AWS and a report", "story-done.txt",
-			removal(store.Failed, func(r *store.Request) { r.Report = &report }),
+			removal(request.Failed, func(r *request.Request) { r.Report = &report }),
 			append(of(t, "asked", "admitted", "planned", "shown", "approved", "started", "step-begun", "calling", "called"), later(
-				event(t, "step-ended", "otter", data{"step": "Wait in case of an error", "report": report, "state": store.Failed}))),
+				event(t, "step-ended", "otter", data{"step": "Wait in case of an error", "report": report, "state": request.Failed}))),
 		},
 		{
 			"a plan that changed while people decided", "story-stale.txt",
-			removal(store.Waiting, nil), of(t, "asked", "planned", "reminded", "approved", "stale"),
+			removal(request.Waiting, nil), of(t, "asked", "planned", "reminded", "approved", "stale"),
 		},
 		{
 			"somebody who may not ask is told to have been refused, and is in no trail", "story-refused.txt",
-			removal(store.Refused, func(r *store.Request) {
+			removal(request.Refused, func(r *request.Request) {
 				r.By, r.AdmittedAt, r.Reason = "", time.Time{}, "You aren't in the team. Nothing was done."
 			}), append(of(t, "asked"), later(event(t, "refused", "slack:T1/U0TTER", data{"reason": "You aren't in the team. Nothing was done."}))),
 		},
 		{
 			"somebody without a login, by their place in the chat", "story-unknown-login.txt",
-			removal(store.Succeeded, func(r *store.Request) {
+			removal(request.Succeeded, func(r *request.Request) {
 				r.By, r.Asker.Channel, r.Preview, r.Inputs = "slack.U0TTER", "", true, nil
 				r.Reason = "This was only a preview: nothing was run."
 			}), nil,
 		},
 		{
 			"an ask from a terminal, again, by a login of one letter", "story-terminal.txt",
-			removal(store.Withdrawn, func(r *store.Request) {
-				r.By, r.Asker, r.Again = "x", store.Asker{Front: "terminal", Login: "x"}, "01970000-0000-7000-8000-00000000beef"
+			removal(request.Withdrawn, func(r *request.Request) {
+				r.By, r.Asker, r.Again = "x", request.Asker{Front: "terminal", Login: "x"}, "01970000-0000-7000-8000-00000000beef"
 			}),
-			[]store.Event{later(event(t, "withdrawn", "x", data{"state": store.Withdrawn}))},
+			[]request.Event{later(event(t, "withdrawn", "x", data{"state": request.Withdrawn}))},
 		},
-		{"every kind of event, heard of or not", "story-every-kind.txt", removal(store.Unknown, nil), everyKind(t)},
+		{"every kind of event, heard of or not", "story-every-kind.txt", removal(request.Unknown, nil), everyKind(t)},
 	} {
 		t.Run(test.name, func(t *testing.T) { golden(t, test.file, tell(t, test.r, test.events...)) })
 	}
@@ -111,12 +111,12 @@ func TestAStoryCantCommandTheTerminal(t *testing.T) {
 		Summary: nasty, Problems: []string{nasty}, Notes: []string{nasty},
 		Sections: []ops.Section{{Title: nasty, Outcomes: []ops.Outcome{{Text: nasty, State: nasty, Why: nasty}}}},
 	}
-	r := removal(store.Failed, func(r *store.Request) {
+	r := removal(request.Failed, func(r *request.Request) {
 		r.ID, r.Operation, r.By, r.Reason, r.Again, r.State = nasty+cafe, nasty, nasty, nasty, nasty, nasty
-		r.Asker = store.Asker{Front: "slack", Workspace: nasty, User: nasty, Channel: nasty, Login: nasty}
+		r.Asker = request.Asker{Front: "slack", Workspace: nasty, User: nasty, Channel: nasty, Login: nasty}
 		r.Inputs = ops.Inputs{nasty: {nasty}}
 	})
-	events := []store.Event{{At: noon, Kind: nasty, By: nasty, Data: data{nasty: nasty}}}
+	events := []request.Event{{At: noon, Kind: nasty, By: nasty, Data: data{nasty: nasty}}}
 	for _, e := range everyKind(t) {
 		d := data{"plan": p, "report": ended, nasty: []any{nasty, data{nasty: nasty}}}
 		for key := range e.Data {
@@ -153,7 +153,7 @@ func TestTheHintIsOneWordToTheShell(t *testing.T) {
 		{"nor is a quote", "o'tter", `AttributeValue='o'\''tter@0000cafe'` + "\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			story := tell(t, removal(store.Failed, func(r *store.Request) { r.By = test.by }))
+			story := tell(t, removal(request.Failed, func(r *request.Request) { r.By = test.by }))
 			if !strings.Contains(story, test.want) {
 				t.Errorf("no %q in %s", test.want, story)
 			}
@@ -163,7 +163,7 @@ func TestTheHintIsOneWordToTheShell(t *testing.T) {
 
 func TestAStoryThatCantBeWritten(t *testing.T) {
 	broken := errors.New("broken")
-	if err := audit.Story(full{broken}, removal(store.Failed, nil), everyKind(t)); !errors.Is(err, broken) {
+	if err := audit.Story(full{broken}, removal(request.Failed, nil), everyKind(t)); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }

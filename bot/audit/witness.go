@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -21,7 +22,7 @@ type Witness struct {
 
 // Left are the witnesses that the record says it has left: the newest of each place,
 // for a card's is brought up to date, in the order of their places' first.
-func Left(events iter.Seq2[store.Event, error]) ([]Witness, error) {
+func Left(events iter.Seq2[request.Event, error]) ([]Witness, error) {
 	var list []Witness
 	for e, err := range events {
 		if err != nil {
@@ -92,11 +93,11 @@ type Break struct {
 // String is the break in words.
 func (b Break) String() string {
 	return fmt.Sprintf("event %d, of %s: %s announced that the record was restored from a backup (%s); %d of the anchors are of what was lost",
-		b.Seq, moment(b.At), by(b.By, store.Asker{}).called(b.By), b.Reason, len(b.Void))
+		b.Seq, moment(b.At), by(b.By, request.Asker{}).called(b.By), b.Reason, len(b.Void))
 }
 
 // Breaks are the announced restores, from the events of the kind "restored".
-func Breaks(events iter.Seq2[store.Event, error]) ([]Break, error) {
+func Breaks(events iter.Seq2[request.Event, error]) ([]Break, error) {
 	var list []Break
 	for e, err := range events {
 		if err != nil {
@@ -116,12 +117,12 @@ func Breaks(events iter.Seq2[store.Event, error]) ([]Break, error) {
 }
 
 // Event is the break as it is recorded.
-func (b Break) Event() store.Event {
+func (b Break) Event() request.Event {
 	void := make([]string, 0, len(b.Void))
 	for _, head := range b.Void {
 		void = append(void, head.String())
 	}
-	return store.Event{At: b.At, Kind: "restored", By: b.By, Data: map[string]any{"reason": b.Reason, "void": void}}
+	return request.Event{At: b.At, Kind: "restored", By: b.By, Data: map[string]any{"reason": b.Reason, "void": void}}
 }
 
 // Standing leaves out of anchors those that an announced break has made void.
@@ -136,7 +137,7 @@ func Standing(anchors []store.Head, breaks []Break) (standing []store.Head) {
 
 // Contradicting are the anchors that don't fit the events: their event isn't there, or
 // has another hash.
-func Contradicting(anchors []store.Head, events iter.Seq2[store.Event, error]) ([]store.Head, error) {
+func Contradicting(anchors []store.Head, events iter.Seq2[request.Event, error]) ([]store.Head, error) {
 	var void []store.Head
 	wanted := map[int64][]store.Head{}
 	for _, a := range anchors {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/audit"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -17,56 +18,56 @@ func headAt(seq int64, letter string) store.Head {
 }
 
 // leaves is the event that a head was left at a place, as the store reads it.
-func leaves(head store.Head, where string) store.Event {
-	return store.Event{Kind: "anchored", At: noon, Data: map[string]any{"seq": float64(head.Seq), "hash": head.Hash, "where": where}}
+func leaves(head store.Head, where string) request.Event {
+	return request.Event{Kind: "anchored", At: noon, Data: map[string]any{"seq": float64(head.Seq), "hash": head.Hash, "where": where}}
 }
 
 func TestWitnessesThatAreMissingOrChangedAreNamed(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		left     []store.Event
+		left     []request.Event
 		standing []audit.Witness
 		believed []store.Head
 		wrong    []string // the beginnings
 	}{
 		{
 			"all stand",
-			[]store.Event{leaves(headAt(1000007, "a"), "C1/1.1"), leaves(headAt(1000009, "b"), "C1/2.2")},
+			[]request.Event{leaves(headAt(1000007, "a"), "C1/1.1"), leaves(headAt(1000009, "b"), "C1/2.2")},
 			[]audit.Witness{{Where: "C1/2.2", Head: headAt(1000009, "b")}, {Where: "C1/1.1", Head: headAt(1000007, "a")}},
 			[]store.Head{headAt(1000009, "b"), headAt(1000007, "a")},
 			nil,
 		},
 		{
 			"one was deleted",
-			[]store.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/2.2")},
+			[]request.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/2.2")},
 			[]audit.Witness{{Where: "C1/2.2", Head: headAt(9, "b")}},
 			[]store.Head{headAt(9, "b")},
 			[]string{"C1/1.1 is missing: event 7 was anchored there at 2026-03-02 12:00:00 UTC, with hash aaaa"},
 		},
 		{
 			"one was changed",
-			[]store.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/2.2")},
+			[]request.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/2.2")},
 			[]audit.Witness{{Where: "C1/1.1", Head: headAt(7, "c")}, {Where: "C1/2.2", Head: headAt(9, "b")}},
 			[]store.Head{headAt(9, "b")},
 			[]string{"C1/1.1 was changed: 7:aaaa"},
 		},
 		{
 			"one was set back",
-			[]store.Event{leaves(headAt(7, "a"), "C1/1.1")},
+			[]request.Event{leaves(headAt(7, "a"), "C1/1.1")},
 			[]audit.Witness{{Where: "C1/1.1", Head: headAt(3, "d")}},
 			nil,
 			[]string{"C1/1.1 was changed: 7:aaaa"},
 		},
 		{
 			"a card was brought up to date, as the record says",
-			[]store.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/1.1")},
+			[]request.Event{leaves(headAt(7, "a"), "C1/1.1"), leaves(headAt(9, "b"), "C1/1.1")},
 			[]audit.Witness{{Where: "C1/1.1", Head: headAt(9, "b")}},
 			[]store.Head{headAt(9, "b")},
 			nil,
 		},
 		{
 			"a card was brought up to date just now",
-			[]store.Event{leaves(headAt(7, "a"), "C1/1.1")},
+			[]request.Event{leaves(headAt(7, "a"), "C1/1.1")},
 			[]audit.Witness{{Where: "C1/1.1", Head: headAt(9, "b")}},
 			[]store.Head{headAt(9, "b")},
 			nil,
@@ -100,7 +101,7 @@ func TestWitnessesThatAreMissingOrChangedAreNamed(t *testing.T) {
 }
 
 func TestAnAnnouncedBreakMakesVoidWhatItNamesAndNothingElse(t *testing.T) {
-	record := []store.Event{{Seq: 1, Hash: headAt(1, "a").Hash}, {Seq: 2, Hash: headAt(2, "b").Hash}}
+	record := []request.Event{{Seq: 1, Hash: headAt(1, "a").Hash}, {Seq: 2, Hash: headAt(2, "b").Hash}}
 	anchors := []store.Head{headAt(1, "a"), headAt(2, "c"), headAt(5, "d"), headAt(5, "d")}
 	void, err := audit.Contradicting(anchors, ofAll(record))
 	if err != nil {
@@ -111,7 +112,7 @@ func TestAnAnnouncedBreakMakesVoidWhatItNamesAndNothingElse(t *testing.T) {
 	}
 	event := audit.Break{At: time.Now(), By: "terminal:otter", Reason: "The disk broke.", Void: void}.Event()
 	event.Data["void"] = []any{void[0].String(), void[1].String()} // as the store reads it
-	breaks, err := audit.Breaks(ofAll([]store.Event{event}))
+	breaks, err := audit.Breaks(ofAll([]request.Event{event}))
 	if err != nil || len(breaks) != 1 || !strings.Contains(breaks[0].String(), "The disk broke.") {
 		t.Fatalf("%v, %v", breaks, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -20,12 +20,12 @@ const us = "rootbot"
 // entry is an event on its way into words. What is taken from its data is told;
 // what is left at the end is told as it is, so that nothing is passed over.
 type entry struct {
-	store.Event
+	request.Event
 	left map[string]any
 	ours bool // the bot did it, by itself or for somebody
 }
 
-func newEntry(e store.Event) *entry { return &entry{Event: e, left: maps.Clone(e.Data)} }
+func newEntry(e request.Event) *entry { return &entry{Event: e, left: maps.Clone(e.Data)} }
 
 func (e *entry) take(key string) any {
 	v := e.left[key]
@@ -48,7 +48,7 @@ func (e *entry) with(format, key string) string {
 // named takes a person, as the audit calls them, and puts them into a format.
 func (e *entry) named(format, key string) string {
 	if name := e.text(key); name != "" {
-		return fmt.Sprintf(format, by(name, store.Asker{}).called(name))
+		return fmt.Sprintf(format, by(name, request.Asker{}).called(name))
 	}
 	return ""
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -51,7 +51,7 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 }
 
 // answerAbout answers a question about the bot itself.
-func (c *Chat) answerAbout(ctx context.Context, asker store.Asker, words []string, topic string) drawing {
+func (c *Chat) answerAbout(ctx context.Context, asker request.Asker, words []string, topic string) drawing {
 	identity, err := c.desk.Identify(ctx, asker)
 	if err == nil {
 		err = c.desk.Team.Shows(ctx, identity.Login)
@@ -104,13 +104,13 @@ func (c *Chat) recent(ctx context.Context, words []string) (drawing, error) {
 }
 
 // refuse records a question of a person who may not see the answer, and says why not.
-func (c *Chat) refuse(ctx context.Context, who store.Asker, identity team.Identity, tried string, no error) string {
+func (c *Chat) refuse(ctx context.Context, who request.Asker, identity team.Identity, tried string, no error) string {
 	return c.refused(ctx, who, identity.Login, "", tried, no, "")
 }
 
 // refused records a try of a person who may not, with the request that it was about
 // (empty: none), and says why not, and how much it changed.
-func (c *Chat) refused(ctx context.Context, who store.Asker, login, id, tried string, no error, changed ops.Changed) string {
+func (c *Chat) refused(ctx context.Context, who request.Asker, login, id, tried string, no error, changed ops.Changed) string {
 	who.Login = login
 	words := noDatabase
 	if _, ok := errors.AsType[*ops.Error](no); ok {
@@ -125,7 +125,7 @@ func (c *Chat) refused(ctx context.Context, who store.Asker, login, id, tried st
 	c.desk.Meter.Refused("click")
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	if err := c.store.Record(stored, store.Event{
+	if err := c.store.Record(stored, request.Event{
 		At: time.Now().UTC(), Request: id, Kind: "refused", By: cmp.Or(login, who.Front+":"+who.Workspace+"/"+who.User),
 		Data: map[string]any{"tried": tried, "reason": words},
 	}); err != nil {
@@ -136,7 +136,7 @@ func (c *Chat) refused(ctx context.Context, who store.Asker, login, id, tried st
 
 // overview lists the operations for one person: those that they may ask for, and
 // the others. no says why they are no member of the team.
-func (c *Chat) overview(ctx context.Context, who store.Asker, identity team.Identity, no error) string {
+func (c *Chat) overview(ctx context.Context, who request.Asker, identity team.Identity, no error) string {
 	var b strings.Builder
 	var barred []string // commands, by the words of why
 	for _, o := range c.desk.Operations {

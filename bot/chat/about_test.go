@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -98,7 +99,7 @@ func TestALongHistoryIsListedInWholeLines(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
 	for i := range 20 {
-		r := o.of(store.Refused)
+		r := o.of(request.Refused)
 		r.Operation, r.EndedAt, r.At = "let-go", time.Now(), time.Now().Add(time.Duration(i)*time.Millisecond)
 		r.Plan = &ops.Plan{Target: fmt.Sprintf("person-%02d@example.com", i)}
 		r.Reason = strings.Repeat("It is <so> long. ", 20)
@@ -174,7 +175,7 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 		o.wait(fall.who.Name+" refused", func() bool { l := o.requests(); return len(l) == before+1 && l[before].State.Ended() })
 		o.SetDelay("users.info", 0)
 		r := o.requests()[before]
-		if r.State != store.Refused {
+		if r.State != request.Refused {
 			t.Errorf("%s: it is %s: %s", fall.who.Name, r.State, r.Reason)
 		}
 		if fall.says != "" {
@@ -226,7 +227,7 @@ func TestHistoryTellsARefusalInTheThirdPerson(t *testing.T) {
 func TestAStateIsCutAtTheEndOfAWord(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
-	r := o.of(store.Failed)
+	r := o.of(request.Failed)
 	r.EndedAt, r.Reason = time.Now(), strings.Repeat("unbreakable ", 40)
 	o.stored(o.desk.Store, r)
 	if said := o.asksAbout(o.ada, "history"); !strings.HasSuffix(strings.TrimSpace(said), "unbreakable …") {

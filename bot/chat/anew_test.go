@@ -7,17 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // brought brings a message of a request's up to date, as the desk has it done.
-func (o *office) brought(s *store.Store, r store.Request, kinds ...string) {
+func (o *office) brought(s *store.Store, r request.Request, kinds ...string) {
 	o.t.Helper()
-	if _, err := s.Update(o.t.Context(), r.ID, func(*store.Request) (store.Change, error) {
-		var c store.Change
+	if _, err := s.Update(o.t.Context(), r.ID, func(*request.Request) (request.Change, error) {
+		var c request.Change
 		for _, kind := range kinds {
-			c.Messages = append(c.Messages, store.Message{Request: r.ID, Kind: kind, Body: store.Body{Text: "And so on."}})
+			c.Messages = append(c.Messages, request.Message{Request: r.ID, Kind: kind, Body: request.Body{Text: "And so on."}})
 		}
 		return c, nil
 	}); err != nil {
@@ -30,22 +31,22 @@ func (o *office) brought(s *store.Store, r store.Request, kinds ...string) {
 
 func TestADecisionWhoseMessageIsGoneIsPostedAnew(t *testing.T) {
 	t.Parallel()
-	broken := func(r *store.Request) {
+	broken := func(r *request.Request) {
 		r.StartedAt = noon.Add(time.Hour)
-		r.Glass = &store.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "Now.", Digest: r.Plan.Digest()}
+		r.Glass = &request.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "Now.", Digest: r.Plan.Digest()}
 	}
-	acted := func(r *store.Request) { r.StartedAt, r.ActedAt = noon, noon }
+	acted := func(r *request.Request) { r.StartedAt, r.ActedAt = noon, noon }
 	for _, test := range []struct {
 		name    string
 		kind    string
-		state   store.State
-		with    func(*store.Request)
+		state   request.State
+		with    func(*request.Request)
 		buttons []string
 	}{
-		{"who must decide", store.Ask, store.Waiting, nil, []string{"approve", "reject", "withdraw"}},
-		{"what can be restored", store.Ask, store.Running, acted, []string{"undo"}},
-		{"a run without its approvals", store.Glass, store.Running, broken, []string{"reviewed"}},
-		{"what can be run again", store.Result, store.Failed, nil, []string{"retry"}},
+		{"who must decide", request.Ask, request.Waiting, nil, []string{"approve", "reject", "withdraw"}},
+		{"what can be restored", request.Ask, request.Running, acted, []string{"undo"}},
+		{"a run without its approvals", request.Glass, request.Running, broken, []string{"reviewed"}},
+		{"what can be run again", request.Result, request.Failed, nil, []string{"retry"}},
 	} {
 		for _, how := range []string{"deleted", "cant_update_message", "edit_window_closed", "message_not_found"} {
 			t.Run(test.name+", "+how, func(t *testing.T) {
@@ -53,7 +54,7 @@ func TestADecisionWhoseMessageIsGoneIsPostedAnew(t *testing.T) {
 				o, s := outbox(t)
 				r := removal(ann, test.state, test.with)
 				r.ID, r.Asker.Workspace, r.Asker.Channel = "", o.TeamID, o.home.ID
-				r = o.stored(s, r, store.Card)
+				r = o.stored(s, r, request.Card)
 				o.brought(s, r, test.kind)
 				before := o.pressable()
 				if len(before) != 1 {
@@ -132,15 +133,15 @@ func TestAThreadWhoseCardIsGoneGoesOnUnderANewOne(t *testing.T) {
 func TestAReplyToACardThatIsGoneStandsUnderANewOne(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := removal(ann, store.Waiting, func(r *store.Request) { r.ID = "" })
+	r := removal(ann, request.Waiting, func(r *request.Request) { r.ID = "" })
 	r.Asker.Workspace, r.Asker.Channel = o.TeamID, o.home.ID
-	r = o.stored(s, r, store.Card)
-	o.brought(s, r, store.Plan, store.Ask)
+	r = o.stored(s, r, request.Card)
+	o.brought(s, r, request.Plan, request.Ask)
 	old := o.cards()[0]
 	for _, m := range append(o.thread(old), old) {
 		o.deletes(m)
 	}
-	o.brought(s, r, store.Note)
+	o.brought(s, r, request.Note)
 	if n := len(o.cards()); n != 1 {
 		t.Fatalf("%d cards:\n%s", n, o.story())
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -151,7 +151,7 @@ func TestWhatIsDangerousIsApprovedByName(t *testing.T) {
 		ack := o.fills(o.grace, map[string]slacktest.Value{"name": slacktest.Text(typed)})
 		contains(t, "the form, at the field", ack.Errors["name"], "You typed “"+typed+"”", "is “Ann@example.com”")
 	}
-	if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 {
+	if r := o.request(); r.State != request.Waiting || len(r.Reviews) > 0 {
 		t.Fatalf("it is %s with %d approvals", r.State, len(r.Reviews))
 	}
 	o.presses(o.grace, choice, "approve")
@@ -259,17 +259,17 @@ func TestSeveralAreDecidedEachByThemselvesUnderOneCard(t *testing.T) {
 func TestACardSaysWhenSomebodyDecided(t *testing.T) {
 	t.Parallel()
 	at := noon.Add(25 * time.Hour)
-	decided := func(r *store.Request) {
-		r.Decided = &store.Review{By: "grace", User: "U0GRACE", At: at, Reason: "Not Bob."}
+	decided := func(r *request.Request) {
+		r.Decided = &request.Review{By: "grace", User: "U0GRACE", At: at, Reason: "Not Bob."}
 		r.Reason, r.EndedAt = "grace rejected it: Not Bob.", at
 	}
 	for _, test := range []struct {
 		name string
 		d    drawing
 	}{
-		{"of one", drawing{r: removal(bob, store.Refused, decided), kind: store.Card}},
-		{"of several", drawing{r: removal(ann, store.Waiting, nil), kind: store.Card, others: []store.Request{removal(bob, store.Refused, decided)}}},
-		{"below the card", drawing{r: removal(bob, store.Refused, decided), kind: store.Ask}},
+		{"of one", drawing{r: removal(bob, request.Refused, decided), kind: request.Card}},
+		{"of several", drawing{r: removal(ann, request.Waiting, nil), kind: request.Card, others: []request.Request{removal(bob, request.Refused, decided)}}},
+		{"below the card", drawing{r: removal(bob, request.Refused, decided), kind: request.Ask}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -355,7 +355,7 @@ func TestNobodyIsTurnedAwayWithoutAWord(t *testing.T) {
 	o.choice(card, ann)
 	o.wait("both checked", func() bool {
 		l := o.requests()
-		return len(l) == 2 && l[1].State == store.Refused
+		return len(l) == 2 && l[1].State == request.Refused
 	})
 	o.quietly()
 	if text := o.again(card).PlainText(); len(o.told(o.ada)) == 0 && !strings.Contains(text, bob) {

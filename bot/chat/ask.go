@@ -8,17 +8,18 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // askPlace begins the places of what stands in a card's thread about one
 // request's decisions.
-func askPlace(r store.Request) string { return store.AskPlace + r.ID + "/" }
+func askPlace(r request.Request) string { return store.AskPlace + r.ID + "/" }
 
 // ask makes or brings up to date who must decide. The buttons of an earlier
 // plan go. So do those below a card that is gone: the thread goes on under the new one.
-func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card store.Post, sent receipt) error {
+func (c *Chat) ask(ctx context.Context, m request.Message, r request.Request, card store.Post, sent receipt) error {
 	if r.Plan == nil {
 		return sent("", card)
 	}
@@ -39,11 +40,11 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 		return err
 	}
 	d := drawAsk(c.operationOf(r), r, len(c.desk.BreakGlass) > 0)
-	if hidden && r.State == store.Waiting && r.Lifted == "" {
+	if hidden && r.State == request.Waiting && r.Lifted == "" {
 		d = drawUnshown(c.operationOf(r), r)
 	}
 	at, posted := places[place]
-	if posted && at.Channel == card.Channel && at.TS < after && r.State == store.Waiting {
+	if posted && at.Channel == card.Channel && at.TS < after && r.State == request.Waiting {
 		if err := c.retire(ctx, at, drawNote("Slack takes the plan now. It stands below, and can be decided there.", "")); err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func (c *Chat) ask(ctx context.Context, m store.Message, r store.Request, card s
 // hidden tells whether the plan of a request, as it is now, couldn't be shown to people.
 // Where it could be in the end, after is the ID of that message: what is to be decided
 // stands below it.
-func (c *Chat) hidden(ctx context.Context, r store.Request) (hidden bool, after string, err error) {
+func (c *Chat) hidden(ctx context.Context, r request.Request) (hidden bool, after string, err error) {
 	events, err := c.store.Events(ctx, r.ID)
 	for _, e := range events {
 		switch {
@@ -98,7 +99,7 @@ func (c *Chat) hidden(ctx context.Context, r store.Request) (hidden bool, after 
 }
 
 // drawUnshown says that a plan can't be decided, because Slack doesn't take it.
-func drawUnshown(o ops.Operation, r store.Request) drawing {
+func drawUnshown(o ops.Operation, r request.Request) drawing {
 	text := "`" + escape(o.Command) + "`" + target(r) + ": Slack doesn't take the plan, so it can't be approved. I go on trying to show it, until " + moment(r.ExpiresAt) + ". Type `/rootbot requests` to withdraw or reject it."
 	return drawing{text: text, blocks: []slack.Block{section(text)}}
 }
@@ -113,7 +114,7 @@ func decidable(buttons []slack.BlockElement, hidden bool) []slack.BlockElement {
 
 // offers are the buttons with which people decide about a request as it stands.
 // glass: there are people who may have it run alone. Slack allows five in a row.
-func offers(o ops.Operation, r store.Request, glass bool) []slack.BlockElement {
+func offers(o ops.Operation, r request.Request, glass bool) []slack.BlockElement {
 	var list []slack.BlockElement
 	switch {
 	case r.Lifted != "" && !r.State.Ended():
@@ -122,7 +123,7 @@ func offers(o ops.Operation, r store.Request, glass bool) []slack.BlockElement {
 			list = append(list, button(bot.QuarantineAgain, o.Again, r, slack.StylePrimary).WithConfirm(sure))
 		}
 		list = append(list, button(bot.End, "End…", r, slack.StyleDefault))
-	case r.State == store.Waiting:
+	case r.State == request.Waiting:
 		list = append(list, button(bot.Approve, "Approve", r, slack.StylePrimary), button(bot.Reject, "Reject", r, slack.StyleDanger), button(bot.Withdraw, "Withdraw", r, slack.StyleDefault))
 		if glass {
 			list = append(list, button(bot.BreakGlass, "Break glass…", r, slack.StyleDefault))
@@ -136,11 +137,11 @@ func offers(o ops.Operation, r store.Request, glass bool) []slack.BlockElement {
 
 // restorable tells whether people can have restored what a request did. A step may
 // offer it before its first change is recorded.
-func restorable(o ops.Operation, r store.Request) bool {
-	return o.Undo != "" && (r.Acted() || r.State == store.Running && !r.UndoUntil.IsZero())
+func restorable(o ops.Operation, r request.Request) bool {
+	return o.Undo != "" && (r.Acted() || r.State == request.Running && !r.UndoUntil.IsZero())
 }
 
-func restoreLabel(o ops.Operation, r store.Request) string {
+func restoreLabel(o ops.Operation, r request.Request) string {
 	if r.Restoring != nil {
 		return cut(o.UndoLabel, buttonLimit-len(" again")) + " again"
 	}
@@ -149,12 +150,12 @@ func restoreLabel(o ops.Operation, r store.Request) string {
 
 // drawAsk draws who must decide, with the buttons for that; and a decision,
 // without them.
-func drawAsk(o ops.Operation, r store.Request, glass bool) drawing {
+func drawAsk(o ops.Operation, r request.Request, glass bool) drawing {
 	var b sheet
 	about := "`" + escape(o.Command) + "`" + target(r)
 	text := unstarred(about + ": " + state(r, escape))
 	switch {
-	case r.State == store.Waiting && r.Lifted == "":
+	case r.State == request.Waiting && r.Lifted == "":
 		b.add("*Approve?* " + about)
 		if r.Why != "" {
 			b.add(linked(cut(ops.Visible(r.Why), sectionLimit/2)))
@@ -185,7 +186,7 @@ func drawAsk(o ops.Operation, r store.Request, glass bool) drawing {
 }
 
 // restoring says what can be restored, and until when.
-func restoring(o ops.Operation, r store.Request) string {
+func restoring(o ops.Operation, r request.Request) string {
 	label := "*" + escape(restoreLabel(o, r)) + "*"
 	about, since, before := "Everything", "", ""
 	if r.Plan != nil && r.Plan.Target != "" {
@@ -197,7 +198,7 @@ func restoring(o ops.Operation, r store.Request) string {
 	switch {
 	case r.Restoring != nil:
 		return "Restoring it has stopped half-way. Press " + label + " until everything is as before."
-	case r.State == store.Running && !r.UndoUntil.IsZero():
+	case r.State == request.Running && !r.UndoUntil.IsZero():
 		mistake := "A mistake?"
 		if o.Subject != nil {
 			mistake = "Wrong person?"
@@ -209,22 +210,22 @@ func restoring(o ops.Operation, r store.Request) string {
 
 // tellAnew has the plan and the decision of a card's requests told once more,
 // because its thread begins anew.
-func (c *Chat) tellAnew(ctx context.Context, all []store.Request) error {
-	var change store.Change
+func (c *Chat) tellAnew(ctx context.Context, all []request.Request) error {
+	var change request.Change
 	for _, r := range all {
 		places, err := c.store.Places(ctx, r.Card, askPlace(r))
 		if err != nil {
 			return err
 		}
-		if len(places) == 0 && r.State != store.Waiting {
+		if len(places) == 0 && r.State != request.Waiting {
 			continue
 		}
-		kinds := []string{store.Plan, store.Ask}
-		if r.State != store.Waiting {
-			kinds = []string{store.Ask}
+		kinds := []string{request.Plan, request.Ask}
+		if r.State != request.Waiting {
+			kinds = []string{request.Ask}
 		}
 		for _, kind := range kinds {
-			change.Messages = append(change.Messages, store.Message{Thread: r.Card, Request: r.ID, Kind: kind})
+			change.Messages = append(change.Messages, request.Message{Thread: r.Card, Request: r.ID, Kind: kind})
 		}
 	}
 	if len(change.Messages) == 0 {

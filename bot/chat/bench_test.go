@@ -23,6 +23,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -134,12 +135,12 @@ func newBench(t *testing.T, said map[string]string) *bench {
 		t.Fatal(err)
 	}
 	for _, r := range shelf() {
-		if err := s.Insert(ctx, r, store.Change{}); err != nil {
+		if err := s.Insert(ctx, r, request.Change{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Update(ctx, r.ID, func(now *store.Request) (store.Change, error) {
+		if _, err := s.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 			now.Plan = r.Plan
-			return store.Change{}, nil
+			return request.Change{}, nil
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -148,24 +149,24 @@ func newBench(t *testing.T, said map[string]string) *bench {
 }
 
 // shelf are requests that stand in all the states in which somebody may press a button.
-func shelf() []store.Request {
+func shelf() []request.Request {
 	plan := &ops.Plan{Summary: "Lets <!channel> go.", Target: ann, Steps: []ops.Step{{Do: "go", Title: "Let `<!here>` go", Effects: []string{"take the badge"}}, {Do: "wait", Title: "Wait"}}}
-	var list []store.Request
-	for i, r := range []store.Request{
-		{Operation: "let-go", State: store.Waiting, Plan: plan, Need: 1, ExpiresAt: noon.Add(time.Hour)},
-		{Operation: "burn-down", State: store.Waiting, Plan: plan, Need: 1, ExpiresAt: noon.Add(time.Hour)},
-		{Operation: "let-go", State: store.Running, Plan: plan, Step: 1, StartedAt: noon, UndoUntil: noon.Add(time.Hour)},
-		{Operation: "tidy-up", State: store.Failed, Inputs: ops.Inputs{"people": {"octocat"}}, Plan: &ops.Plan{Summary: "x", Steps: []ops.Step{{Do: "tidy"}}}, EndedAt: noon, Reason: "No <@U0EVE> & no ```broom```."},
-		{Operation: "let-go", State: store.Unknown, Inputs: ops.Inputs{"emails": {ann}, "reason": {"<!here>"}, "confirmed": {"yes"}}, Plan: plan, EndedAt: noon, Reason: "\u202e<https://evil.example|Who> knows."},
-		{Operation: "tidy-up", State: store.Failed, EndedAt: noon, Reason: strings.Repeat("& ", 4000)}, // it has no plan
-		{Operation: "tidy-up", State: store.Succeeded, Plan: plan, EndedAt: noon},
-		{Operation: "tidy-up", State: store.Asked},
-		{Operation: "gone-by", State: store.Waiting, Plan: plan, Need: 2, ExpiresAt: noon},
-		{Operation: "gone-by", State: store.Failed, Plan: plan, EndedAt: noon},
-		{Operation: "let-go", State: store.Running, Plan: plan, StartedAt: noon, Need: 1, Glass: &store.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "<!channel>"}},
+	var list []request.Request
+	for i, r := range []request.Request{
+		{Operation: "let-go", State: request.Waiting, Plan: plan, Need: 1, ExpiresAt: noon.Add(time.Hour)},
+		{Operation: "burn-down", State: request.Waiting, Plan: plan, Need: 1, ExpiresAt: noon.Add(time.Hour)},
+		{Operation: "let-go", State: request.Running, Plan: plan, Step: 1, StartedAt: noon, UndoUntil: noon.Add(time.Hour)},
+		{Operation: "tidy-up", State: request.Failed, Inputs: ops.Inputs{"people": {"octocat"}}, Plan: &ops.Plan{Summary: "x", Steps: []ops.Step{{Do: "tidy"}}}, EndedAt: noon, Reason: "No <@U0EVE> & no ```broom```."},
+		{Operation: "let-go", State: request.Unknown, Inputs: ops.Inputs{"emails": {ann}, "reason": {"<!here>"}, "confirmed": {"yes"}}, Plan: plan, EndedAt: noon, Reason: "\u202e<https://evil.example|Who> knows."},
+		{Operation: "tidy-up", State: request.Failed, EndedAt: noon, Reason: strings.Repeat("& ", 4000)}, // it has no plan
+		{Operation: "tidy-up", State: request.Succeeded, Plan: plan, EndedAt: noon},
+		{Operation: "tidy-up", State: request.Asked},
+		{Operation: "gone-by", State: request.Waiting, Plan: plan, Need: 2, ExpiresAt: noon},
+		{Operation: "gone-by", State: request.Failed, Plan: plan, EndedAt: noon},
+		{Operation: "let-go", State: request.Running, Plan: plan, StartedAt: noon, Need: 1, Glass: &request.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "<!channel>"}},
 	} {
 		r.ID, r.At, r.AdmittedAt, r.By = fmt.Sprintf("01970000-0000-7000-8000-%012d", i+1), noon.Add(-time.Minute), noon, "ada"
-		r.Asker = store.Asker{Front: "slack", Workspace: benchTeam, User: "U0ADA", Channel: benchPlace}
+		r.Asker = request.Asker{Front: "slack", Workspace: benchTeam, User: "U0ADA", Channel: benchPlace}
 		if i == 8 {
 			r.By, r.Asker.User = "slack.U0NEMO", "U0NEMO"
 		}
@@ -178,7 +179,7 @@ func shelf() []store.Request {
 func (b *bench) trigger() string { return fmt.Sprintf("1.2.%d", b.turns) }
 
 // came are the requests and the clicks that were stored in this turn.
-func (b *bench) came(t *testing.T) (requests []store.Request, clicks []store.Click) {
+func (b *bench) came(t *testing.T) (requests []request.Request, clicks []request.Click) {
 	t.Helper()
 	ctx := context.Background()
 	for limit := 1; len(requests) == limit/8; limit *= 8 { // the newest come first
@@ -186,7 +187,7 @@ func (b *bench) came(t *testing.T) (requests []store.Request, clicks []store.Cli
 		if err != nil {
 			t.Fatal(err)
 		}
-		requests = slices.DeleteFunc(list, func(r store.Request) bool { return !r.At.Equal(b.now) })
+		requests = slices.DeleteFunc(list, func(r request.Request) bool { return !r.At.Equal(b.now) })
 	}
 	for {
 		c, err := b.store.Click(ctx, b.click+1)

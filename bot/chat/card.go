@@ -9,19 +9,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // cards makes the card, or brings it up to date: where the operation is asked
 // for, and in the log channel where that is another.
-func (c *Chat) cards(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
+func (c *Chat) cards(ctx context.Context, m request.Message, r request.Request, sent receipt) error {
 	all, err := c.store.OnCard(ctx, r.Card)
 	if err != nil {
 		return err
 	}
 	// Who was turned away at the door has no card.
-	shown := slices.DeleteFunc(all, func(r store.Request) bool { return r.AdmittedAt.IsZero() })
+	shown := slices.DeleteFunc(all, func(r request.Request) bool { return r.AdmittedAt.IsZero() })
 	if len(shown) == 0 {
 		return sent("", store.Post{})
 	}
@@ -53,7 +54,7 @@ type cardPlace struct{ name, channel string }
 
 // placeCards puts the card of requests where it belongs, and returns where the one
 // in the log channel stands. Where there are two, each leads to the other.
-func (c *Chat) placeCards(ctx context.Context, m store.Message, shown []store.Request, head store.Head) (logged store.Post, err error) {
+func (c *Chat) placeCards(ctx context.Context, m request.Message, shown []request.Request, head store.Head) (logged store.Post, err error) {
 	places := c.cardPlaces(shown[0].Operation)
 	stand := make([]store.Post, len(places))
 	for i, place := range places {
@@ -93,7 +94,7 @@ func (c *Chat) placeCards(ctx context.Context, m store.Message, shown []store.Re
 
 // placeCard makes a card, or brings up to date the one that stands already. One
 // that is gone is made anew, and its thread goes on there.
-func (c *Chat) placeCard(ctx context.Context, m store.Message, shown []store.Request, place cardPlace, at store.Post, d drawing) (store.Post, error) {
+func (c *Chat) placeCard(ctx context.Context, m request.Message, shown []request.Request, place cardPlace, at store.Post, d drawing) (store.Post, error) {
 	m.Body.Other = place.name
 	if at.TS != "" {
 		// Another one than the first, also where a try looks for what an earlier one left.
@@ -131,9 +132,9 @@ func (c *Chat) placeCard(ctx context.Context, m store.Message, shown []store.Req
 
 // threadOf is the card in whose thread a message belongs: decisions where the
 // operation is asked for, log and result in the log channel.
-func (c *Chat) threadOf(ctx context.Context, m store.Message, r store.Request) (cardPlace, store.Post, error) {
+func (c *Chat) threadOf(ctx context.Context, m request.Message, r request.Request) (cardPlace, store.Post, error) {
 	places := c.cardPlaces(r.Operation)
-	if slices.Contains([]string{store.Log, store.LogFile, store.Result}, m.Kind) {
+	if slices.Contains([]string{request.Log, request.LogFile, request.Result}, m.Kind) {
 		slices.Reverse(places)
 	}
 	for _, place := range places {
@@ -147,12 +148,12 @@ func (c *Chat) threadOf(ctx context.Context, m store.Message, r store.Request) (
 
 // cardAnew makes the card of a thread anew that was deleted, or whose thread takes no
 // message any more. Where the old one stands, each leads to the other.
-func (c *Chat) cardAnew(ctx context.Context, m store.Message, r store.Request, place cardPlace, old store.Post) (store.Post, error) {
+func (c *Chat) cardAnew(ctx context.Context, m request.Message, r request.Request, place cardPlace, old store.Post) (store.Post, error) {
 	all, err := c.store.OnCard(ctx, r.Card)
 	if err != nil {
 		return store.Post{}, err
 	}
-	shown := slices.DeleteFunc(all, func(r store.Request) bool { return r.AdmittedAt.IsZero() })
+	shown := slices.DeleteFunc(all, func(r request.Request) bool { return r.AdmittedAt.IsZero() })
 	if len(shown) == 0 {
 		return store.Post{}, fmt.Errorf("request %s has no card", r.ID)
 	}
@@ -216,7 +217,7 @@ func (c *Chat) leadsBack(d drawing, before store.Post) drawing {
 // drawCard draws the card of one request or of several that were asked for
 // together: who asked for what, when, who decided, and where it stands. other is
 // the address of the card in the other channel; empty: there is none.
-func drawCard(o ops.Operation, all []store.Request, place, other string, head store.Head) drawing {
+func drawCard(o ops.Operation, all []request.Request, place, other string, head store.Head) drawing {
 	first, command := all[0], o.Command
 	if first.Preview {
 		command += " plan"
@@ -266,7 +267,7 @@ func drawCard(o ops.Operation, all []store.Request, place, other string, head st
 }
 
 // foot is what stands small below a card.
-func foot(all []store.Request, place, other string) string {
+func foot(all []request.Request, place, other string) string {
 	first := all[0]
 	foot := fmt.Sprintf("Request %s · asked %s UTC", ops.Short(first.ID), first.At.UTC().Format("2 Jan 2006 15:04:05"))
 	if first.Again != "" {
@@ -289,7 +290,7 @@ func foot(all []store.Request, place, other string) string {
 }
 
 // subject is what one of several requests on a card is about.
-func subject(r store.Request, common ops.Inputs) string {
+func subject(r request.Request, common ops.Inputs) string {
 	var own []string
 	for _, name := range slices.Sorted(maps.Keys(r.Inputs)) {
 		if _, shared := common[name]; !shared {

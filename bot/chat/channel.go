@@ -14,6 +14,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -99,7 +100,7 @@ func (c *Chat) adoptChannel(ctx context.Context, name string, known store.Channe
 	c.channels.found[name] = now
 	switch {
 	case known.ID == "":
-		if err := c.store.KeepChannel(ctx, now, store.Change{}); err != nil {
+		if err := c.store.KeepChannel(ctx, now, request.Change{}); err != nil {
 			c.log.Warn("remember which channel the settings mean", "channel", now.ID, "error", err)
 		}
 	case known.Title != now.Title:
@@ -273,9 +274,9 @@ func (c *Chat) tellRenamed(ctx context.Context) {
 			data["other"] = other
 		}
 		c.log.Warn("a channel of the settings has another name", "settings", settings, "channel", channel.ID, "was", was, "now", channel.Title, "other", taken[channel.Name])
-		if err := c.store.KeepChannel(ctx, channel, store.Change{
-			Events:   []store.Event{{At: time.Now().UTC(), Kind: "channel-renamed", Data: data}},
-			Messages: []store.Message{{Kind: store.Announce, Body: store.Body{Text: text}}},
+		if err := c.store.KeepChannel(ctx, channel, request.Change{
+			Events:   []request.Event{{At: time.Now().UTC(), Kind: "channel-renamed", Data: data}},
+			Messages: []request.Message{{Kind: request.Announce, Body: request.Body{Text: text}}},
 		}); err != nil {
 			c.log.Error("tell that a channel was renamed", "channel", channel.ID, "error", err)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -223,7 +224,7 @@ func TestAChannelKeepsItsIDWhateverBecomesOfItsName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			events = slices.DeleteFunc(events, func(e store.Event) bool { return e.Kind != "channel-renamed" })
+			events = slices.DeleteFunc(events, func(e request.Event) bool { return e.Kind != "channel-renamed" })
 			if len(events) != 1 {
 				t.Fatalf("recorded is %+v", events)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/meter"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/slack-go/slack"
@@ -131,7 +132,7 @@ func (c *Chat) Open(ctx context.Context) error {
 
 // operationOf is the card of a request's operation; of one that isn't offered
 // any more only the name is left.
-func (c *Chat) operationOf(r store.Request) ops.Operation {
+func (c *Chat) operationOf(r request.Request) ops.Operation {
 	if o, ok := c.desk.Operation(r.Operation); ok {
 		return o
 	}
@@ -192,7 +193,7 @@ func (r *replies) of(request string) string {
 // that came with what they did, else where they did it, else, where the bot
 // isn't in that channel, by direct message. It returns where that stands, as far
 // as Slack says: through an address it doesn't say when.
-func (c *Chat) private(ctx context.Context, m store.Message, r store.Request, text string) (store.Post, error) {
+func (c *Chat) private(ctx context.Context, m request.Message, r request.Request, text string) (store.Post, error) {
 	who, key := r.Asker, r.ID
 	if m.Body.For != nil {
 		who, key = *m.Body.For, m.Thread

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -276,7 +276,7 @@ func TestACommandOfAnotherWorkspaceIsRefused(t *testing.T) {
 	}
 	o.wait("refused", func() bool { return len(o.requests()) == 1 && o.requests()[0].State.Ended() })
 	r := o.requests()[0]
-	if r.State != store.Refused || r.By != "" {
+	if r.State != request.Refused || r.By != "" {
 		t.Errorf("it is %s by %q", r.State, r.By)
 	}
 	events, err := o.desk.Store.Events(t.Context(), r.ID)

@@ -9,6 +9,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -90,14 +91,14 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action 
 			may:  func(ctx context.Context) (string, error) { return c.mayDecide(ctx, verb, r, who) },
 		})
 	default:
-		if err := c.decide(ctx, store.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest, Origin: from}, did.ResponseURL); err != nil {
+		if err := c.decide(ctx, request.Click{Request: r.ID, Verb: verb, Asker: who, Digest: digest, Origin: from}, did.ResponseURL); err != nil {
 			no(refusal(err))
 		}
 	}
 }
 
 // decide stores a decision.
-func (c *Chat) decide(ctx context.Context, click store.Click, answer string) error {
+func (c *Chat) decide(ctx context.Context, click request.Click, answer string) error {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if click.Verb != bot.Withdraw { // a requester may always withdraw
@@ -124,14 +125,14 @@ func (c *Chat) decide(ctx context.Context, click store.Click, answer string) err
 
 // asksWhy tells whether a button opens a form: a decision that needs a reason, or a
 // name typed in full.
-func asksWhy(verb string, o ops.Operation, r store.Request, who store.Asker) bool {
+func asksWhy(verb string, o ops.Operation, r request.Request, who request.Asker) bool {
 	switch verb {
 	case bot.Reject, bot.BreakGlass:
-		return r.State == store.Waiting && r.Lifted == ""
+		return r.State == request.Waiting && r.Lifted == ""
 	case bot.Approve:
-		return r.State == store.Waiting && r.Lifted == "" && o.Dangerous
+		return r.State == request.Waiting && r.Lifted == "" && o.Dangerous
 	case bot.Withdraw:
-		return slices.Contains([]store.State{store.Asked, store.Planning, store.Waiting}, r.State) && !asked(who, r)
+		return slices.Contains([]request.State{request.Asked, request.Planning, request.Waiting}, r.State) && !asked(who, r)
 	case bot.Undo:
 		return restorable(o, r)
 	case bot.End:
@@ -143,13 +144,13 @@ func asksWhy(verb string, o ops.Operation, r store.Request, who store.Asker) boo
 }
 
 // asked tells whether a person is the one who made a request.
-func asked(who store.Asker, r store.Request) bool {
+func asked(who request.Asker, r request.Request) bool {
 	return who.User != "" && who.User == r.Asker.User && who.Workspace == r.Asker.Workspace
 }
 
 // mayDecide tells which login a person has, and returns nil if they may decide about
 // a request, as far as that can be told before they have written why.
-func (c *Chat) mayDecide(ctx context.Context, verb string, r store.Request, who store.Asker) (string, error) {
+func (c *Chat) mayDecide(ctx context.Context, verb string, r request.Request, who request.Asker) (string, error) {
 	identity, err := c.desk.Identify(ctx, who)
 	if err != nil {
 		return "", err
@@ -200,7 +201,7 @@ func (c *Chat) others(ctx context.Context, login string) string {
 }
 
 // retry asks for the same as a request did, in the name of the person who clicked.
-func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who store.Asker, before store.Request, digest, from string, no func(string)) {
+func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who request.Asker, before request.Request, digest, from string, no func(string)) {
 	why := c.notRetryable(ctx, before)
 	if digest != before.Digest() {
 		why = "This button doesn't apply any more."
@@ -233,7 +234,7 @@ func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who sto
 
 // notRetryable says why a request can't be asked for once more, as mrkdwn; empty:
 // it can.
-func (c *Chat) notRetryable(ctx context.Context, before store.Request) string {
+func (c *Chat) notRetryable(ctx context.Context, before request.Request) string {
 	if !retryable(before) {
 		return "This button doesn't apply any more."
 	}

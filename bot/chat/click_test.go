@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -132,7 +132,7 @@ func TestAButtonOfNoRequestIsAnswered(t *testing.T) {
 		told++
 		contains(t, "the answer", o.hears(o.grace, told), "plan has changed")
 	}
-	if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 {
+	if r := o.request(); r.State != request.Waiting || len(r.Reviews) > 0 {
 		t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 	}
 	o.fine()
@@ -219,7 +219,7 @@ func TestManyHandsMakeOneDecision(t *testing.T) {
 	o.wait("told", func() bool { return len(o.told(o.grace))+len(o.told(o.hedy))+len(o.told(o.ada)) >= 3 })
 	o.quietly()
 	r, told := o.request(), len(o.told(o.grace))+len(o.told(o.hedy))+len(o.told(o.ada))
-	if want := map[store.State]int{store.Succeeded: 1, store.Withdrawn: 0}; want[r.State] != c.runs(ann) || told != 3 {
+	if want := map[request.State]int{request.Succeeded: 1, request.Withdrawn: 0}; want[r.State] != c.runs(ann) || told != 3 {
 		t.Errorf("it is %s, ran %d times, and %d were told:\n%s", r.State, c.runs(ann), told, o.story())
 	}
 	o.fine()
@@ -246,7 +246,7 @@ func TestSlackThatDoesntOpenAForm(t *testing.T) {
 			o.Fail("views.open", test.faults...)
 			test.press(o, choice)
 			contains(t, "the answer", o.hears(o.grace, 1), "didn't open the form", "othing was changed")
-			if r := o.request(); r.State != store.Waiting {
+			if r := o.request(); r.State != request.Waiting {
 				t.Errorf("it is %s", r.State)
 			}
 			o.fine()
@@ -294,10 +294,10 @@ func TestGitHubInTroubleDecidesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(events, func(e store.Event) bool { return e.Kind == "refused" && e.By == "grace" }) {
+	if !slices.ContainsFunc(events, func(e request.Event) bool { return e.Kind == "refused" && e.By == "grace" }) {
 		t.Error("the refusal isn't recorded")
 	}
-	if r := o.request(); r.State != store.Waiting || len(labels(o.again(choice))) != 3 {
+	if r := o.request(); r.State != request.Waiting || len(labels(o.again(choice))) != 3 {
 		t.Errorf("it is %s", r.State)
 	}
 	o.fine()

@@ -16,6 +16,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -131,7 +132,7 @@ func origin(trigger string, parts ...string) string {
 
 // again tells whether something arrived before that is stored nowhere else, and
 // records that it did. What can't be told apart is done rather twice than never.
-func (c *Chat) again(ctx context.Context, who store.Asker, tried, origin string) bool {
+func (c *Chat) again(ctx context.Context, who request.Asker, tried, origin string) bool {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	err := c.store.Take(stored, origin)
@@ -146,7 +147,7 @@ func (c *Chat) again(ctx context.Context, who store.Asker, tried, origin string)
 }
 
 // turnAway records what somebody tried that came to nothing.
-func (c *Chat) turnAway(ctx context.Context, who store.Asker, tried, why string) {
+func (c *Chat) turnAway(ctx context.Context, who request.Asker, tried, why string) {
 	if why == twice {
 		fated(ctx, "duplicate")
 	}
@@ -161,11 +162,11 @@ func (c *Chat) turnAway(ctx context.Context, who store.Asker, tried, why string)
 func separates(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) }
 
 // request stores what is asked for, in the time that Slack leaves for it.
-func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error) {
+func (c *Chat) request(ctx context.Context, a bot.Asking) (request.Request, error) {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if no := c.turnsAway(stored, a.Operation, "to ask for "+a.Operation, a.Asker); no != nil {
-		return store.Request{}, no
+		return request.Request{}, no
 	}
 	r, err := c.desk.Ask(stored, a)
 	if err != nil && !errors.Is(err, store.ErrTaken) {
@@ -179,8 +180,8 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (store.Request, error)
 }
 
 // asker names a person.
-func (c *Chat) asker(workspace, user, channel string) store.Asker {
-	who := store.Asker{Front: "slack", Workspace: workspace, User: user, Channel: channel}
+func (c *Chat) asker(workspace, user, channel string) request.Asker {
+	who := request.Asker{Front: "slack", Workspace: workspace, User: user, Channel: channel}
 	if c.store.Shared() {
 		who.Taker = c.store.ID()
 	}
@@ -190,7 +191,7 @@ func (c *Chat) asker(workspace, user, channel string) store.Asker {
 // presser names the person who pressed a button or sent a form. A view says where
 // the app is; the team beside it may be the sender's own.
 // https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
-func (c *Chat) presser(did slack.InteractionCallback, channel string) store.Asker {
+func (c *Chat) presser(did slack.InteractionCallback, channel string) request.Asker {
 	place := cmp.Or(did.View.AppInstalledTeamID, did.View.TeamID, did.Team.ID)
 	return c.asker(c.served(cmp.Or(did.Enterprise.ID, did.Team.EnterpriseID), place, did.User.TeamID), did.User.ID, channel)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -21,14 +22,14 @@ const linkPlace = "link"
 // clickLink takes a button of a link.
 func (c *Chat) clickLink(ctx context.Context, did slack.InteractionCallback, action *slack.BlockAction) {
 	from := origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)
-	click := store.Click{Verb: action.ActionID, Asker: c.presser(did, did.Channel.ID), Digest: action.Value, Origin: from}
+	click := request.Click{Verb: action.ActionID, Asker: c.presser(did, did.Channel.ID), Digest: action.Value, Origin: from}
 	if err := c.decide(ctx, click, did.ResponseURL); err != nil {
 		c.later(ctx, did.ResponseURL, func(context.Context) string { return refusal(err) })
 	}
 }
 
 // tellLink makes or brings up to date what the log channel is told of a link.
-func (c *Chat) tellLink(ctx context.Context, m store.Message, sent receipt) error {
+func (c *Chat) tellLink(ctx context.Context, m request.Message, sent receipt) error {
 	links, err := c.store.Links(ctx, m.Body.For.Workspace)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -18,7 +19,7 @@ const attempt = 90 * time.Second
 
 // deliver sends the first of a thread's waiting messages, and those behind it
 // that can go with it. It tells whether it could.
-func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
+func (c *Chat) deliver(ctx context.Context, waiting []request.Message) bool {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	first := waiting[0]
@@ -48,9 +49,9 @@ func (c *Chat) deliver(ctx context.Context, waiting []store.Message) bool {
 
 // undelivered has a message that couldn't be sent tried again, or gives it up, with
 // those that go with it. It returns what that is called.
-func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, why error) (outcome string, err error) {
+func (c *Chat) undelivered(ctx context.Context, m request.Message, with []int64, why error) (outcome string, err error) {
 	log := c.log.With("request", m.Request, "message", m.ID, "kind", m.Kind)
-	personal := slices.Contains([]string{store.Private, store.Pointer, store.Direct, store.Letter}, m.Kind)
+	personal := slices.Contains([]string{request.Private, request.Pointer, request.Direct, request.Letter}, m.Kind)
 	limited, isLimited := errors.AsType[*slack.RateLimitedError](why)
 	if !personal {
 		c.overdue(ctx, m, why)
@@ -63,7 +64,7 @@ func (c *Chat) undelivered(ctx context.Context, m store.Message, with []int64, w
 		wait := min(5*time.Minute, 2*time.Second<<min(m.Tries, 10))
 		log.Error("Slack refuses what people need in any form; trying again", "error", redactURL(why), "in", wait)
 		c.alarm(ctx, m, why)
-		if m.Kind == store.Plan && m.Tries >= triesOfPlan && !strings.HasPrefix(m.Thread, aside) {
+		if m.Kind == request.Plan && m.Tries >= triesOfPlan && !strings.HasPrefix(m.Thread, aside) {
 			return "retried", c.setAside(ctx, m, why)
 		}
 		return "retried", c.store.Later(ctx, m.ID, time.Now().Add(wait))
@@ -90,14 +91,14 @@ const aside = "aside/"
 
 // setAside has a plan that Slack takes in no form tried on beside its thread, which goes
 // on: without buttons, until the plan is shown.
-func (c *Chat) setAside(ctx context.Context, m store.Message, why error) error {
+func (c *Chat) setAside(ctx context.Context, m request.Message, why error) error {
 	r, err := c.store.Request(ctx, m.Request)
 	if err != nil {
 		return err
 	}
-	err = c.store.TellOnce(ctx, fmt.Sprintf("%s%d", aside, m.ID), store.Change{
-		Events:   []store.Event{{At: time.Now().UTC(), Request: m.Request, Kind: unshown, Data: map[string]any{"digest": r.Digest(), "reason": wordsOf(why)}}},
-		Messages: []store.Message{{Thread: aside + m.Request, Request: m.Request, Kind: m.Kind, Due: time.Now().Add(asideFor)}},
+	err = c.store.TellOnce(ctx, fmt.Sprintf("%s%d", aside, m.ID), request.Change{
+		Events:   []request.Event{{At: time.Now().UTC(), Request: m.Request, Kind: unshown, Data: map[string]any{"digest": r.Digest(), "reason": wordsOf(why)}}},
+		Messages: []request.Message{{Thread: aside + m.Request, Request: m.Request, Kind: m.Kind, Due: time.Now().Add(asideFor)}},
 	})
 	if err != nil && !errors.Is(err, store.ErrTaken) {
 		return err
@@ -116,9 +117,9 @@ const toldWithin = 2 * time.Minute
 
 // overdue tells the requester by themselves, once a day, why what they wait for can't be
 // shown.
-func (c *Chat) overdue(ctx context.Context, m store.Message, why error) {
+func (c *Chat) overdue(ctx context.Context, m request.Message, why error) {
 	what, ok := map[string]string{
-		store.Card: "card", store.Plan: "plan", store.Ask: "decision", store.Log: "log", store.LogFile: "log", store.Result: "result", store.Note: "news",
+		request.Card: "card", request.Plan: "plan", request.Ask: "decision", request.Log: "log", request.LogFile: "log", request.Result: "result", request.Note: "news",
 	}[m.Kind]
 	left := time.Duration(0)
 	if limited, ok := errors.AsType[*slack.RateLimitedError](why); ok {
@@ -132,13 +133,13 @@ func (c *Chat) overdue(ctx context.Context, m store.Message, why error) {
 		return
 	}
 	where := c.channelOf(r.Operation)
-	if slices.Contains([]string{store.Log, store.LogFile, store.Result}, m.Kind) {
+	if slices.Contains([]string{request.Log, request.LogFile, request.Result}, m.Kind) {
 		where = c.channel
 	}
 	text := fmt.Sprintf("I can't show the %s of `%s`%s in %s: %s. I go on trying. Type `/rootbot requests` to see where it stands.",
 		what, c.operationOf(r).Command, unescape(target(r)), c.channelLabel(where), wordsOf(why))
-	err = c.store.TellOnce(ctx, fmt.Sprintf("overdue/%s/%s", r.ID, time.Now().UTC().Format(time.DateOnly)), store.Change{
-		Messages: []store.Message{{Request: r.ID, Kind: store.Letter, Body: store.Body{Text: text, For: &r.Asker}}},
+	err = c.store.TellOnce(ctx, fmt.Sprintf("overdue/%s/%s", r.ID, time.Now().UTC().Format(time.DateOnly)), request.Change{
+		Messages: []request.Message{{Request: r.ID, Kind: request.Letter, Body: request.Body{Text: text, For: &r.Asker}}},
 	})
 	if err != nil && !errors.Is(err, store.ErrTaken) {
 		c.log.Error("tell who asked that a message can't be shown", "request", r.ID, "error", err)
@@ -147,19 +148,19 @@ func (c *Chat) overdue(ctx context.Context, m store.Message, why error) {
 
 // needed tells whether what follows must wait for a message: a plan that people
 // are to decide about comes before the buttons for that, and a card before its thread.
-func (c *Chat) needed(ctx context.Context, m store.Message) bool {
-	if m.Kind == store.Card {
+func (c *Chat) needed(ctx context.Context, m request.Message) bool {
+	if m.Kind == request.Card {
 		return true
 	}
-	if m.Kind != store.Plan {
+	if m.Kind != request.Plan {
 		return false
 	}
 	r, err := c.store.Request(ctx, m.Request)
-	return err != nil || r.State == store.Waiting
+	return err != nil || r.State == request.Waiting
 }
 
 // alarm tells the members by themselves that something can't be shown to them.
-func (c *Chat) alarm(ctx context.Context, m store.Message, why error) {
+func (c *Chat) alarm(ctx context.Context, m request.Message, why error) {
 	r, err := c.store.Request(ctx, m.Request)
 	if err != nil {
 		return
@@ -183,39 +184,39 @@ func (c *Chat) delivered(ctx context.Context, d store.Delivery) error {
 const noteWithin = 10 * time.Second
 
 // receipt records that a message was delivered, and where it stands.
-type receipt func(place string, at store.Post, events ...store.Event) error
+type receipt func(place string, at store.Post, events ...request.Event) error
 
 // enough is how often somebody is tried to be told privately: for a quarter of an hour.
 const enough = 36
 
 // send sends the first message and returns the IDs that go with it.
-func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, error) {
+func (c *Chat) send(ctx context.Context, waiting []request.Message) ([]int64, error) {
 	first := waiting[0]
 	with := []int64{first.ID}
-	var r store.Request
+	var r request.Request
 	var err error
 	if first.Request != "" {
 		if r, err = c.store.Request(ctx, first.Request); err != nil {
 			return with, err
 		}
 	}
-	if first.Kind == store.Plan && r.Plan != nil {
+	if first.Kind == request.Plan && r.Plan != nil {
 		// The receipt is for the plan that is drawn: the newest, under its own digest.
 		r.Shown, first.Body.Other = "", r.Plan.Digest()
 	}
-	sent := func(place string, post store.Post, events ...store.Event) error {
+	sent := func(place string, post store.Post, events ...request.Event) error {
 		then := c.desk.Then(first, r)
 		if strings.HasPrefix(first.Thread, aside) {
-			then = append(then, store.Message{Thread: r.Card, Request: r.ID, Kind: store.Ask}) // now it can be decided
+			then = append(then, request.Message{Thread: r.Card, Request: r.ID, Kind: request.Ask}) // now it can be decided
 		}
 		return c.delivered(ctx, store.Delivery{
 			Messages: with, Thread: first.Thread, Place: place, Post: post, Events: append(c.desk.Receipt(first, r, post), events...), Then: then,
 		})
 	}
 	switch {
-	case first.Request == "", slices.Contains([]string{store.Letter, store.Announce, store.Anchor}, first.Kind):
+	case first.Request == "", slices.Contains([]string{request.Letter, request.Announce, request.Anchor}, first.Kind):
 		return with, c.notice(ctx, first, sent)
-	case slices.Contains([]string{store.Glass, store.GlassDue, store.Restore}, first.Kind):
+	case slices.Contains([]string{request.Glass, request.GlassDue, request.Restore}, first.Kind):
 		return with, c.loud(ctx, first, r, sent)
 	case r.Asker.Front != "slack" && c.store.Shared() && time.Since(first.At) < terminals:
 		return with, c.store.Later(ctx, first.ID, first.At.Add(terminals)) // its terminal prints it
@@ -223,27 +224,27 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 		return with, c.delivered(ctx, store.Delivery{Messages: with})
 	}
 	switch first.Kind {
-	case store.Card:
+	case request.Card:
 		// It shows the request as it is now, so it stands for all that wait.
 		for _, m := range waiting[1:] {
-			if m.Kind == store.Card {
+			if m.Kind == request.Card {
 				with = append(with, m.ID)
 			}
 		}
 		return with, c.cards(ctx, first, r, sent)
-	case store.Private:
+	case request.Private:
 		at, err := c.private(ctx, first, r, escape(first.Body.Text))
 		if err != nil {
 			return with, err
 		}
 		return with, sent("", at)
-	case store.Pointer:
+	case request.Pointer:
 		if first.Body.Other == r.ID && r.Asker.Channel == c.channelOf(r.Operation) {
 			// Who is looking at the card is told nothing, and nothing is recorded as told.
 			return with, c.delivered(ctx, store.Delivery{Messages: with})
 		}
 		return with, c.point(ctx, first, r, sent)
-	case store.Direct:
+	case request.Direct:
 		direct, err := c.direct(ctx, r.Asker.User)
 		if err != nil {
 			return with, err
@@ -275,13 +276,13 @@ func (c *Chat) send(ctx context.Context, waiting []store.Message) ([]int64, erro
 
 // reply sends a message that stands in a card's thread, and returns the IDs of the
 // messages that go with it.
-func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.Message, r store.Request, card store.Post, sent receipt) ([]int64, error) {
+func (c *Chat) reply(ctx context.Context, waiting []request.Message, first request.Message, r request.Request, card store.Post, sent receipt) ([]int64, error) {
 	with := []int64{first.ID}
 	var d drawing
 	switch first.Kind {
-	case store.Log:
+	case request.Log:
 		return c.sendLog(ctx, waiting, r, card)
-	case store.LogFile:
+	case request.LogFile:
 		lines, err := c.store.Lines(ctx, r.ID, 1, 0)
 		if err == nil && hasFile(lines) {
 			err = c.attach(ctx, first, card, drawing{file: drawLogFile(r, lines)})
@@ -290,16 +291,16 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 			return with, err
 		}
 		return with, sent("", card)
-	case store.Ask:
+	case request.Ask:
 		return with, c.ask(ctx, first, r, card, sent)
-	case store.Result:
+	case request.Result:
 		return with, c.result(ctx, first, r, card, sent)
-	case store.Plan:
+	case request.Plan:
 		if r.Plan == nil {
 			return with, c.delivered(ctx, store.Delivery{Messages: with})
 		}
 		d = drawPlan(r)
-	case store.Note:
+	case request.Note:
 		call := ""
 		if first.Body.Mention {
 			call = calling(people(r)...)
@@ -318,7 +319,7 @@ func (c *Chat) reply(ctx context.Context, waiting []store.Message, first store.M
 }
 
 // point tells the asker where a card is.
-func (c *Chat) point(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
+func (c *Chat) point(ctx context.Context, m request.Message, r request.Request, sent receipt) error {
 	other, err := c.store.Request(ctx, m.Body.Other)
 	if err != nil {
 		return err

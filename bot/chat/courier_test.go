@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -218,7 +218,7 @@ func TestTheCardIsEditedInPlaceAfterARestart(t *testing.T) {
 func TestAMessageThatIsDueSoonDoesntWaitForOneThatIsDueLate(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	late, soon := o.stored(s, o.of(store.Planning), store.Card), o.stored(s, o.of(store.Planning), store.Card)
+	late, soon := o.stored(s, o.of(request.Planning), request.Card), o.stored(s, o.of(request.Planning), request.Card)
 	list, err := s.Unsent(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -241,15 +241,15 @@ func TestAMessageThatIsDueSoonDoesntWaitForOneThatIsDueLate(t *testing.T) {
 func TestACardWhoseAnswerWasLostIsBroughtUpToDate(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.stored(s, o.of(store.Planning), store.Card)
+	r := o.stored(s, o.of(request.Planning), request.Card)
 	o.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
 	moved := false
 	done := func() bool {
 		if !moved && len(o.cards()) == 1 {
 			moved = true
-			if _, err := s.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
-				r.State, r.Reason, r.EndedAt = store.Failed, "No broom.", time.Now()
-				return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Card}}}, nil
+			if _, err := s.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
+				r.State, r.Reason, r.EndedAt = request.Failed, "No broom.", time.Now()
+				return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}}, nil
 			}); err != nil {
 				t.Error(err)
 			}
@@ -267,9 +267,9 @@ func TestACardWhoseAnswerWasLostIsBroughtUpToDate(t *testing.T) {
 func TestACardThatSlackRefusesDoesntSilenceTheRequest(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.of(store.Failed)
+	r := o.of(request.Failed)
 	r.Reason, r.EndedAt = "No broom.", time.Now()
-	o.stored(s, r, store.Card, store.Result)
+	o.stored(s, r, request.Card, request.Result)
 	o.Fail("chat.postMessage", slacktest.Fault{Error: "invalid_blocks"})
 	if !deliver(t, o, s, 4*time.Second, func() bool { return strings.Contains(o.story(), "No broom.") }) {
 		list, _ := s.Unsent(t.Context())
@@ -280,10 +280,10 @@ func TestACardThatSlackRefusesDoesntSilenceTheRequest(t *testing.T) {
 func TestATerminalsRequestsArentToldInSlack(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.of(store.Succeeded)
-	r.Asker = store.Asker{Front: "terminal", Login: "ada"}
+	r := o.of(request.Succeeded)
+	r.Asker = request.Asker{Front: "terminal", Login: "ada"}
 	r.EndedAt = time.Now()
-	o.stored(s, r, store.Card, store.Result, store.Private)
+	o.stored(s, r, request.Card, request.Result, request.Private)
 	if !deliver(t, o, s, 5*time.Second, emptied(s)) {
 		t.Error("its messages still wait")
 	}
@@ -295,12 +295,12 @@ func TestATerminalsRequestsArentToldInSlack(t *testing.T) {
 func TestEditingIsTriedEverLess(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.stored(s, o.of(store.Planning), store.Card)
+	r := o.stored(s, o.of(request.Planning), request.Card)
 	if !deliver(t, o, s, 5*time.Second, emptied(s)) {
 		t.Fatal("the card isn't posted")
 	}
-	if _, err := s.Update(t.Context(), r.ID, func(*store.Request) (store.Change, error) {
-		return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Card}}}, nil
+	if _, err := s.Update(t.Context(), r.ID, func(*request.Request) (request.Change, error) {
+		return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -326,11 +326,11 @@ func TestPrivateWordsAreDelivered(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			o, s := outbox(t)
-			r := o.of(store.Refused)
+			r := o.of(request.Refused)
 			r.EndedAt, r.Asker.Channel = time.Now(), test.channel(o).ID
 			r = o.stored(s, r)
-			if _, err := s.Update(t.Context(), r.ID, func(*store.Request) (store.Change, error) {
-				return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Private, Body: store.Body{Text: "No, <!channel> & co."}}}}, nil
+			if _, err := s.Update(t.Context(), r.ID, func(*request.Request) (request.Change, error) {
+				return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Private, Body: request.Body{Text: "No, <!channel> & co."}}}}, nil
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -354,10 +354,10 @@ func TestPrivateWordsAreDelivered(t *testing.T) {
 func TestOneThreadsTroubleIsNotAnothers(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	stuck := o.of(store.Refused)
+	stuck := o.of(request.Refused)
 	stuck.EndedAt = time.Now()
-	o.stored(s, stuck, store.Pointer)
-	well := o.stored(s, o.of(store.Planning), store.Card)
+	o.stored(s, stuck, request.Pointer)
+	well := o.stored(s, o.of(request.Planning), request.Card)
 	if !deliver(t, o, s, 5*time.Second, func() bool { return len(o.cards()) == 1 }) {
 		t.Errorf("the card of %s isn't posted", well.ID)
 	}
@@ -369,13 +369,13 @@ func TestNobodyIsTriedToBeToldForEver(t *testing.T) {
 		kind, method string
 		fault        slacktest.Fault
 	}{
-		{store.Private, "chat.postEphemeral", slacktest.Fault{Status: 500}},
-		{store.Direct, "conversations.open", slacktest.Fault{Error: "user_disabled"}},
+		{request.Private, "chat.postEphemeral", slacktest.Fault{Status: 500}},
+		{request.Direct, "conversations.open", slacktest.Fault{Error: "user_disabled"}},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			t.Parallel()
 			o, s := outbox(t)
-			r := o.of(store.Refused)
+			r := o.of(request.Refused)
 			r.EndedAt = time.Now()
 			o.stored(s, r, test.kind)
 			list, err := s.Unsent(t.Context())
@@ -399,9 +399,9 @@ func TestNobodyIsTriedToBeToldForEver(t *testing.T) {
 func TestADirectMessageIsSentOnce(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := removal("ann@example.com", store.Refused, func(r *store.Request) { r.ID, r.Reason = "", "No." })
+	r := removal("ann@example.com", request.Refused, func(r *request.Request) { r.ID, r.Reason = "", "No." })
 	r.Asker.Workspace, r.Asker.Channel = o.TeamID, o.home.ID
-	o.stored(s, r, store.Direct)
+	o.stored(s, r, request.Direct)
 	o.Fail("conversations.open", slacktest.Fault{Status: 500})
 	o.Fail("chat.postMessage", slacktest.Fault{CutAfter: true})
 	if !deliver(t, o, s, 8*time.Second, emptied(s)) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -184,10 +184,10 @@ func (o *office) relic(action, value string) slacktest.Message {
 }
 
 // value is what a button of a request's carries.
-func value(r store.Request) string { return r.ID + ":" + r.Plan.Digest() }
+func value(r request.Request) string { return r.ID + ":" + r.Plan.Digest() }
 
 // request is the only one that was stored.
-func (o *office) request() store.Request {
+func (o *office) request() request.Request {
 	o.t.Helper()
 	list := o.requests()
 	if len(list) != 1 {

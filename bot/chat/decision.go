@@ -11,7 +11,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -33,7 +33,7 @@ func named(verb string, o ops.Operation) bool {
 }
 
 // reasonForm asks for what a decision must come with.
-func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, logChannel string) slack.ModalViewRequest {
+func reasonForm(verb, value, channel string, r request.Request, o ops.Operation, logChannel string) slack.ModalViewRequest {
 	kept, _ := json.Marshal(decision{Value: value, Channel: channel})
 	view := slack.ModalViewRequest{Type: slack.VTModal, CallbackID: decideForm + verb, PrivateMetadata: string(kept), Close: plain("Cancel")}
 	about := "`" + escape(cmp.Or(o.Command, r.Operation)) + "`" + cutEscaped(target(r), 200)
@@ -82,7 +82,7 @@ func reasonForm(verb, value, channel string, r store.Request, o ops.Operation, l
 }
 
 // targetOf is the name that is typed to approve.
-func targetOf(r store.Request) string {
+func targetOf(r request.Request) string {
 	if r.Plan == nil {
 		return ""
 	}
@@ -91,12 +91,12 @@ func targetOf(r store.Request) string {
 
 // misnamed says that the name which was typed isn't the target's; empty: it is, or
 // the desk judges it.
-func (c *Chat) misnamed(ctx context.Context, click store.Click) string {
+func (c *Chat) misnamed(ctx context.Context, click request.Click) string {
 	reading, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	r, err := c.store.Request(reading, click.Request)
 	o, _ := c.desk.Operation(r.Operation)
-	if err != nil || r.State != store.Waiting || click.Digest != r.Digest() || !named(click.Verb, o) || click.Name == targetOf(r) {
+	if err != nil || r.State != request.Waiting || click.Digest != r.Digest() || !named(click.Verb, o) || click.Name == targetOf(r) {
 		return ""
 	}
 	what := "the name"
@@ -114,7 +114,7 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 	}
 	id, digest, _ := strings.Cut(kept.Value, ":")
 	who := c.presser(sent, kept.Channel)
-	click := store.Click{
+	click := request.Click{
 		Request: id, Verb: verb, Asker: who, Digest: digest,
 		Text: oneLine(typedIn(sent, reasonBlock)), Name: typedIn(sent, nameBlock),
 		Origin: origin(sent.TriggerID, sent.User.ID, sent.View.ID, sent.View.Hash),

@@ -9,7 +9,7 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -75,19 +75,19 @@ func (d drawing) buttons() []slack.BlockElement {
 }
 
 // button is a button about a request and the plan that it shows.
-func button(action, label string, r store.Request, style slack.Style) *slack.ButtonBlockElement {
+func button(action, label string, r request.Request, style slack.Style) *slack.ButtonBlockElement {
 	return slack.NewButtonBlockElement(action, r.ID+":"+r.Digest(), plain(cut(label, buttonLimit))).WithStyle(style)
 }
 
 // name is who asked: by GitHub login, or by their place in Slack where that isn't known.
-func name(r store.Request) string {
+func name(r request.Request) string {
 	if r.By == "" || strings.HasPrefix(r.By, "slack.") {
 		return "<@" + r.Asker.User + ">"
 	}
 	return escape(r.By)
 }
 
-func person(r store.Review) string {
+func person(r request.Review) string {
 	if r.User == "" {
 		return escape(r.By)
 	}
@@ -99,7 +99,7 @@ func person(r store.Review) string {
 
 // people are those of a request, by their IDs in the chat: who asked and who
 // approved.
-func people(r store.Request) []string {
+func people(r request.Request) []string {
 	list := []string{r.Asker.User}
 	for _, review := range r.Reviews {
 		list = append(list, review.User)
@@ -126,7 +126,7 @@ func calling(users ...string) string {
 }
 
 // target is what a request is about, as it stands behind its command.
-func target(r store.Request) string {
+func target(r request.Request) string {
 	if r.Plan == nil || r.Plan.Target == "" {
 		return ""
 	}
@@ -175,7 +175,7 @@ func drawNote(text, call string) drawing {
 }
 
 // drawDirect tells the asker how it ended: in said, if that isn't empty.
-func drawDirect(command string, r store.Request, said, where string) drawing {
+func drawDirect(command string, r request.Request, said, where string) drawing {
 	text := linked(said)
 	if said == "" {
 		text = "`" + command + "`"
@@ -197,7 +197,7 @@ func drawDirect(command string, r store.Request, said, where string) drawing {
 
 // drawPlan draws the steps with their effects, and why people might not want them. A
 // plan that is too long for a message goes into a file as a whole.
-func drawPlan(r store.Request) drawing {
+func drawPlan(r request.Request) drawing {
 	p := r.Plan
 	var b sheet
 	var whole strings.Builder

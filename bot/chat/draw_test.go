@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -20,12 +21,12 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // drawing is one message to be drawn: of a request, or of lines of its log.
 type drawing struct {
-	r      store.Request
+	r      request.Request
 	kind   string
 	lines  []ops.Line
-	text   string          // of a note
-	call   bool            // the people of the request
-	others []store.Request // on the same card
+	text   string            // of a note
+	call   bool              // the people of the request
+	others []request.Request // on the same card
 }
 
 // drawn delivers drawings and returns the messages that came of them.
@@ -42,7 +43,7 @@ func drawn(t *testing.T, drawings ...drawing) (*office, []slacktest.Message) {
 			other.ID, other.Card, other.Asker = fmt.Sprintf("01970000-0000-7000-9000-%012d", n+1), r.ID, d.r.Asker
 			o.stored(s, other)
 		}
-		if d.kind != store.Card {
+		if d.kind != request.Card {
 			card, err := o.Say(o.ada.ID, o.home.ID, "", "the card stands here")
 			if err != nil {
 				t.Fatal(err)
@@ -51,11 +52,11 @@ func drawn(t *testing.T, drawings ...drawing) (*office, []slacktest.Message) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := s.Update(t.Context(), r.ID, func(*store.Request) (store.Change, error) {
-			if d.kind == store.Log {
-				return store.Change{Lines: d.lines}, nil
+		if _, err := s.Update(t.Context(), r.ID, func(*request.Request) (request.Change, error) {
+			if d.kind == request.Log {
+				return request.Change{Lines: d.lines}, nil
 			}
-			return store.Change{Messages: []store.Message{{Request: r.ID, Kind: d.kind, Body: store.Body{Text: d.text, Mention: d.call}}}}, nil
+			return request.Change{Messages: []request.Message{{Request: r.ID, Kind: d.kind, Body: request.Body{Text: d.text, Mention: d.call}}}}, nil
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +197,7 @@ func TestNothingBecomesALinkByItself(t *testing.T) {
 	t.Parallel()
 	bait := "see https://evil.example or #general"
 	r := hostile(bait, 1)
-	for _, kind := range []string{store.Card, store.Plan, store.Result} {
+	for _, kind := range []string{request.Card, request.Plan, request.Result} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			_, list := drawn(t, drawing{r: r, kind: kind})
@@ -221,30 +222,30 @@ func TestNothingIsLeftOutOfALongDrawing(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		kind string
-		r    func(*store.Request)
+		r    func(*request.Request)
 		want string // of a note: its text
 	}{
-		{"a long line of a note", store.Note, func(*store.Request) {}, "New:\n" + long("line")},
-		{"a long note", store.Note, func(*store.Request) {}, strings.Repeat("• a line that is new\n", 800) + "the last line"},
-		{"a long effect", store.Plan, func(r *store.Request) { p := plan(); p.Steps[0].Effects = []string{long("effect")}; r.Plan = &p }, long("effect")},
-		{"a long fact", store.Plan, func(r *store.Request) {
+		{"a long line of a note", request.Note, func(*request.Request) {}, "New:\n" + long("line")},
+		{"a long note", request.Note, func(*request.Request) {}, strings.Repeat("• a line that is new\n", 800) + "the last line"},
+		{"a long effect", request.Plan, func(r *request.Request) { p := plan(); p.Steps[0].Effects = []string{long("effect")}; r.Plan = &p }, long("effect")},
+		{"a long fact", request.Plan, func(r *request.Request) {
 			p := plan()
 			p.Facts = []ops.Fact{{Label: "L", Value: long("fact")}}
 			r.Plan = &p
 		}, long("fact")},
-		{"a setting that an approval is about", store.Plan, func(r *store.Request) {
+		{"a setting that an approval is about", request.Plan, func(r *request.Request) {
 			p := plan()
 			p.Terms = []ops.Fact{{Label: "Time of grace", Value: "14 days & nights"}}
 			r.Plan = &p
 		}, "*Time of grace*: 14 days & nights"},
-		{"the last of many warnings", store.Plan, func(r *store.Request) {
+		{"the last of many warnings", request.Plan, func(r *request.Request) {
 			p := plan()
 			for i := range 200 {
 				p.Warnings = append(p.Warnings, strings.Repeat("w", 2000)+fmt.Sprintf(" warning %d.", i))
 			}
 			r.Plan = &p
 		}, " warning 199."},
-		{"a step behind many warnings", store.Plan, func(r *store.Request) {
+		{"a step behind many warnings", request.Plan, func(r *request.Request) {
 			p := plan()
 			for range 200 {
 				p.Warnings = append(p.Warnings, strings.Repeat("w", 2000))
@@ -252,17 +253,17 @@ func TestNothingIsLeftOutOfALongDrawing(t *testing.T) {
 			p.Steps = []ops.Step{{Do: "tidy", Title: "Tidy", Effects: []string{"the dust of ages"}}}
 			r.Plan = &p
 		}, "the dust of ages"},
-		{"a long problem", store.Result, func(r *store.Request) { r.Report = &ops.Report{Problems: []string{long("problem")}} }, long("problem")},
-		{"a long outcome", store.Result, func(r *store.Request) {
+		{"a long problem", request.Result, func(r *request.Request) { r.Report = &ops.Report{Problems: []string{long("problem")}} }, long("problem")},
+		{"a long outcome", request.Result, func(r *request.Request) {
 			r.Report = &ops.Report{Sections: []ops.Section{{Title: "T", Outcomes: []ops.Outcome{{Text: long("outcome"), State: ops.Failed}}}}}
 		}, long("outcome")},
-		{"a note beside many outcomes", store.Result, func(r *store.Request) {
+		{"a note beside many outcomes", request.Result, func(r *request.Request) {
 			r.Report = &ops.Report{Notes: []string{"a note of its own"}, Sections: []ops.Section{{Title: "T", Outcomes: outcomes(500, ops.Confirmed)}}}
 		}, "a note of its own"},
-		{"the summary beside many outcomes", store.Result, func(r *store.Request) {
-			r.State, r.Report = store.Succeeded, &ops.Report{Summary: "a summary of its own", Sections: []ops.Section{{Title: "T", Outcomes: outcomes(500, ops.Confirmed)}}}
+		{"the summary beside many outcomes", request.Result, func(r *request.Request) {
+			r.State, r.Report = request.Succeeded, &ops.Report{Summary: "a summary of its own", Sections: []ops.Section{{Title: "T", Outcomes: outcomes(500, ops.Confirmed)}}}
 		}, "a summary of its own"},
-		{"a failure among many outcomes", store.Result, func(r *store.Request) {
+		{"a failure among many outcomes", request.Result, func(r *request.Request) {
 			r.Report = &ops.Report{Sections: []ops.Section{{Title: "T", Outcomes: append(outcomes(500, ops.Confirmed), ops.Outcome{Text: "the one", State: ops.Failed, Why: "it fell apart"})}}}
 		}, "it fell apart"},
 	} {
@@ -288,14 +289,14 @@ func TestNothingIsLeftOutOfALongDrawing(t *testing.T) {
 func TestACardIsDrawnTheSameEveryTime(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.of(store.Planning)
+	r := o.of(request.Planning)
 	r.Inputs = ops.Inputs{}
 	for i := range 12 {
 		r.Inputs[fmt.Sprintf("field-%02d", i)] = []string{"x"}
 	}
 	r.At = noon
-	o.stored(s, r, store.Card)
-	o.stored(s, r, store.Card)
+	o.stored(s, r, request.Card)
+	o.stored(s, r, request.Card)
 	if !deliver(t, o, s, 6*time.Second, emptied(s)) {
 		t.Fatal("not delivered")
 	}

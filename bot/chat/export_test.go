@@ -7,7 +7,7 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -30,7 +30,7 @@ func (c *Chat) Take(ctx context.Context, kind string, payload []byte) (any, bool
 }
 
 // Presser is whom the bot takes to have pressed a button or sent a form.
-func (c *Chat) Presser(did slack.InteractionCallback) store.Asker { return c.presser(did, "") }
+func (c *Chat) Presser(did slack.InteractionCallback) request.Asker { return c.presser(did, "") }
 
 // What an ack's payload may be.
 type (

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
@@ -133,10 +134,10 @@ func benchOutbox(b *testing.B, o *office) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
-	var c store.Change
+	var c request.Change
 	for range b.N {
-		c.Messages = append(c.Messages, store.Message{Kind: store.Letter, Body: store.Body{
-			Text: "Hello.", For: &store.Asker{Front: "slack", Workspace: o.TeamID, User: o.AddUser(slacktest.User{}).ID},
+		c.Messages = append(c.Messages, request.Message{Kind: request.Letter, Body: request.Body{
+			Text: "Hello.", For: &request.Asker{Front: "slack", Workspace: o.TeamID, User: o.AddUser(slacktest.User{}).ID},
 		}})
 	}
 	if err := s.Tell(b.Context(), c); err != nil {

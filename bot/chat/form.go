@@ -12,6 +12,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -53,7 +54,7 @@ func readAsking(carried string) asking {
 
 // openForm opens the form of an operation, with the words typed in its list.
 // It doesn't hold up the ack: Slack waits 3 s for the form as well.
-func (c *Chat) openForm(ctx context.Context, o ops.Operation, who store.Asker, typed slack.SlashCommand, from string, words []string) {
+func (c *Chat) openForm(ctx context.Context, o ops.Operation, who request.Asker, typed slack.SlashCommand, from string, words []string) {
 	given := ops.Inputs{}
 	if i := slices.IndexFunc(o.Form, func(f ops.Field) bool { return f.List }); i >= 0 {
 		given[o.Form[i].Name] = o.Form[i].Values(words)
@@ -126,7 +127,7 @@ const (
 
 // opening is a form that is to open for a person.
 type opening struct {
-	who             store.Asker
+	who             request.Asker
 	trigger, answer string // where Slack opens forms, and where it is answered instead
 	origin          string // tells it from everything else that people do
 	request, tried  string // what the person does, and with which request
@@ -182,7 +183,7 @@ func unopened(err error) string {
 
 // mayAsk tells which login a person has, and returns nil if they may ask for an
 // operation. A yes may be 30 seconds old, a no is fresh.
-func (c *Chat) mayAsk(ctx context.Context, operation string, who store.Asker) (string, error) {
+func (c *Chat) mayAsk(ctx context.Context, operation string, who request.Asker) (string, error) {
 	login, err := c.desk.Shows(ctx, operation, who)
 	if err != nil && ops.KindOf(err) == ops.Refused {
 		return c.desk.MayAsk(ctx, operation, who)

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -69,7 +69,7 @@ func TestAFormIsFilledInFromTheCommand(t *testing.T) {
 	}
 	for i, name := range []string{ann, bob} {
 		same(t, "inputs", ops.Inputs{"emails": {name}, "reason": {"has left"}, "confirmed": {"yes"}}, list[i].Inputs)
-		same(t, "who asks", store.Asker{Front: "slack", Workspace: o.TeamID, User: o.ada.ID, Channel: o.place.ID}, list[i].Asker)
+		same(t, "who asks", request.Asker{Front: "slack", Workspace: o.TeamID, User: o.ada.ID, Channel: o.place.ID}, list[i].Asker)
 	}
 	o.fine()
 }

@@ -4,15 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // hostile is a failed request all of whose words are the same.
-func hostile(word string, n int) store.Request {
-	r := store.Request{
-		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "tidy-up", State: store.Failed, At: noon, AdmittedAt: noon, EndedAt: noon, StartedAt: noon, By: word,
-		Asker: store.Asker{Front: "slack", User: "U0ADA"}, Inputs: ops.Inputs{"people": {word}}, Progress: word, Reason: word,
+func hostile(word string, n int) request.Request {
+	r := request.Request{
+		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "tidy-up", State: request.Failed, At: noon, AdmittedAt: noon, EndedAt: noon, StartedAt: noon, By: word,
+		Asker: request.Asker{Front: "slack", User: "U0ADA"}, Inputs: ops.Inputs{"people": {word}}, Progress: word, Reason: word,
 		Plan:   &ops.Plan{Summary: word},
 		Report: &ops.Report{Summary: word},
 	}
@@ -39,12 +39,12 @@ func FuzzDrawings(f *testing.F) {
 	f.Add("<!channel>"+strings.Repeat("& long ", 100), uint8(6))
 	f.Fuzz(func(t *testing.T, word string, n uint8) {
 		t.Parallel()
-		in := func(state store.State, kind string) drawing {
+		in := func(state request.State, kind string) drawing {
 			r := hostile(word, int(n%64)+1)
 			r.State = state
 			return drawing{r: r, kind: kind}
 		}
-		log := in(store.Failed, store.Log)
+		log := in(request.Failed, request.Log)
 		for range n%64 + 1 {
 			log.lines = append(log.lines, ops.Line{At: noon, Level: ops.Failure, Text: word})
 		}
@@ -52,8 +52,8 @@ func FuzzDrawings(f *testing.F) {
 			name     string
 			drawings []drawing
 		}{
-			{"cards", []drawing{in(store.Planning, store.Card), in(store.Running, store.Card), in(store.Failed, store.Card)}},
-			{"replies", []drawing{in(store.Failed, store.Plan), log, in(store.Failed, store.Result)}},
+			{"cards", []drawing{in(request.Planning, request.Card), in(request.Running, request.Card), in(request.Failed, request.Card)}},
+			{"replies", []drawing{in(request.Failed, request.Plan), log, in(request.Failed, request.Result)}},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				t.Parallel()

@@ -15,12 +15,12 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // carried is what the buttons of a request carry.
-func carried(r store.Request) string { return r.ID + ":" + r.Digest() }
+func carried(r request.Request) string { return r.ID + ":" + r.Digest() }
 
 // FuzzPayload looks for a click or a form, however made, that does what its
 // request's state doesn't allow, is stored as another one than was sent, or is
@@ -112,7 +112,7 @@ func FuzzPayload(f *testing.F) {
 		requests, clicks := b.came(t)
 		asker := b.chat.Presser(did)
 		for _, r := range requests {
-			if r.State != store.Asked || r.By != "" || !r.AdmittedAt.IsZero() || r.Plan != nil || r.Preview {
+			if r.State != request.Asked || r.By != "" || !r.AdmittedAt.IsZero() || r.Plan != nil || r.Preview {
 				t.Errorf("stored is %+v", r)
 			}
 			asker.Channel = r.Asker.Channel
@@ -149,16 +149,16 @@ func FuzzPayload(f *testing.F) {
 var verbs = []string{"retry", bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed, bot.QuarantineAgain, bot.End}
 
 // onShelf finds a request that was there from the beginning.
-func onShelf(id string) (store.Request, bool) {
-	i := slices.IndexFunc(shelf(), func(r store.Request) bool { return r.ID == id })
+func onShelf(id string) (request.Request, bool) {
+	i := slices.IndexFunc(shelf(), func(r request.Request) bool { return r.ID == id })
 	if i < 0 {
-		return store.Request{}, false
+		return request.Request{}, false
 	}
 	return shelf()[i], true
 }
 
 // pressed holds what came of buttons against what their requests' states allow.
-func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []store.Request, clicks []store.Click) {
+func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []request.Request, clicks []request.Click) {
 	t.Helper()
 	var again, decided, before []string
 	answers, forms := 0, 0
@@ -175,7 +175,7 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 		_, offered := b.desk.Operation(r.Operation)
 		verb, button := action.ActionID, slices.Contains(verbs, action.ActionID)
 		// One that has no inputs was asked for again.
-		if verb == "retry" && known && (r.State != store.Failed && r.State != store.Unknown || digest != r.Digest() || !offered || r.Plan == nil) {
+		if verb == "retry" && known && (r.State != request.Failed && r.State != request.Unknown || digest != r.Digest() || !offered || r.Plan == nil) {
 			answers++
 			continue
 		}
@@ -230,15 +230,15 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 }
 
 // opensForm tells whether a decision must come with more than a click.
-func (b *bench) opensForm(verb string, r store.Request, did slack.InteractionCallback) bool {
+func (b *bench) opensForm(verb string, r request.Request, did slack.InteractionCallback) bool {
 	switch verb {
 	case bot.Reject, bot.BreakGlass:
-		return r.State == store.Waiting
+		return r.State == request.Waiting
 	case bot.Approve:
-		return r.State == store.Waiting && r.Operation == "burn-down"
+		return r.State == request.Waiting && r.Operation == "burn-down"
 	case bot.Withdraw:
 		theirs := did.User.ID == r.Asker.User && b.chat.Presser(did).Workspace == benchTeam
-		return !theirs && (r.State == store.Waiting || r.State == store.Asked)
+		return !theirs && (r.State == request.Waiting || r.State == request.Asked)
 	case bot.Undo:
 		return !r.UndoUntil.IsZero()
 	case bot.Reviewed:
@@ -248,7 +248,7 @@ func (b *bench) opensForm(verb string, r store.Request, did slack.InteractionCal
 }
 
 // mayPress tells whether a form opens for who pressed.
-func (b *bench) mayPress(verb string, r store.Request, did slack.InteractionCallback) bool {
+func (b *bench) mayPress(verb string, r request.Request, did slack.InteractionCallback) bool {
 	login := b.desk.Team.Identities[did.User.ID]
 	switch {
 	case b.chat.Presser(did).Workspace != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == bot.BreakGlass:
@@ -260,7 +260,7 @@ func (b *bench) mayPress(verb string, r store.Request, did slack.InteractionCall
 }
 
 // submitted holds what came of a form against what was entered.
-func (b *bench) submitted(t *testing.T, did slack.InteractionCallback, ack any, requests []store.Request, clicks []store.Click) {
+func (b *bench) submitted(t *testing.T, did slack.InteractionCallback, ack any, requests []request.Request, clicks []request.Click) {
 	t.Helper()
 	wrong := map[string]string{}
 	if ack != nil {
@@ -315,7 +315,7 @@ func (b *bench) submitted(t *testing.T, did slack.InteractionCallback, ack any, 
 }
 
 // asDecided complains of a decision that is another one than was sent.
-func asDecided(t *testing.T, metadata, verb string, c store.Click, entered map[string][]string) {
+func asDecided(t *testing.T, metadata, verb string, c request.Click, entered map[string][]string) {
 	t.Helper()
 	var about struct{ Value, Channel string }
 	if err := json.Unmarshal([]byte(metadata), &about); err != nil {
@@ -340,7 +340,7 @@ func asDecided(t *testing.T, metadata, verb string, c store.Click, entered map[s
 }
 
 // asEntered complains of a request that is another one than was entered.
-func asEntered(t *testing.T, o ops.Operation, r store.Request, entered map[string][]string) {
+func asEntered(t *testing.T, o ops.Operation, r request.Request, entered map[string][]string) {
 	t.Helper()
 	if r.Operation != o.Name || r.Again != "" {
 		t.Errorf("stored is %+v", r)

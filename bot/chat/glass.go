@@ -12,6 +12,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -25,20 +26,20 @@ const (
 )
 
 // glassThread is the thread of a request's notices.
-func glassThread(r store.Request) string { return store.Glass + "/" + r.ID }
+func glassThread(r request.Request) string { return request.Glass + "/" + r.ID }
 
 // loud tells everybody in the log channel what must not happen unheard. Where that
 // channel takes no message, every known member is told by themselves, and the
 // channel once it does again.
-func (c *Chat) loud(ctx context.Context, m store.Message, r store.Request, sent receipt) error {
-	if m.Kind != store.Restore && (r.Glass == nil || m.Kind == store.GlassDue && r.Looked != nil) {
+func (c *Chat) loud(ctx context.Context, m request.Message, r request.Request, sent receipt) error {
+	if m.Kind != request.Restore && (r.Glass == nil || m.Kind == request.GlassDue && r.Looked != nil) {
 		return c.delivered(ctx, store.Delivery{Messages: []int64{m.ID}}) // there is nothing to tell any more
 	}
 	d := c.drawLoud(ctx, m, r)
 	err := c.proclaim(ctx, m, r, d, sent)
 	if isClosed(err) || refuses(err) {
 		name := fmt.Sprintf("%s/%d", m.Kind, m.ID)
-		if m.Kind == store.Glass {
+		if m.Kind == request.Glass {
 			// Brought up to date ever again, it is told once.
 			name = fmt.Sprintf("%s/%s/%d", m.Kind, r.ID, r.Glass.At.UnixMicro())
 		}
@@ -67,12 +68,12 @@ func letter(d drawing) string {
 	return unescape(strings.TrimSpace(text))
 }
 
-func (c *Chat) drawLoud(ctx context.Context, m store.Message, r store.Request) drawing {
+func (c *Chat) drawLoud(ctx context.Context, m request.Message, r request.Request) drawing {
 	o, where := c.operationOf(r), c.where(ctx, r.Card)
 	switch m.Kind {
-	case store.Restore:
+	case request.Restore:
 		return drawRestore(o, r, m.Body.Text, where)
-	case store.GlassDue:
+	case request.GlassDue:
 		members, err := c.desk.Members(ctx)
 		if err != nil {
 			c.log.Warn("find out whom to remind", "request", r.ID, "error", err)
@@ -86,15 +87,15 @@ func (c *Chat) drawLoud(ctx context.Context, m store.Message, r store.Request) d
 }
 
 // proclaim posts a loud message in the log channel, or brings it up to date.
-func (c *Chat) proclaim(ctx context.Context, m store.Message, r store.Request, d drawing, sent receipt) error {
-	if m.Kind == store.Glass {
+func (c *Chat) proclaim(ctx context.Context, m request.Message, r request.Request, d drawing, sent receipt) error {
+	if m.Kind == request.Glass {
 		return c.glass(ctx, m, r, d, sent)
 	}
 	p, err := c.tell(ctx, m, store.Post{Channel: c.channel}, d)
 	if err != nil {
 		return err
 	}
-	if m.Kind == store.GlassDue {
+	if m.Kind == request.GlassDue {
 		if err := c.delivered(ctx, store.Delivery{Thread: glassThread(r), Place: reminderPlace + strconv.FormatInt(m.ID, 10), Post: p.Post}); err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (c *Chat) proclaim(ctx context.Context, m store.Message, r store.Request, d
 // glass makes or brings up to date the notice that something runs alone: for
 // everybody in the log channel, loudly, until another member has looked at it. A
 // second time is another notice, for an edit makes no noise.
-func (c *Chat) glass(ctx context.Context, m store.Message, r store.Request, d drawing, sent receipt) error {
+func (c *Chat) glass(ctx context.Context, m request.Message, r request.Request, d drawing, sent receipt) error {
 	place := glassPlace + strconv.FormatInt(r.Glass.At.UnixMicro(), 10)
 	places, err := c.store.Places(ctx, glassThread(r), glassPlace)
 	if err != nil {
@@ -144,7 +145,7 @@ func (c *Chat) glass(ctx context.Context, m store.Message, r store.Request, d dr
 }
 
 // emergency says who had which request run alone.
-func emergency(command string, r store.Request) string {
+func emergency(command string, r request.Request) string {
 	about := ""
 	if r.Plan != nil && r.Plan.Target != "" {
 		about = " for " + item(r.Plan.Target, lineLimit)
@@ -152,7 +153,7 @@ func emergency(command string, r store.Request) string {
 	return fmt.Sprintf("%s had `%s`%s run alone, without the %s that it needs.", person(*r.Glass), command, about, approvals(max(1, r.Need-len(r.Reviews))))
 }
 
-func drawGlass(command string, r store.Request, where string) drawing {
+func drawGlass(command string, r request.Request, where string) drawing {
 	var b sheet
 	b.add("<!channel> 🚨 *Break glass*: " + emergency(command, r))
 	b.add("Reason: " + item(r.Glass.Reason, lineLimit))
@@ -183,7 +184,7 @@ func drawGlass(command string, r store.Request, where string) drawing {
 
 // drawGlassDue draws the reminder that something which ran alone has still to be
 // looked at; call mentions who may.
-func drawGlassDue(o ops.Operation, r store.Request, call, where string) drawing {
+func drawGlassDue(o ops.Operation, r request.Request, call, where string) drawing {
 	var b sheet
 	b.add(strings.TrimSpace(call + " 🚨 *Break glass has not been looked at yet*: " + emergency(o.Command, r)))
 	b.add(fmt.Sprintf("That was at %s. Reason: %s", moment(r.Glass.At), item(r.Glass.Reason, lineLimit)))
@@ -201,14 +202,14 @@ func drawGlassDue(o ops.Operation, r store.Request, call, where string) drawing 
 
 // drawRestore draws that a member has an approved run restored: as loud as break
 // glass, and for the people who wanted the run. effects are those of the restore.
-func drawRestore(o ops.Operation, r store.Request, effects, where string) drawing {
+func drawRestore(o ops.Operation, r request.Request, effects, where string) drawing {
 	var b sheet
 	by := r.Restoring
 	if by == nil {
 		by = r.Decided
 	}
 	if by == nil {
-		by = &store.Review{}
+		by = &request.Review{}
 	}
 	about := "`" + o.Command + "`"
 	if r.Plan != nil && r.Plan.Target != "" {
@@ -238,7 +239,7 @@ func drawRestore(o ops.Operation, r store.Request, effects, where string) drawin
 }
 
 // approversOf names who approved a request, or had it run alone.
-func approversOf(r store.Request) string {
+func approversOf(r request.Request) string {
 	var names []string
 	for _, review := range r.Reviews {
 		names = append(names, person(review))

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -181,7 +181,7 @@ func TestOnlyWhomTheSettingsNameBreaksGlass(t *testing.T) {
 		contains(t, no.who.Name+"'s answer", o.hears(no.who, 1), no.says)
 	}
 	o.quietly()
-	if r := o.request(); r.State != store.Waiting || r.Glass != nil || len(o.notices()) > 0 {
+	if r := o.request(); r.State != request.Waiting || r.Glass != nil || len(o.notices()) > 0 {
 		t.Errorf("it is %s:\n%s", r.State, o.story())
 	}
 	for _, e := range o.recorded("refused") {
@@ -201,7 +201,7 @@ func TestWhereNobodyMayBreakGlassThereIsNoButton(t *testing.T) {
 	choice := o.choice(o.proposes(o.ada, ann), ann)
 	o.presses(o.grace, o.relic("break-glass", value(o.request())), "break-glass")
 	contains(t, "grace's answer", o.hears(o.grace, 1), "Only those whom the bot's settings name")
-	if r := o.request(); r.State != store.Waiting || len(labels(o.again(choice))) != 3 {
+	if r := o.request(); r.State != request.Waiting || len(labels(o.again(choice))) != 3 {
 		t.Errorf("it is %s", r.State)
 	}
 }
@@ -241,7 +241,7 @@ func TestWhatIsDangerousIsRunAloneByName(t *testing.T) {
 		contains(t, "the form, at the field", o.fills(o.grace, both(typed, "Now.")).Errors["name"], "You typed “"+typed+"”", "is “"+ann+"”")
 	}
 	o.quietly()
-	if r := o.request(); r.State != store.Waiting || r.Glass != nil || len(o.notices()) > 0 {
+	if r := o.request(); r.State != request.Waiting || r.Glass != nil || len(o.notices()) > 0 {
 		t.Fatalf("it is %s:\n%s", r.State, o.story())
 	}
 	o.presses(o.grace, choice, "break-glass")
@@ -396,29 +396,29 @@ func TestWhoAskedDoesntLookAtItUnderAnotherLogin(t *testing.T) {
 
 func TestDrawingsOfAnEmergency(t *testing.T) {
 	t.Parallel()
-	broken := func(r *store.Request) {
+	broken := func(r *request.Request) {
 		r.Need, r.Shown, r.StartedAt = 2, "", noon.Add(time.Hour)
-		r.Glass = &store.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "Nobody is awake & <!here> it burns.", Digest: r.Plan.Digest()}
+		r.Glass = &request.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "Nobody is awake & <!here> it burns.", Digest: r.Plan.Digest()}
 	}
-	looked := func(r *store.Request) {
+	looked := func(r *request.Request) {
 		broken(r)
 		r.Report = &ops.Report{Summary: ann + " is gone."}
-		r.Looked = &store.Review{By: "hedy", User: "U0HEDY", At: noon.Add(2 * time.Hour), Reason: "Needed."}
+		r.Looked = &request.Review{By: "hedy", User: "U0HEDY", At: noon.Add(2 * time.Hour), Reason: "Needed."}
 	}
 	for _, test := range []struct {
 		name  string
 		kind  string
-		state store.State
-		with  func(*store.Request)
+		state request.State
+		with  func(*request.Request)
 	}{
-		{"glass-approved", store.Glass, store.Approved, broken},
-		{"glass-running", store.Glass, store.Running, broken},
-		{"glass-done", store.Glass, store.Succeeded, func(r *store.Request) { looked(r); r.Looked = nil }},
-		{"glass-looked", store.Glass, store.Succeeded, looked},
-		{"glass-due", store.GlassDue, store.Succeeded, func(r *store.Request) { looked(r); r.Looked = nil }},
-		{"card-glass", store.Card, store.Running, broken},
-		{"card-glass-looked", store.Card, store.Succeeded, looked},
-		{"ask-glass", store.Ask, store.Running, broken},
+		{"glass-approved", request.Glass, request.Approved, broken},
+		{"glass-running", request.Glass, request.Running, broken},
+		{"glass-done", request.Glass, request.Succeeded, func(r *request.Request) { looked(r); r.Looked = nil }},
+		{"glass-looked", request.Glass, request.Succeeded, looked},
+		{"glass-due", request.GlassDue, request.Succeeded, func(r *request.Request) { looked(r); r.Looked = nil }},
+		{"card-glass", request.Card, request.Running, broken},
+		{"card-glass-looked", request.Card, request.Succeeded, looked},
+		{"ask-glass", request.Ask, request.Running, broken},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

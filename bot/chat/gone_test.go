@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -83,7 +83,7 @@ func TestASecondEmergencyOfTheSamePlanIsAsLoud(t *testing.T) {
 		})
 		o.wait("another plan", func() bool {
 			r := o.request()
-			return r.State == store.Waiting && strings.Contains(fmt.Sprint(r.Plan.Steps), key)
+			return r.State == request.Waiting && strings.Contains(fmt.Sprint(r.Plan.Steps), key)
 		})
 	}
 	o.fine()

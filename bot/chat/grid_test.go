@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -199,13 +200,13 @@ func TestAPersonWithTwoIDsIsOne(t *testing.T) {
 	b.desk.Team.Identities = nil
 	// What was linked under the workspace's own ID is found under the Grid's.
 	link := store.Link{Workspace: "T0HOMEWS1", User: "U0OTTER01", GitHub: 7, Login: "ada", At: noon, How: "device flow", Confirmed: noon, ConfirmedBy: store.ByUpgrade}
-	if err := b.store.AddLink(t.Context(), link, store.Change{}); err != nil {
+	if err := b.store.AddLink(t.Context(), link, request.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	migrated := person(`"teams":["T0HOMEWS1"],"enterprise_user":{"id":"W0OTTER01"}`)
 	for _, id := range []string{"U0OTTER01", "W0OTTER01"} {
 		b.said["users.info"] = strings.ReplaceAll(migrated, `"id":"U0OTTER01"`, `"id":"`+id+`"`)
-		who := store.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0OTTER01"}
+		who := request.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0OTTER01"}
 		if id == "W0OTTER01" {
 			who.User = "U0OTTER01"
 		}
@@ -217,7 +218,7 @@ func TestAPersonWithTwoIDsIsOne(t *testing.T) {
 	// Nor is there a second link for them, and each ID ends the one.
 	b.said["users.info"] = migrated
 	b.desk.Team.Device.ClientID = "Iv1.example"
-	who := store.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0OTTER01"}
+	who := request.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0OTTER01"}
 	if err := b.desk.MayBegin(t.Context(), who); err == nil || !strings.Contains(ops.Words(err, ""), "You have linked the GitHub account ada") {
 		t.Errorf("a second link begins with %v", err)
 	}
@@ -226,7 +227,7 @@ func TestAPersonWithTwoIDsIsOne(t *testing.T) {
 	}
 	// A channel may list them under the other ID.
 	b.said["users.info"] = `{"ok":true,"user":{"id":"U0NEMO","teams":["T0HOMEWS1"]}}`
-	if _, err := b.desk.MayAsk(t.Context(), "burn-down", store.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0NEMO"}); err != nil {
+	if _, err := b.desk.MayAsk(t.Context(), "burn-down", request.Asker{Front: "slack", Workspace: "T0HOMEWS1", User: "W0NEMO"}); err != nil {
 		t.Errorf("in the channel they may ask for nothing: %v", err)
 	}
 	b.said["users.info"] = migrated

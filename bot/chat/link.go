@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -75,7 +75,7 @@ type proving struct {
 }
 
 // linkBy ties the account that a person proves to be theirs to them.
-func (c *Chat) linkBy(who store.Asker) proving {
+func (c *Chat) linkBy(who request.Asker) proving {
 	return proving{
 		tried: "/rootbot link",
 		may:   func(ctx context.Context) error { return c.desk.MayBegin(ctx, who) },
@@ -92,7 +92,7 @@ func (c *Chat) linkBy(who store.Asker) proving {
 }
 
 // proveBy has a person prove anew who they are, for a decision that needs that.
-func (c *Chat) proveBy(who store.Asker) proving {
+func (c *Chat) proveBy(who request.Asker) proving {
 	var until time.Time
 	return proving{
 		tried: "/rootbot prove",
@@ -109,7 +109,7 @@ func (c *Chat) proveBy(who store.Asker) proving {
 
 // proves has a person prove which GitHub account is theirs: it shows them a code,
 // waits until it was typed at GitHub, and tells them what came of it.
-func (c *Chat) proves(ctx context.Context, who store.Asker, p proving, answer string) {
+func (c *Chat) proves(ctx context.Context, who request.Asker, p proving, answer string) {
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
 		account, err := c.proof(ctx, who, p, answer)
@@ -127,7 +127,7 @@ func (c *Chat) proves(ctx context.Context, who store.Asker, p proving, answer st
 }
 
 // proof is the account in which a person types the code that they are shown.
-func (c *Chat) proof(ctx context.Context, who store.Asker, p proving, answer string) (team.Account, error) {
+func (c *Chat) proof(ctx context.Context, who request.Asker, p proving, answer string) (team.Account, error) {
 	if err := p.may(ctx); err != nil {
 		return team.Account{}, err
 	}
@@ -152,7 +152,7 @@ func (c *Chat) proof(ctx context.Context, who store.Asker, p proving, answer str
 }
 
 // unlink forgets which GitHub account somebody has proved to be theirs.
-func (c *Chat) unlink(ctx context.Context, who store.Asker) string {
+func (c *Chat) unlink(ctx context.Context, who request.Asker) string {
 	login, err := c.desk.Unlink(ctx, who)
 	if err != nil {
 		return c.refused(ctx, who, "", "", "/rootbot unlink", err, ops.ChangedNothing)

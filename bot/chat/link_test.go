@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -146,9 +146,9 @@ func (r *registry) announced(who slacktest.User, login string) (found slacktest.
 }
 
 // recordedTold are the receipts of messages of a kind.
-func (r *registry) recordedTold(kind string) []store.Event {
+func (r *registry) recordedTold(kind string) []request.Event {
 	r.t.Helper()
-	return slices.DeleteFunc(r.recorded("told"), func(e store.Event) bool { return e.Data["message"] != kind })
+	return slices.DeleteFunc(r.recorded("told"), func(e request.Event) bool { return e.Data["message"] != kind })
 }
 
 // proves has a user prove to be a login, and returns what they are told.
@@ -161,13 +161,13 @@ func (r *registry) proves(who slacktest.User, login string) string {
 }
 
 // recorded are the events of a kind.
-func (o *office) recorded(kind string) []store.Event {
+func (o *office) recorded(kind string) []request.Event {
 	o.t.Helper()
 	all, err := o.desk.Store.Events(o.t.Context(), "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(e store.Event) bool { return e.Kind != kind })
+	return slices.DeleteFunc(all, func(e request.Event) bool { return e.Kind != kind })
 }
 
 // discreet complains if a code or a token of GitHub's got anywhere but before

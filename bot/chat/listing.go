@@ -10,11 +10,11 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // line is a request in a list: who asked for what, when, and where it stands.
-func (c *Chat) line(ctx context.Context, r store.Request) string {
+func (c *Chat) line(ctx context.Context, r request.Request) string {
 	command := "`" + escape(c.operationOf(r).Command) + "`"
 	if where := c.where(ctx, r.Card); where != "" {
 		command = fmt.Sprintf("<%s|%s>", where, escape(c.operationOf(r).Command))
@@ -28,15 +28,15 @@ func (c *Chat) line(ctx context.Context, r store.Request) string {
 
 // stands is a request's state as others read it. The words of a refusal at the door
 // are for the requester alone.
-func (c *Chat) stands(r store.Request) string {
-	if r.State == store.Refused && r.AdmittedAt.IsZero() {
+func (c *Chat) stands(r request.Request) string {
+	if r.State == request.Refused && r.AdmittedAt.IsZero() {
 		return "⛔ *Refused* — " + name(r) + " couldn't ask for it then"
 	}
 	return state(r, escape)
 }
 
 // history lists requests that were.
-func (c *Chat) history(ctx context.Context, title string, list []store.Request) drawing {
+func (c *Chat) history(ctx context.Context, title string, list []request.Request) drawing {
 	if len(list) == 0 {
 		return drawing{text: title + ": none."}
 	}
@@ -90,7 +90,7 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 	}
 	for _, r := range slices.Backward(recent) {
 		unseen := r.Glass != nil && r.Looked == nil
-		if r.State.Ended() && (unseen || r.State != store.Succeeded && restorable(c.operationOf(r), r)) {
+		if r.State.Ended() && (unseen || r.State != request.Succeeded && restorable(c.operationOf(r), r)) {
 			list = append(list, r)
 		}
 	}

@@ -9,19 +9,20 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // sendLog posts the lines of the first message and of those behind it that fit.
-func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Request, card store.Post) ([]int64, error) {
+func (c *Chat) sendLog(ctx context.Context, waiting []request.Message, r request.Request, card store.Post) ([]int64, error) {
 	first := waiting[0]
 	with, last := []int64{first.ID}, first
 	for _, m := range waiting[1:] {
-		if m.Kind == store.Card {
+		if m.Kind == request.Card {
 			continue
 		}
-		if m.Kind != store.Log || m.Request != r.ID || m.Body.To-first.Body.From >= batch {
+		if m.Kind != request.Log || m.Request != r.ID || m.Body.To-first.Body.From >= batch {
 			break
 		}
 		with, last = append(with, m.ID), m
@@ -43,7 +44,7 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 		// An earlier try whose answer was lost may have had fewer lines.
 		with = with[:0]
 		for _, m := range waiting {
-			if m.Kind == store.Log && m.Request == r.ID && m.Body.To <= p.to {
+			if m.Kind == request.Log && m.Request == r.ID && m.Body.To <= p.to {
 				with = append(with, m.ID)
 			}
 		}
@@ -53,7 +54,7 @@ func (c *Chat) sendLog(ctx context.Context, waiting []store.Message, r store.Req
 
 // sendReading brings the one message up to date that counts what the run has read
 // up to the end of m.
-func (c *Chat) sendReading(ctx context.Context, m store.Message, r store.Request, card store.Post) error {
+func (c *Chat) sendReading(ctx context.Context, m request.Message, r request.Request, card store.Post) error {
 	lines, err := c.store.Lines(ctx, r.ID, 1, m.Body.To)
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func drawLog(lines []store.Line) drawing {
 	return drawing{text: fmt.Sprintf("Log, lines %d to %d", lines[0].Seq, lines[len(lines)-1].Seq), blocks: blocks}
 }
 
-func drawLogFile(r store.Request, lines []store.Line) file {
+func drawLogFile(r request.Request, lines []store.Line) file {
 	var b strings.Builder
 	for _, l := range lines {
 		fmt.Fprintf(&b, "%s %s%s\n", l.At.UTC().Format("2006-01-02T15:04:05.000Z"), marks[l.Level], logged(l.Text))

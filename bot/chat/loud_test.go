@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // letters are what the bot has written to somebody by themselves that says something.
@@ -83,10 +83,10 @@ func TestWhatIsLoudReachesTheMembersWhereTheLogChannelTakesNothing(t *testing.T)
 }
 
 // tells has the desk's loud messages about a request delivered.
-func (o *office) tells(kind string, r store.Request, body store.Body) {
+func (o *office) tells(kind string, r request.Request, body request.Body) {
 	o.t.Helper()
-	m := store.Message{Thread: kind + "/" + r.ID, Request: r.ID, Kind: kind, Body: body}
-	if err := o.desk.Store.Tell(o.t.Context(), store.Change{Messages: []store.Message{m}}); err != nil {
+	m := request.Message{Thread: kind + "/" + r.ID, Request: r.ID, Kind: kind, Body: body}
+	if err := o.desk.Store.Tell(o.t.Context(), request.Change{Messages: []request.Message{m}}); err != nil {
 		o.t.Fatal(err)
 	}
 	o.quietly()
@@ -101,7 +101,7 @@ func TestWhatRanAloneIsBroughtToMindUntilItWasLookedAt(t *testing.T) {
 	o.notice("Done")
 	o.quietly()
 	r := o.request()
-	o.tells(store.GlassDue, r, store.Body{})
+	o.tells(request.GlassDue, r, request.Body{})
 	list := o.cards()
 	reminder := list[len(list)-1]
 	contains(t, "the reminder", reminder.PlainText(), "🚨", "not been looked at yet", "<@U0HEDY>", "/let-go", ann, "Now.", o.link(card))
@@ -116,7 +116,7 @@ func TestWhatRanAloneIsBroughtToMindUntilItWasLookedAt(t *testing.T) {
 		t.Errorf("the reminder still has the buttons %q", b)
 	}
 	before := len(o.cards())
-	o.tells(store.GlassDue, o.request(), store.Body{})
+	o.tells(request.GlassDue, o.request(), request.Body{})
 	if len(o.cards()) != before {
 		t.Errorf("what was looked at is brought to mind:\n%s", o.story())
 	}
@@ -130,14 +130,14 @@ func TestARestoreIsAnnouncedToWhoWantedIt(t *testing.T) {
 	o.presses(o.grace, o.sealed(card, ann), "approve")
 	o.buttons(card, "Restore", "undo")
 	o.quietly()
-	r, err := o.desk.Store.Update(t.Context(), o.request().ID, func(r *store.Request) (store.Change, error) {
-		r.Restoring = &store.Review{By: "hedy", User: "U0HEDY", At: time.Now(), Reason: "The wrong Ann."}
-		return store.Change{}, nil
+	r, err := o.desk.Store.Update(t.Context(), o.request().ID, func(r *request.Request) (request.Change, error) {
+		r.Restoring = &request.Review{By: "hedy", User: "U0HEDY", At: time.Now(), Reason: "The wrong Ann."}
+		return request.Change{}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.tells(store.Restore, r, store.Body{Text: "give the badge of " + ann + " back"})
+	o.tells(request.Restore, r, request.Body{Text: "give the badge of " + ann + " back"})
 	list := o.cards()
 	said := list[len(list)-1]
 	contains(t, "the announcement", said.PlainText(), "<!channel>", "↩️ <@U0HEDY> (hedy) is restoring "+ann, "which <@U0GRACE> (grace) approved", "The wrong Ann.", "<@U0ADA>", "give the badge of "+ann+" back", o.link(card))
@@ -145,8 +145,8 @@ func TestARestoreIsAnnouncedToWhoWantedIt(t *testing.T) {
 		t.Error("it is hidden in a thread")
 	}
 	o.Archive(o.home.ID, true)
-	m := store.Message{Thread: "restore/2", Request: r.ID, Kind: store.Restore, Body: store.Body{Text: "open the door"}}
-	if err := o.desk.Store.Tell(t.Context(), store.Change{Messages: []store.Message{m}}); err != nil {
+	m := request.Message{Thread: "restore/2", Request: r.ID, Kind: request.Restore, Body: request.Body{Text: "open the door"}}
+	if err := o.desk.Store.Tell(t.Context(), request.Change{Messages: []request.Message{m}}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait("grace told", func() bool { return len(o.letters(o.grace, "open the door")) == 1 })
@@ -157,9 +157,9 @@ func TestARestoreIsAnnouncedToWhoWantedIt(t *testing.T) {
 func TestAnAlarmCallsTheMembers(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
-	r := requestIn(store.Failed, func(r *store.Request) { r.ID, r.Report, r.Reason = "", alarming(2), "Not tidy." })
+	r := requestIn(request.Failed, func(r *request.Request) { r.ID, r.Report, r.Reason = "", alarming(2), "Not tidy." })
 	r.Operation, r.Asker.Workspace, r.Asker.Channel = "let-go", o.TeamID, o.home.ID
-	o.stored(o.desk.Store, r, store.Card, store.Result)
+	o.stored(o.desk.Store, r, request.Card, request.Result)
 	o.quietly()
 	logged := o.cards()[0]
 	thread := o.thread(logged)

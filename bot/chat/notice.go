@@ -8,37 +8,38 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // notice delivers what is told beside requests.
-func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error {
+func (c *Chat) notice(ctx context.Context, m request.Message, sent receipt) error {
 	var p posting
 	var err error
 	switch m.Kind {
-	case store.Linking:
+	case request.Linking:
 		return c.tellLink(ctx, m, sent)
-	case store.Announce:
+	case request.Announce:
 		text := escape(m.Body.Text)
 		if m.Body.For != nil {
 			text = "<@" + m.Body.For.User + "> " + text
 		}
 		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, drawNotice(text))
-	case store.Anchor:
+	case request.Anchor:
 		d := drawNotice("Audit")
 		d.blocks, d.anchor = []slack.Block{small("Audit `" + m.Body.Text + "`, the end of the record, to check it by")}, m.Body.Text
 		p, err = c.tell(ctx, m, store.Post{Channel: c.channel}, d)
-	case store.Private: // the answer to a click that is about no request
+	case request.Private: // the answer to a click that is about no request
 		text := escape(m.Body.Text)
 		if m.Body.About != nil {
 			text = "<@" + m.Body.About.User + "> " + text
 		}
-		at, e := c.private(ctx, m, store.Request{}, text)
+		at, e := c.private(ctx, m, request.Request{}, text)
 		if e != nil {
 			return e
 		}
 		return sent("", at)
-	case store.Letter:
+	case request.Letter:
 		direct, e := c.direct(ctx, m.Body.For.User)
 		if e != nil {
 			return e
@@ -54,7 +55,7 @@ func (c *Chat) notice(ctx context.Context, m store.Message, sent receipt) error 
 	if err != nil {
 		return err
 	}
-	if head, err := store.ParseHead(m.Body.Text); m.Kind == store.Anchor && err == nil {
+	if head, err := store.ParseHead(m.Body.Text); m.Kind == request.Anchor && err == nil {
 		return sent("", p.Post, anchored(head, p.Post))
 	}
 	return sent("", p.Post)
@@ -117,14 +118,14 @@ func place(at store.Post) string { return at.Channel + "/" + at.TS }
 
 // anchor is the head of the audit for a card whose run has ended; empty while
 // none has.
-func (c *Chat) anchor(ctx context.Context, shown []store.Request) (store.Head, error) {
-	if !slices.ContainsFunc(shown, func(r store.Request) bool { return r.State.Ended() && !r.StartedAt.IsZero() }) {
+func (c *Chat) anchor(ctx context.Context, shown []request.Request) (store.Head, error) {
+	if !slices.ContainsFunc(shown, func(r request.Request) bool { return r.State.Ended() && !r.StartedAt.IsZero() }) {
 		return store.Head{}, nil
 	}
 	return c.store.Head(ctx)
 }
 
 // anchored is what is recorded when a head stands in the log channel.
-func anchored(head store.Head, at store.Post) store.Event {
-	return store.Event{At: time.Now().UTC(), Kind: "anchored", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": place(at)}}
+func anchored(head store.Head, at store.Post) request.Event {
+	return request.Event{At: time.Now().UTC(), Kind: "anchored", Data: map[string]any{"seq": head.Seq, "hash": head.Hash, "where": place(at)}}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -17,42 +17,42 @@ import (
 // became of the request.
 func TestWhatWasDoneOffersItsRestore(t *testing.T) {
 	t.Parallel()
-	acted := func(r *store.Request) { r.StartedAt, r.ActedAt = noon, noon }
-	final := func(r *store.Request) { acted(r); r.FinalAt = noon }
-	tried := func(r *store.Request) {
+	acted := func(r *request.Request) { r.StartedAt, r.ActedAt = noon, noon }
+	final := func(r *request.Request) { acted(r); r.FinalAt = noon }
+	tried := func(r *request.Request) {
 		acted(r)
-		r.Restoring = &store.Review{By: "hedy", User: "U0HEDY", At: noon, Reason: "Wrong."}
+		r.Restoring = &request.Review{By: "hedy", User: "U0HEDY", At: noon, Reason: "Wrong."}
 	}
-	lifted := func(r *store.Request) { acted(r); r.Lifted = "Ann has her badge back." }
+	lifted := func(r *request.Request) { acted(r); r.Lifted = "Ann has her badge back." }
 	for _, test := range []struct {
 		name   string
-		state  store.State
-		with   func(*store.Request)
+		state  request.State
+		with   func(*request.Request)
 		ask    []string
 		result []string
 		label  string
 	}{
-		{"it runs", store.Running, acted, []string{"undo"}, nil, "Restore"},
-		{"it runs, and nothing was done", store.Running, nil, nil, nil, ""},
-		{"it runs, and something irreversible was done", store.Running, final, nil, nil, ""},
-		{"it waits for approvals in the middle", store.Waiting, acted, []string{"approve", "reject", "withdraw", "undo"}, nil, "Restore"},
-		{"people undid it by hand, and it waits", store.Waiting, lifted, []string{"quarantine-again", "end", "undo"}, nil, "Restore"},
-		{"people undid it by hand, and it runs", store.Running, lifted, []string{"quarantine-again", "end", "undo"}, nil, "Restore"},
-		{"it failed", store.Failed, acted, []string{"undo"}, []string{"retry", "undo"}, "Restore"},
-		{"it failed after something irreversible", store.Failed, final, nil, []string{"retry"}, ""},
-		{"nobody knows how it ended", store.Unknown, acted, []string{"undo"}, []string{"retry", "undo"}, "Restore"},
-		{"it expired in the middle", store.Expired, acted, []string{"undo"}, []string{"undo"}, "Restore"},
-		{"it was rejected in the middle", store.Refused, acted, []string{"undo"}, []string{"undo"}, "Restore"},
-		{"it was withdrawn in the middle", store.Withdrawn, acted, []string{"undo"}, []string{"undo"}, "Restore"},
-		{"restoring it has failed", store.Failed, tried, []string{"undo"}, []string{"undo"}, "Restore again"},
-		{"nobody knows how restoring it has ended", store.Unknown, tried, []string{"undo"}, []string{"undo"}, "Restore again"},
-		{"it is being restored", store.Undoing, tried, nil, nil, ""},
-		{"it was restored", store.Undone, tried, nil, nil, ""},
+		{"it runs", request.Running, acted, []string{"undo"}, nil, "Restore"},
+		{"it runs, and nothing was done", request.Running, nil, nil, nil, ""},
+		{"it runs, and something irreversible was done", request.Running, final, nil, nil, ""},
+		{"it waits for approvals in the middle", request.Waiting, acted, []string{"approve", "reject", "withdraw", "undo"}, nil, "Restore"},
+		{"people undid it by hand, and it waits", request.Waiting, lifted, []string{"quarantine-again", "end", "undo"}, nil, "Restore"},
+		{"people undid it by hand, and it runs", request.Running, lifted, []string{"quarantine-again", "end", "undo"}, nil, "Restore"},
+		{"it failed", request.Failed, acted, []string{"undo"}, []string{"retry", "undo"}, "Restore"},
+		{"it failed after something irreversible", request.Failed, final, nil, []string{"retry"}, ""},
+		{"nobody knows how it ended", request.Unknown, acted, []string{"undo"}, []string{"retry", "undo"}, "Restore"},
+		{"it expired in the middle", request.Expired, acted, []string{"undo"}, []string{"undo"}, "Restore"},
+		{"it was rejected in the middle", request.Refused, acted, []string{"undo"}, []string{"undo"}, "Restore"},
+		{"it was withdrawn in the middle", request.Withdrawn, acted, []string{"undo"}, []string{"undo"}, "Restore"},
+		{"restoring it has failed", request.Failed, tried, []string{"undo"}, []string{"undo"}, "Restore again"},
+		{"nobody knows how restoring it has ended", request.Unknown, tried, []string{"undo"}, []string{"undo"}, "Restore again"},
+		{"it is being restored", request.Undoing, tried, nil, nil, ""},
+		{"it was restored", request.Undone, tried, nil, nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			for kind, want := range map[string][]string{store.Ask: test.ask, store.Result: test.result} {
-				if kind == store.Result && !test.state.Ended() {
+			for kind, want := range map[string][]string{request.Ask: test.ask, request.Result: test.result} {
+				if kind == request.Result && !test.state.Ended() {
 					continue
 				}
 				_, list := drawn(t, drawing{r: removal(ann, test.state, test.with), kind: kind})
@@ -72,7 +72,7 @@ func TestWhatWasDoneOffersItsRestore(t *testing.T) {
 
 func TestWhatCantBeRunAgainSafelyHasNoButtonForThat(t *testing.T) {
 	t.Parallel()
-	_, list := drawn(t, drawing{r: requestIn(store.Failed, func(r *store.Request) { r.Report = alarming(3) }), kind: store.Result})
+	_, list := drawn(t, drawing{r: requestIn(request.Failed, func(r *request.Request) { r.Report = alarming(3) }), kind: request.Result})
 	if b := labels(list[0]); len(b) > 0 {
 		t.Errorf("what took away more than was planned has the buttons %q", b)
 	}
@@ -200,19 +200,19 @@ func TestWhatIsOpenIsListedWithItsButtons(t *testing.T) {
 func TestWhatHasEndedIsListedWhereThereIsSomethingToDecide(t *testing.T) {
 	t.Parallel()
 	o := meeting(t, &crew{})
-	add := func(about string, state store.State, change func(*store.Request)) {
+	add := func(about string, state request.State, change func(*request.Request)) {
 		r := removal(about, state, change)
 		r.ID, r.At, r.Asker.Workspace = "", time.Now(), o.TeamID
 		o.stored(o.desk.Store, r)
 	}
-	add("restorable@example.com", store.Failed, func(r *store.Request) { r.ActedAt = noon })
-	add("final@example.com", store.Failed, func(r *store.Request) { r.ActedAt, r.FinalAt = noon, noon })
-	add("alone@example.com", store.Succeeded, func(r *store.Request) {
-		r.Glass = &store.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "Now."}
+	add("restorable@example.com", request.Failed, func(r *request.Request) { r.ActedAt = noon })
+	add("final@example.com", request.Failed, func(r *request.Request) { r.ActedAt, r.FinalAt = noon, noon })
+	add("alone@example.com", request.Succeeded, func(r *request.Request) {
+		r.Glass = &request.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "Now."}
 	})
-	add("looked@example.com", store.Succeeded, func(r *store.Request) {
-		r.Glass = &store.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "Now."}
-		r.Looked = &store.Review{By: "hedy", User: "U0HEDY", At: noon, Reason: "Fine."}
+	add("looked@example.com", request.Succeeded, func(r *request.Request) {
+		r.Glass = &request.Review{By: "grace", User: "U0GRACE", At: noon, Reason: "Now."}
+		r.Looked = &request.Review{By: "hedy", User: "U0HEDY", At: noon, Reason: "Fine."}
 	})
 	said := o.asksAbout(o.hedy, "requests")
 	contains(t, "the list", said, "restorable@example.com", "alone@example.com")

@@ -20,6 +20,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/crowdtest"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
@@ -315,13 +316,13 @@ func (o *office) fine() {
 }
 
 // requests are all that were ever stored.
-func (o *office) requests() []store.Request {
+func (o *office) requests() []request.Request {
 	o.t.Helper()
 	events, err := o.desk.Store.Events(context.Background(), "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	var list []store.Request
+	var list []request.Request
 	for _, e := range events {
 		if e.Kind == "asked" {
 			r, err := o.desk.Store.Request(context.Background(), e.Request)

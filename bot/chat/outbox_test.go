@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
@@ -44,12 +45,12 @@ func emptied(s *store.Store) func() bool {
 	return func() bool {
 		list, err := s.Unsent(context.Background())
 		// What is to be said on another day isn't due.
-		list = slices.DeleteFunc(list, func(m store.Message) bool { return m.Due.After(time.Now().Add(time.Minute)) })
+		list = slices.DeleteFunc(list, func(m request.Message) bool { return m.Due.After(time.Now().Add(time.Minute)) })
 		return err == nil && len(list) == 0
 	}
 }
 
-func (o *office) stored(s *store.Store, r store.Request, kinds ...string) store.Request {
+func (o *office) stored(s *store.Store, r request.Request, kinds ...string) request.Request {
 	o.t.Helper()
 	if r.ID == "" {
 		r.ID = uuid.Must(uuid.NewV7()).String()
@@ -57,18 +58,18 @@ func (o *office) stored(s *store.Store, r store.Request, kinds ...string) store.
 	if r.At.IsZero() {
 		r.At = time.Now()
 	}
-	var c store.Change
+	var c request.Change
 	for _, kind := range kinds {
-		c.Messages = append(c.Messages, store.Message{Request: r.ID, Kind: kind})
+		c.Messages = append(c.Messages, request.Message{Request: r.ID, Kind: kind})
 	}
 	if err := s.Insert(o.t.Context(), r, c); err != nil {
 		o.t.Fatal(err)
 	}
 	if r.Plan != nil {
-		if _, err := s.Update(o.t.Context(), r.ID, func(now *store.Request) (store.Change, error) {
+		if _, err := s.Update(o.t.Context(), r.ID, func(now *request.Request) (request.Change, error) {
 			plan := *r.Plan
 			now.Plan = &plan
-			return store.Change{}, nil
+			return request.Change{}, nil
 		}); err != nil {
 			o.t.Fatal(err)
 		}
@@ -76,6 +77,6 @@ func (o *office) stored(s *store.Store, r store.Request, kinds ...string) store.
 	return r
 }
 
-func (o *office) of(state store.State) store.Request {
-	return store.Request{Operation: "tidy-up", State: state, By: "ada", AdmittedAt: time.Now(), Asker: store.Asker{Front: "slack", Workspace: o.TeamID, User: o.ada.ID, Channel: o.home.ID}}
+func (o *office) of(state request.State) request.Request {
+	return request.Request{Operation: "tidy-up", State: state, By: "ada", AdmittedAt: time.Now(), Asker: request.Asker{Front: "slack", Workspace: o.TeamID, User: o.ada.ID, Channel: o.home.ID}}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
@@ -160,7 +160,7 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 			o.Fail("users.info", fault)
 			o.types(o.ada, o.lobby, "")
 			contains(t, "the answer", o.hears(o.ada, 1), "Slack didn't say who you are", "othing", "Try again")
-			if r := o.request(); r.State != store.Refused || len(o.cards()) > 0 {
+			if r := o.request(); r.State != request.Refused || len(o.cards()) > 0 {
 				t.Errorf("it is %s:\n%s", r.State, o.story())
 			}
 			o.fine()
@@ -177,7 +177,7 @@ func TestWhomSlackDoesntDescribeMayNothing(t *testing.T) {
 		o.presses(o.grace, choice, "withdraw")
 		o.fills(o.grace, reason("Not now."))
 		contains(t, "the answer", o.hears(o.grace, 2), "Slack didn't say who you are", "othing")
-		if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 || len(o.recorded("refused")) != 2 {
+		if r := o.request(); r.State != request.Waiting || len(r.Reviews) > 0 || len(o.recorded("refused")) != 2 {
 			t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 		}
 		o.fine()
@@ -235,7 +235,7 @@ func TestWhoIsNoMemberOfTheWorkspaceAnyMoreDecidesNothing(t *testing.T) {
 			o.becomes(o.ada, fall.into)
 			o.sends("interactive", o.pressed(o.ada, choice, "withdraw", "hers"))
 			o.wait("refused", func() bool { return len(o.recorded("refused")) == 3 })
-			if r := o.request(); r.State != store.Waiting || len(r.Reviews) > 0 || c.runs(ann) != 0 {
+			if r := o.request(); r.State != request.Waiting || len(r.Reviews) > 0 || c.runs(ann) != 0 {
 				t.Errorf("it is %s with %d approvals", r.State, len(r.Reviews))
 			}
 			if !fall.into.Deleted {
@@ -286,7 +286,7 @@ func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 	o.becomes(o.grace, slacktest.User{Restricted: true})
 	o.fills(o.grace, map[string]slacktest.Value{"name": slacktest.Text(ann)})
 	contains(t, "grace's answer", o.hears(o.grace, 1), "Guests may not", "othing")
-	if r := o.request(); r.State != store.Waiting {
+	if r := o.request(); r.State != request.Waiting {
 		t.Errorf("it is %s", r.State)
 	}
 	o.fine()

@@ -7,17 +7,18 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 const eventType = "rootbot_message"
 
 // keyOf tells a message of the bot's from every other.
-func keyOf(m store.Message) string { return fmt.Sprintf("%s/%d/%s", m.Request, m.ID, m.Body.Other) }
+func keyOf(m request.Message) string { return fmt.Sprintf("%s/%d/%s", m.Request, m.ID, m.Body.Other) }
 
 // posted looks for a message that an earlier try may have posted. whole tells
 // whether it says everything by itself.
-func (c *Chat) posted(ctx context.Context, m store.Message, at store.Post) (p posting, whole bool, err error) {
+func (c *Chat) posted(ctx context.Context, m request.Message, at store.Post) (p posting, whole bool, err error) {
 	p.to, p.found = m.Body.To, true
 	p.Post, err = c.look(ctx, m, at, func(s slack.Message) bool {
 		payload := s.Metadata.EventPayload
@@ -34,7 +35,7 @@ func (c *Chat) posted(ctx context.Context, m store.Message, at store.Post) (p po
 }
 
 // post posts a message, in the thread of at if that has a TS.
-func (c *Chat) post(ctx context.Context, m store.Message, at store.Post, d drawing) (posting, error) {
+func (c *Chat) post(ctx context.Context, m request.Message, at store.Post, d drawing) (posting, error) {
 	if err := c.turn(ctx, at.Channel, false); err != nil {
 		return posting{}, err
 	}
@@ -71,7 +72,7 @@ func (d drawing) shown() string {
 }
 
 // span is the first of several log messages, going up to the end of the last.
-func span(first, last store.Message) store.Message {
+func span(first, last request.Message) request.Message {
 	first.Body.To = last.Body.To
 	return first
 }
@@ -91,7 +92,7 @@ func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
 
 // look finds a message of the bot's own since m was written; the zero Post if
 // there is none.
-func (c *Chat) look(ctx context.Context, m store.Message, at store.Post, is func(slack.Message) bool) (store.Post, error) {
+func (c *Chat) look(ctx context.Context, m request.Message, at store.Post, is func(slack.Message) bool) (store.Post, error) {
 	oldest := fmt.Sprintf("%d.000000", m.At.Unix()-60)
 	cursor := ""
 	for {

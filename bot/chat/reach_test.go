@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
@@ -68,10 +69,10 @@ func TestWhoAsksWhileTheDatabaseHangsIsToldInTime(t *testing.T) {
 	held, release := make(chan bool), make(chan bool)
 	done := make(chan error)
 	go func() {
-		_, err := o.desk.Store.Update(context.Background(), before, func(*store.Request) (store.Change, error) {
+		_, err := o.desk.Store.Update(context.Background(), before, func(*request.Request) (request.Change, error) {
 			close(held)
 			<-release
-			return store.Change{}, nil
+			return request.Change{}, nil
 		})
 		done <- err
 	}()
@@ -102,11 +103,11 @@ func TestWhatWasStoredTooLateIsTakenBack(t *testing.T) {
 	t.Run("a request that nobody has looked at", func(t *testing.T) {
 		t.Parallel()
 		o := start(t, tidy(work))
-		r := o.of(store.Asked)
+		r := o.of(request.Asked)
 		r.AdmittedAt, r.By = time.Time{}, ""
 		r = o.stored(o.desk.Store, r)
 		o.desk.VoidRequest(t.Context(), r.ID)
-		if now, err := o.desk.Store.Request(t.Context(), r.ID); err != nil || now.State != store.Withdrawn || !strings.Contains(now.Reason, "stored too late") {
+		if now, err := o.desk.Store.Request(t.Context(), r.ID); err != nil || now.State != request.Withdrawn || !strings.Contains(now.Reason, "stored too late") {
 			t.Errorf("it is %s, %q, %v", now.State, now.Reason, err)
 		}
 		o.quietly()
@@ -140,7 +141,7 @@ func TestWhatWasStoredTooLateIsTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		click := store.Click{Request: r.ID, Verb: bot.Approve, Origin: "grace's click", Digest: r.Digest(), Asker: store.Asker{Front: "slack", Workspace: o.TeamID, User: o.grace.ID}}
+		click := request.Click{Request: r.ID, Verb: bot.Approve, Origin: "grace's click", Digest: r.Digest(), Asker: request.Asker{Front: "slack", Workspace: o.TeamID, User: o.grace.ID}}
 		if err := s.InsertClick(t.Context(), &click); err != nil {
 			t.Fatal(err)
 		}

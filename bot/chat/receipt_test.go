@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -155,9 +155,9 @@ func TestWhoIsToldNothingIsntRecordedAsTold(t *testing.T) {
 func TestNothingIsRecordedAsToldBeforeItIs(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.of(store.Refused)
+	r := o.of(request.Refused)
 	r.Plan = &ops.Plan{Summary: "Two shelves.", Steps: []ops.Step{{Do: "tidy", Title: "Tidy"}}}
-	r = o.stored(s, r, store.Card, store.Plan)
+	r = o.stored(s, r, request.Card, request.Plan)
 	o.Fail("chat.postMessage", slacktest.Fault{}, slacktest.Fault{CutAfter: true}, slacktest.Fault{Cut: true})
 	if !deliver(t, o, s, 8*time.Second, emptied(s)) {
 		t.Fatal("not delivered")
@@ -175,8 +175,8 @@ func TestNothingIsRecordedAsToldBeforeItIs(t *testing.T) {
 func TestWhatSlackRefusesForGoodIsNotRecordedAsTold(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.of(store.Refused)
-	r = o.stored(s, r, store.Card, store.Result)
+	r := o.of(request.Refused)
+	r = o.stored(s, r, request.Card, request.Result)
 	o.Refuse("chat.postMessage", "msg_too_long", saying("Result"))
 	o.Refuse("files.getUploadURLExternal", "file_uploads_disabled", nil)
 	if !deliver(t, o, s, 30*time.Second, emptied(s)) {

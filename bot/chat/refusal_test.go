@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
@@ -111,7 +112,7 @@ func TestAnAnswerThatNobodyKnows(t *testing.T) {
 	t.Run("passes", func(t *testing.T) {
 		t.Parallel()
 		o, s := outbox(t)
-		o.stored(s, o.of(store.Failed), store.Card)
+		o.stored(s, o.of(request.Failed), request.Card)
 		o.Fail("chat.postMessage", times(2, slacktest.Fault{Error: "quota_of_quarks_exceeded"})...)
 		if !deliver(t, o, s, 20*time.Second, emptied(s)) {
 			t.Error("it isn't delivered")
@@ -123,7 +124,7 @@ func TestAnAnswerThatNobodyKnows(t *testing.T) {
 	t.Run("doesn't pass", func(t *testing.T) {
 		t.Parallel()
 		o, s := outbox(t)
-		r := o.stored(s, o.of(store.Failed), store.Card, store.Result)
+		r := o.stored(s, o.of(request.Failed), request.Card, request.Result)
 		o.Refuse("chat.postMessage", "quota_of_quarks_exceeded", built("*Result*"))
 		if !deliver(t, o, s, 20*time.Second, emptied(s)) {
 			t.Errorf("something of %s still waits", r.ID)
@@ -135,7 +136,7 @@ func TestAnAnswerThatNobodyKnows(t *testing.T) {
 	t.Run("is about the metadata", func(t *testing.T) {
 		t.Parallel()
 		o, s := outbox(t)
-		o.stored(s, o.of(store.Failed), store.Card)
+		o.stored(s, o.of(request.Failed), request.Card)
 		o.Refuse("chat.postMessage", "metadata_must_be_sent_from_app", func(args map[string]string) bool { return args["metadata"] != "" })
 		if !deliver(t, o, s, 10*time.Second, emptied(s)) || len(o.cards()[0].Blocks) == 0 {
 			t.Errorf("the cards are %+v", o.cards())
@@ -156,7 +157,7 @@ func TestAThreadThatTakesNothingGoesOnUnderANewCard(t *testing.T) {
 			place := o.Messages(o.place.ID)[0]
 			o.Refuse("chat.postMessage", code, func(args map[string]string) bool { return args["thread_ts"] == place.TS })
 			r := o.request()
-			if err := o.desk.Store.Tell(t.Context(), store.Change{Messages: []store.Message{{Thread: r.Card, Request: r.ID, Kind: store.Note, Body: store.Body{Text: "The door is stuck."}}}}); err != nil {
+			if err := o.desk.Store.Tell(t.Context(), request.Change{Messages: []request.Message{{Thread: r.Card, Request: r.ID, Kind: request.Note, Body: request.Body{Text: "The door is stuck."}}}}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait("a new card", func() bool { return len(o.Messages(o.place.ID)) == 2 })
@@ -188,7 +189,7 @@ func TestAChannelWithoutThreads(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			o, s := outbox(t)
-			r := o.stored(s, o.of(store.Failed), store.Card, store.Result)
+			r := o.stored(s, o.of(request.Failed), request.Card, request.Result)
 			o.Refuse("chat.postMessage", code, func(args map[string]string) bool { return args["thread_ts"] != "" })
 			if !deliver(t, o, s, 20*time.Second, emptied(s)) {
 				t.Errorf("something of %s still waits:\n%s", r.ID, o.story())
@@ -242,9 +243,9 @@ func TestWhoWaitsIsToldWhy(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			o, s := outbox(t)
-			r := removal(ann, store.Failed, nil)
+			r := removal(ann, request.Failed, nil)
 			r.ID, r.Asker.Workspace, r.Asker.Channel = "", o.TeamID, o.home.ID
-			o.stored(s, r, store.Card)
+			o.stored(s, r, request.Card)
 			told := func() []string { return o.letters(o.ada, "I can't show the card") }
 			if !o.run(s, func() { test.world(o) }, func(*chat.Chat) bool { return len(told()) > 0 }) {
 				t.Fatalf("ada isn't told:\n%s", o.story())
@@ -261,7 +262,7 @@ func TestATokenThatIsRevokedIsToldToTheOperator(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
 	end := o.Refuse("chat.postMessage", "token_revoked", nil)
-	o.stored(s, o.of(store.Failed), store.Card)
+	o.stored(s, o.of(request.Failed), request.Card)
 	if !o.run(s, nil, func(c *chat.Chat) bool {
 		return slices.ContainsFunc(c.Unreachable(), func(why string) bool {
 			return strings.Contains(why, "the token was revoked (token_revoked): check SLACK_BOT_TOKEN")
@@ -282,25 +283,25 @@ func TestAPlanThatIsSetAside(t *testing.T) {
 	o, s := outbox(t)
 	end := o.Refuse("chat.postMessage", "msg_too_long", saying("take the badge"))
 	noFile := o.Refuse("files.getUploadURLExternal", "file_uploads_disabled", nil)
-	r := removal(ann, store.Waiting, nil)
+	r := removal(ann, request.Waiting, nil)
 	r.ID, r.Asker.Workspace, r.Asker.Channel = "", o.TeamID, o.home.ID
-	r = o.stored(s, r, store.Card, store.Plan, store.Ask, store.Note)
-	waiting := func(kind string) *store.Message {
+	r = o.stored(s, r, request.Card, request.Plan, request.Ask, request.Note)
+	waiting := func(kind string) *request.Message {
 		list, err := s.Unsent(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i := slices.IndexFunc(list, func(m store.Message) bool { return m.Kind == kind }); i >= 0 {
+		if i := slices.IndexFunc(list, func(m request.Message) bool { return m.Kind == kind }); i >= 0 {
 			return &list[i]
 		}
 		return nil
 	}
 	for range 6 { // as many tries as take two minutes
-		if err := s.Trying(t.Context(), *waiting(store.Plan)); err != nil {
+		if err := s.Trying(t.Context(), *waiting(request.Plan)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !o.run(s, nil, func(*chat.Chat) bool { return waiting(store.Ask) == nil && waiting(store.Note) == nil }) {
+	if !o.run(s, nil, func(*chat.Chat) bool { return waiting(request.Ask) == nil && waiting(request.Note) == nil }) {
 		t.Fatalf("the thread waits:\n%s", o.story())
 	}
 	said := ""
@@ -312,7 +313,7 @@ func TestAPlanThatIsSetAside(t *testing.T) {
 	contains(t, "the thread", said, "Slack doesn't take the plan, so it can't be approved")
 	end()
 	noFile()
-	if err := s.Later(t.Context(), waiting(store.Plan).ID, time.Now()); err != nil {
+	if err := s.Later(t.Context(), waiting(request.Plan).ID, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if !o.run(s, nil, func(*chat.Chat) bool { return emptied(s)() }) {

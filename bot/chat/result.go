@@ -13,17 +13,18 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // resultPlace begins the places of a request's results: it may end, be restored,
 // and end once more. When it ended follows, in microseconds.
-func resultPlace(r store.Request) string { return "result/" + r.ID + "/" }
+func resultPlace(r request.Request) string { return "result/" + r.ID + "/" }
 
 // result posts the outcome, and takes the buttons off an earlier one. One whose
 // request was asked for again meanwhile is brought up to date.
-func (c *Chat) result(ctx context.Context, m store.Message, r store.Request, card store.Post, sent receipt) error {
+func (c *Chat) result(ctx context.Context, m request.Message, r request.Request, card store.Post, sent receipt) error {
 	places, err := c.store.Places(ctx, r.Card, resultPlace(r))
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (c *Chat) result(ctx context.Context, m store.Message, r store.Request, car
 }
 
 // drawn is a request's result, with the people whom an alarm calls.
-func (c *Chat) drawn(ctx context.Context, r store.Request, newer string) drawing {
+func (c *Chat) drawn(ctx context.Context, r request.Request, newer string) drawing {
 	call := ""
 	if r.Report != nil && r.Report.Alarm != "" {
 		known, err := c.desk.Members(ctx)
@@ -93,7 +94,7 @@ func (c *Chat) drawn(ctx context.Context, r store.Request, newer string) drawing
 
 // endedBefore is an earlier end of a request, as the record has it, without
 // buttons. at is when that was, in microseconds.
-func (c *Chat) endedBefore(ctx context.Context, r store.Request, at string) (drawing, error) {
+func (c *Chat) endedBefore(ctx context.Context, r request.Request, at string) (drawing, error) {
 	events, err := c.store.Events(ctx, r.ID)
 	if err != nil {
 		return drawing{}, err
@@ -101,7 +102,7 @@ func (c *Chat) endedBefore(ctx context.Context, r store.Request, at string) (dra
 	before := r
 	for _, e := range events {
 		if state, ok := e.Data["state"].(string); ok && strconv.FormatInt(e.At.UnixMicro(), 10) == at {
-			before.State, before.EndedAt = store.State(state), e.At
+			before.State, before.EndedAt = request.State(state), e.At
 			before.Reason, _ = e.Data["reason"].(string)
 		}
 	}
@@ -115,7 +116,7 @@ func (c *Chat) endedBefore(ctx context.Context, r store.Request, at string) (dra
 
 // newer is where the same thing was asked for again, later than by r, in words;
 // empty: nowhere.
-func (c *Chat) newer(ctx context.Context, r store.Request) (string, error) {
+func (c *Chat) newer(ctx context.Context, r request.Request) (string, error) {
 	if !retryable(r) {
 		return "", nil
 	}
@@ -140,7 +141,7 @@ func (c *Chat) newer(ctx context.Context, r store.Request) (string, error) {
 const lookBack = 20
 
 // follows tells whether n asks for what r asked for before it, and was let in.
-func follows(n, r store.Request) bool {
+func follows(n, r request.Request) bool {
 	later := n.At.After(r.At) || n.At.Equal(r.At) && n.ID > r.ID
 	same := n.Operation == r.Operation && maps.EqualFunc(n.Inputs, r.Inputs, slices.Equal)
 	return later && n.ID != r.ID && !n.AdmittedAt.IsZero() && !n.Preview && (n.Again == r.ID || same)
@@ -148,20 +149,20 @@ func follows(n, r store.Request) bool {
 
 // outdate has the results of earlier requests for the same things lose their
 // buttons: the newer request is on its way.
-func (c *Chat) outdate(ctx context.Context, shown []store.Request) error {
+func (c *Chat) outdate(ctx context.Context, shown []request.Request) error {
 	recent, err := c.store.Recent(ctx, shown[0].Operation, lookBack)
 	if err != nil {
 		return err
 	}
-	var change store.Change
+	var change request.Change
 	for _, old := range recent {
 		if !retryable(old) {
 			continue
 		}
-		if i := slices.IndexFunc(shown, func(n store.Request) bool { return follows(n, old) }); i >= 0 {
+		if i := slices.IndexFunc(shown, func(n request.Request) bool { return follows(n, old) }); i >= 0 {
 			// Beside the threads: nothing there waits for it.
-			change.Messages = append(change.Messages, store.Message{
-				Thread: resultPlace(old), Request: old.ID, Kind: store.Result, Body: store.Body{Other: shown[i].ID},
+			change.Messages = append(change.Messages, request.Message{
+				Thread: resultPlace(old), Request: old.ID, Kind: request.Result, Body: request.Body{Other: shown[i].ID},
 			})
 		}
 	}
@@ -173,9 +174,9 @@ func (c *Chat) outdate(ctx context.Context, shown []store.Request) error {
 
 // retryable tells whether a request may be asked for once more: not while what it
 // did is half restored, nor where running it again may do more harm.
-func retryable(r store.Request) bool {
+func retryable(r request.Request) bool {
 	alarm := r.Report != nil && r.Report.Alarm != ""
-	return (r.State == store.Failed || r.State == store.Unknown) && r.Restoring == nil && !alarm
+	return (r.State == request.Failed || r.State == request.Unknown) && r.Restoring == nil && !alarm
 }
 
 var truths = map[ops.Truth]string{"": "•", ops.Confirmed: "✅", ops.Missing: "❌", ops.Failed: "❌", ops.NotKnown: "❓", ops.Beyond: "🚨"}
@@ -183,7 +184,7 @@ var truths = map[ops.Truth]string{"": "•", ops.Confirmed: "✅", ops.Missing: 
 // drawResult draws the outcome. Alarms and problems come first,
 // and a result that is too long for a message goes into a file as a whole. newer
 // says where the same was asked for again; call mentions whom an alarm is for.
-func drawResult(o ops.Operation, r store.Request, newer, call string) drawing {
+func drawResult(o ops.Operation, r request.Request, newer, call string) drawing {
 	var b sheet
 	var whole strings.Builder
 	report := cmp.Or(r.Report, &ops.Report{})
@@ -229,7 +230,7 @@ func drawResult(o ops.Operation, r store.Request, newer, call string) drawing {
 	case retryable(r):
 		buttons = append(buttons, button(actionRetry, "Run again", r, ""))
 	}
-	if r.State.Ended() && r.State != store.Succeeded && restorable(o, r) {
+	if r.State.Ended() && r.State != request.Succeeded && restorable(o, r) {
 		buttons = append(buttons, button(bot.Undo, restoreLabel(o, r), r, slack.StyleDanger))
 		b.add(restoring(o, r))
 	}
@@ -253,7 +254,7 @@ func told(o ops.Outcome) string {
 }
 
 // shortResult is a result without what went well.
-func shortResult(r store.Request, report *ops.Report, call string) *sheet {
+func shortResult(r request.Request, report *ops.Report, call string) *sheet {
 	var b sheet
 	if report.Alarm != "" {
 		b.add("🚨 " + item(report.Alarm, lineLimit))

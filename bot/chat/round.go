@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -255,7 +256,7 @@ func (c *Chat) round(ending, leading context.Context, leads bool) {
 func private(thread string) bool {
 	kind, _, _ := strings.Cut(thread, "/")
 	switch kind {
-	case store.Private, store.Pointer, store.Direct, store.Letter, "click":
+	case request.Private, request.Pointer, request.Direct, request.Letter, "click":
 		return true
 	}
 	return false

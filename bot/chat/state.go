@@ -4,29 +4,29 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
 // state is how a card says where its request stands. said makes mrkdwn of what
 // the run itself says: linked, or escape where no link may stand.
-func state(r store.Request, said func(string) string) string {
+func state(r request.Request, said func(string) string) string {
 	switch r.State {
-	case store.Planning:
+	case request.Planning:
 		if r.Progress != "" {
 			return "🔎 *Looking* — " + line(r.Progress)
 		}
 		return "🔎 *Looking* at what would be done"
-	case store.Waiting:
+	case request.Waiting:
 		if r.Lifted != "" {
 			return "✋ *Stopped* — " + said(cut(ops.Visible(r.Lifted), lineLimit))
 		}
 		return fmt.Sprintf("⏳ *Waiting* for %s, until %s", approvals(r.Missing()), moment(r.ExpiresAt))
-	case store.Approved:
+	case request.Approved:
 		return "▶️ *About to run*"
-	case store.Running:
+	case request.Running:
 		return running(r, said)
-	case store.Succeeded:
+	case request.Succeeded:
 		switch {
 		case r.Preview:
 			return "📋 *Preview* — " + line(r.Plan.Summary) + unchanged(r)
@@ -36,27 +36,27 @@ func state(r store.Request, said func(string) string) string {
 			return "✅ *Done* — " + line(r.Report.Summary)
 		}
 		return "✅ *Done*"
-	case store.Failed:
+	case request.Failed:
 		return "❌ *Failed* — " + line(r.Reason)
-	case store.Refused:
+	case request.Refused:
 		return "⛔ *Not run* — " + line(r.Reason)
-	case store.Withdrawn:
+	case request.Withdrawn:
 		return "↩️ *Withdrawn* — " + line(r.Reason) + unchanged(r)
-	case store.Expired:
+	case request.Expired:
 		return "⌛ *Expired* — " + line(r.Reason)
-	case store.Undoing:
-		by := cmp.Or(r.Restoring, r.Decided, &store.Review{})
+	case request.Undoing:
+		by := cmp.Or(r.Restoring, r.Decided, &request.Review{})
 		return "↩️ *Being restored* by " + person(*by) + ": " + item(by.Reason, lineLimit)
-	case store.Undone:
+	case request.Undone:
 		return "↩️ *Restored* — " + line(r.Reason)
-	case store.Unknown:
+	case request.Unknown:
 		return "❓ *Not known* — " + line(r.Reason)
 	}
 	return "⏳ *Asked*"
 }
 
 // running is what a run is at: what it waits for, if it says that, else its step.
-func running(r store.Request, said func(string) string) string {
+func running(r request.Request, said func(string) string) string {
 	switch {
 	case r.Lifted != "":
 		return "✋ *Stopped* — " + said(cut(ops.Visible(r.Lifted), lineLimit))
@@ -72,7 +72,7 @@ func running(r store.Request, said func(string) string) string {
 }
 
 // unchanged says that nothing was changed, where that is known.
-func unchanged(r store.Request) string {
+func unchanged(r request.Request) string {
 	if r.Changed != ops.ChangedNothing {
 		return ""
 	}
@@ -80,7 +80,7 @@ func unchanged(r store.Request) string {
 }
 
 // heldUp says why a run can't go on, as a line of its own; empty: it can.
-func heldUp(r store.Request) string {
+func heldUp(r request.Request) string {
 	if r.HeldUp == "" || r.State.Ended() {
 		return ""
 	}
@@ -88,7 +88,7 @@ func heldUp(r store.Request) string {
 }
 
 // decisions are who decided what, and when.
-func decisions(r store.Request) []string {
+func decisions(r request.Request) []string {
 	var lines []string
 	for _, review := range r.Reviews {
 		lines = append(lines, fmt.Sprintf("Approved by %s at %s", person(review), moment(review.At)))
@@ -104,15 +104,15 @@ func decisions(r store.Request) []string {
 		lines = append(lines, fmt.Sprintf("Looked at afterwards by %s at %s", person(*r.Looked), moment(r.Looked.At)))
 	}
 	// While it is being restored, its state says by whom.
-	if r.Restoring != nil && r.State != store.Undoing {
+	if r.Restoring != nil && r.State != request.Undoing {
 		verb := "Restore tried"
-		if r.State == store.Undone {
+		if r.State == request.Undone {
 			verb = "Restored"
 		}
 		lines = append(lines, fmt.Sprintf("%s by %s at %s: %s", verb, person(*r.Restoring), moment(r.Restoring.At), item(r.Restoring.Reason, lineLimit)))
 	}
-	if r.Decided != nil && r.State != store.Undoing && (r.Restoring == nil || *r.Decided != *r.Restoring) {
-		verb := map[store.State]string{store.Refused: "Rejected", store.Withdrawn: "Withdrawn", store.Undone: "Restored"}[r.State]
+	if r.Decided != nil && r.State != request.Undoing && (r.Restoring == nil || *r.Decided != *r.Restoring) {
+		verb := map[request.State]string{request.Refused: "Rejected", request.Withdrawn: "Withdrawn", request.Undone: "Restored"}[r.State]
 		lines = append(lines, fmt.Sprintf("%s by %s at %s", cmp.Or(verb, "Decided"), person(*r.Decided), moment(r.Decided.At)))
 	}
 	return lines

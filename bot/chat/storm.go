@@ -11,7 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aws-root-account/rootbot/bot"
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -57,7 +57,7 @@ type storms struct {
 
 // passed is what of a person's wasn't looked at.
 type passed struct {
-	who        store.Asker
+	who        request.Asker
 	tried, why string // the first time
 	times      int
 	since      time.Time
@@ -68,10 +68,10 @@ func newStorms() storms {
 }
 
 // personKey tells people apart: the same ID in another workspace is another person's.
-func personKey(who store.Asker) string { return who.Workspace + "/" + who.User }
+func personKey(who request.Asker) string { return who.Workspace + "/" + who.User }
 
 // takes tells whether one more thing of a person's is looked at.
-func (s *storms) takes(who store.Asker, what string, most limit, now time.Time) bool {
+func (s *storms) takes(who request.Asker, what string, most limit, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.calm {
@@ -90,7 +90,7 @@ func (s *storms) takes(who store.Asker, what string, most limit, now time.Time) 
 }
 
 // pass counts what isn't looked at, and tells whether it is the first of its minute.
-func (s *storms) pass(who store.Asker, tried, why string, now time.Time) bool {
+func (s *storms) pass(who request.Asker, tried, why string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.passed[personKey(who)]
@@ -134,7 +134,7 @@ func (c *Chat) recordStorms() {
 }
 
 // stormed tells whether a person has done too much for one more thing to be looked at.
-func (c *Chat) stormed(ctx context.Context, who store.Asker, what, tried string, most limit) (first, yes bool) {
+func (c *Chat) stormed(ctx context.Context, who request.Asker, what, tried string, most limit) (first, yes bool) {
 	if c.storms.takes(who, what, most, time.Now()) {
 		return false, false
 	}
@@ -145,7 +145,7 @@ func (c *Chat) stormed(ctx context.Context, who store.Asker, what, tried string,
 // turnsAway returns why something isn't even stored: the person was refused a moment
 // ago, or too many ask whom the bot doesn't know or GitHub has called no members. It is
 // counted.
-func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who store.Asker) error {
+func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who request.Asker) error {
 	no := c.desk.Lately(operation, who)
 	switch {
 	case no != nil:

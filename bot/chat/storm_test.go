@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/crowdtest"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
@@ -32,13 +33,13 @@ func (o *office) storm(times int, people ...slacktest.User) (answers map[string]
 }
 
 // refusals are the record's events of that kind, by one person or by all.
-func (o *office) refusals(by string) []store.Event {
+func (o *office) refusals(by string) []request.Event {
 	o.t.Helper()
 	events, err := o.desk.Store.Events(o.t.Context(), "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	var list []store.Event
+	var list []request.Event
 	for _, e := range events {
 		if e.Kind == "refused" && (e.By == by || by == "") {
 			list = append(list, e)
@@ -143,14 +144,14 @@ func TestAStormOfClicksIsAnsweredOnce(t *testing.T) {
 	if n := len(o.refusals("")); n > 45 {
 		t.Errorf("the record has %d refusals", n)
 	}
-	if now, err := o.desk.Store.Request(t.Context(), r); err != nil || now.State != store.Waiting {
+	if now, err := o.desk.Store.Request(t.Context(), r); err != nil || now.State != request.Waiting {
 		t.Errorf("the request is %s, %v", now.State, err)
 	}
 	// A member who decides isn't held up.
 	o.sends("interactive", o.pressed(o.grace, m, "approve", "grace's own"))
 	o.wait("approved", func() bool {
 		now, err := o.desk.Store.Request(t.Context(), r)
-		return err == nil && now.State != store.Waiting
+		return err == nil && now.State != request.Waiting
 	})
 }
 

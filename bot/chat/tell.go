@@ -14,6 +14,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -56,7 +57,7 @@ func (w way) helps(err error) bool {
 // tell posts a drawing, in the thread of at if that has a TS: as it is drawn, or
 // else in the first of the other ways that Slack takes. What it returns stands
 // wholly. An error for which refuses holds says that Slack takes none of them.
-func (c *Chat) tell(ctx context.Context, m store.Message, at store.Post, d drawing) (posting, error) {
+func (c *Chat) tell(ctx context.Context, m request.Message, at store.Post, d drawing) (posting, error) {
 	var found posting
 	if m.Tries > 0 {
 		// Only the answer to an earlier try may have been lost.
@@ -96,7 +97,7 @@ func (c *Chat) tell(ctx context.Context, m store.Message, at store.Post, d drawi
 
 // ways are how a drawing can be told, the best first. found is its message, if that
 // stands already without its file.
-func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawing, found posting) []way {
+func (c *Chat) ways(ctx context.Context, m request.Message, at store.Post, d drawing, found posting) []way {
 	list := []way{{name: "as it is drawn", tell: func() (posting, error) {
 		p, err := found, error(nil)
 		if p.TS == "" {
@@ -114,7 +115,7 @@ func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawi
 	}
 	words := d.words() + d.elsewhere()
 	parts := way{name: "as plain text in parts", tell: func() (posting, error) { return c.inParts(ctx, m, at, words) }}
-	if m.Kind == store.Card {
+	if m.Kind == request.Card {
 		return append(list, parts) // a file is no beginning of a thread
 	}
 	list = append(list, way{name: "as a file", upload: true, tell: func() (posting, error) {
@@ -141,7 +142,7 @@ func (c *Chat) ways(ctx context.Context, m store.Message, at store.Post, d drawi
 			return c.inParts(ctx, m, store.Post{Channel: at.Channel}, of+":\n"+words)
 		}})
 	}
-	if slices.Contains([]string{store.Result, store.Note, store.Ask}, m.Kind) {
+	if slices.Contains([]string{request.Result, request.Note, request.Ask}, m.Kind) {
 		list = append(list, way{name: "by direct message to who asked", apart: true, tell: func() (posting, error) {
 			r, err := c.store.Request(ctx, m.Request)
 			if err != nil {
@@ -164,7 +165,7 @@ const mostParts = 20
 
 // attach puts the file of a drawing into the thread in which its message stands: as
 // text, where Slack takes no file.
-func (c *Chat) attach(ctx context.Context, m store.Message, at store.Post, d drawing) error {
+func (c *Chat) attach(ctx context.Context, m request.Message, at store.Post, d drawing) error {
 	err := c.upload(ctx, m, at, d.file, "")
 	if !unwilling(err, m.Tries) {
 		return err
@@ -211,7 +212,7 @@ func (d drawing) elsewhere() string {
 
 // inParts posts a text in as many messages as it takes, and returns where the
 // first stands.
-func (c *Chat) inParts(ctx context.Context, m store.Message, at store.Post, text string) (posting, error) {
+func (c *Chat) inParts(ctx context.Context, m request.Message, at store.Post, text string) (posting, error) {
 	var first posting
 	for i, part := range parts(text, partLimit) {
 		one := m
@@ -239,7 +240,7 @@ func (c *Chat) inParts(ctx context.Context, m store.Message, at store.Post, text
 // amend brings a message up to date where it stands. One that is gone is told anew
 // in thread, or in the channel if that has no TS; one that Slack refuses is
 // amended in plain text. It returns where the message stands then.
-func (c *Chat) amend(ctx context.Context, m store.Message, at, thread store.Post, d drawing) (store.Post, error) {
+func (c *Chat) amend(ctx context.Context, m request.Message, at, thread store.Post, d drawing) (store.Post, error) {
 	err := c.update(ctx, at, d)
 	for _, plain := range d.plainly() {
 		if !refuses(err) {
@@ -281,7 +282,7 @@ func (c *Chat) direct(ctx context.Context, user string) (store.Post, error) {
 }
 
 // upload puts a file into a thread. comment stands above it.
-func (c *Chat) upload(ctx context.Context, m store.Message, thread store.Post, f file, comment string) error {
+func (c *Chat) upload(ctx context.Context, m request.Message, thread store.Post, f file, comment string) error {
 	if m.Tries > 0 {
 		found, err := c.look(ctx, m, thread, func(s slack.Message) bool {
 			return slices.ContainsFunc(s.Files, func(there slack.File) bool { return there.Name == f.name })

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -73,7 +73,7 @@ func TestAPlanIsShownInWhateverWaySlackTakesIt(t *testing.T) {
 			if n := len(o.under(card)); (n > 3) != test.parts {
 				t.Errorf("%d messages under the card:\n%s", n, o.story())
 			}
-			shown := slices.DeleteFunc(o.recorded("shown"), func(e store.Event) bool { return e.Data["digest"] != o.request().Plan.Digest() })
+			shown := slices.DeleteFunc(o.recorded("shown"), func(e request.Event) bool { return e.Data["digest"] != o.request().Plan.Digest() })
 			if len(shown) != 1 {
 				t.Errorf("recorded as shown are %+v", o.recorded("shown"))
 			}
@@ -115,11 +115,11 @@ func TestThereAreNoButtonsBeforeThePlanIsShown(t *testing.T) {
 func TestAPlanThatNobodyDecidesAboutHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := removal(ann, store.Expired, func(r *store.Request) { r.ID, r.Reason = "", "Nobody decided." })
+	r := removal(ann, request.Expired, func(r *request.Request) { r.ID, r.Reason = "", "Nobody decided." })
 	r.Asker.Workspace, r.Asker.Channel = o.TeamID, o.home.ID
 	o.Refuse("chat.postMessage", "msg_too_long", saying("take the badge"))
 	o.Refuse("files.getUploadURLExternal", "file_uploads_disabled", nil)
-	o.stored(s, r, store.Card, store.Plan, store.Ask, store.Result)
+	o.stored(s, r, request.Card, request.Plan, request.Ask, request.Result)
 	if !deliver(t, o, s, 30*time.Second, emptied(s)) {
 		t.Errorf("something still waits:\n%s", o.story())
 	}
@@ -130,19 +130,19 @@ func TestAPlanThatNobodyDecidesAboutHoldsUpNothing(t *testing.T) {
 func TestAPlanIsShownAsItIsNow(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := removal(ann, store.Waiting, func(r *store.Request) { r.ID = "" })
+	r := removal(ann, request.Waiting, func(r *request.Request) { r.ID = "" })
 	r.Asker.Workspace, r.Asker.Channel = o.TeamID, o.home.ID
-	r = o.stored(s, r, store.Card, store.Plan)
+	r = o.stored(s, r, request.Card, request.Plan)
 	o.Fail("chat.postMessage", slacktest.Fault{}, slacktest.Fault{CutAfter: true})
 	moved := false
 	done := func() bool {
 		if plans := o.Count("chat.postMessage"); !moved && plans == 2 {
 			moved = true
-			if _, err := s.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
+			if _, err := s.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
 				p := *r.Plan
 				p.Steps = []ops.Step{{Do: "go", Title: "Go", Effects: []string{"take a key"}}}
 				r.Plan = &p
-				return store.Change{}, nil
+				return request.Change{}, nil
 			}); err != nil {
 				t.Error(err)
 			}
@@ -169,25 +169,25 @@ func TestAPlanIsShownAsItIsNow(t *testing.T) {
 
 func TestWhatSlackRefusesIsToldInAnotherWay(t *testing.T) {
 	t.Parallel()
-	failed := func(r *store.Request) { r.Reason = "The door is stuck." }
-	broken := func(r *store.Request) {
+	failed := func(r *request.Request) { r.Reason = "The door is stuck." }
+	broken := func(r *request.Request) {
 		r.StartedAt, r.Reason = noon.Add(time.Hour), "The door is stuck."
-		r.Glass = &store.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "The door is stuck.", Digest: r.Plan.Digest()}
+		r.Glass = &request.Review{By: "grace", User: "U0GRACE", At: noon.Add(time.Hour), Reason: "The door is stuck.", Digest: r.Plan.Digest()}
 	}
-	lifted := func(r *store.Request) { r.Lifted = "The door is stuck." }
+	lifted := func(r *request.Request) { r.Lifted = "The door is stuck." }
 	for _, test := range []struct {
 		kind  string
-		state store.State
-		with  func(*store.Request)
+		state request.State
+		with  func(*request.Request)
 	}{
-		{store.Card, store.Failed, failed},
-		{store.Result, store.Failed, failed},
-		{store.Note, store.Waiting, nil},
-		{store.Ask, store.Waiting, lifted},
-		{store.Direct, store.Failed, failed},
-		{store.Glass, store.Failed, broken},
-		{store.GlassDue, store.Failed, broken},
-		{store.Restore, store.Undoing, broken},
+		{request.Card, request.Failed, failed},
+		{request.Result, request.Failed, failed},
+		{request.Note, request.Waiting, nil},
+		{request.Ask, request.Waiting, lifted},
+		{request.Direct, request.Failed, failed},
+		{request.Glass, request.Failed, broken},
+		{request.GlassDue, request.Failed, broken},
+		{request.Restore, request.Undoing, broken},
 	} {
 		for _, how := range []struct {
 			name string
@@ -196,7 +196,7 @@ func TestWhatSlackRefusesIsToldInAnotherWay(t *testing.T) {
 			{"its blocks", func(args map[string]string) bool { return args["blocks"] != "" }},
 			{"all but a file", saying("door is stuck")},
 		} {
-			if test.kind == store.Card && how.name != "its blocks" {
+			if test.kind == request.Card && how.name != "its blocks" {
 				continue // it is the beginning of a thread
 			}
 			t.Run(test.kind+": "+how.name, func(t *testing.T) {
@@ -204,15 +204,15 @@ func TestWhatSlackRefusesIsToldInAnotherWay(t *testing.T) {
 				o, s := outbox(t)
 				r := removal(ann, test.state, test.with)
 				r.ID, r.Asker.Workspace, r.Asker.Channel = "", o.TeamID, o.home.ID
-				r = o.stored(s, r, store.Card)
-				if test.kind != store.Card && !deliver(t, o, s, 10*time.Second, emptied(s)) {
+				r = o.stored(s, r, request.Card)
+				if test.kind != request.Card && !deliver(t, o, s, 10*time.Second, emptied(s)) {
 					t.Fatal("no card")
 				}
 				o.Refuse("chat.postMessage", "invalid_blocks", how.when)
-				if _, err := s.Update(t.Context(), r.ID, func(*store.Request) (store.Change, error) {
-					return store.Change{Messages: []store.Message{
-						{Thread: r.ID, Request: r.ID, Kind: test.kind, Body: store.Body{Text: "The door is stuck."}},
-						{Thread: r.ID, Request: r.ID, Kind: store.Note, Body: store.Body{Text: "And this follows."}},
+				if _, err := s.Update(t.Context(), r.ID, func(*request.Request) (request.Change, error) {
+					return request.Change{Messages: []request.Message{
+						{Thread: r.ID, Request: r.ID, Kind: test.kind, Body: request.Body{Text: "The door is stuck."}},
+						{Thread: r.ID, Request: r.ID, Kind: request.Note, Body: request.Body{Text: "And this follows."}},
 					}}, nil
 				}); err != nil {
 					t.Fatal(err)
@@ -267,7 +267,7 @@ func TestADecisionThatSlackRefusesCanStillBeMade(t *testing.T) {
 func TestAMessageThatSaysNothingHoldsUpNone(t *testing.T) {
 	t.Parallel()
 	o, s := outbox(t)
-	r := o.stored(s, o.of(store.Failed), store.Card, store.Note, store.Result)
+	r := o.stored(s, o.of(request.Failed), request.Card, request.Note, request.Result)
 	if !deliver(t, o, s, 20*time.Second, emptied(s)) {
 		t.Errorf("something of %s still waits:\n%s", r.ID, o.story())
 	}

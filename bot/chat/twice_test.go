@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -128,7 +128,7 @@ func TestAClickThatArrivesTwiceIsDoneOnce(t *testing.T) {
 		o.resends(ack)
 		o.says(choice, "Approved by")
 		o.twice(1, o.grace, "approve")
-		if r := o.request(); len(r.Reviews) != 1 || r.State != store.Waiting || len(o.told(o.grace)) != 0 {
+		if r := o.request(); len(r.Reviews) != 1 || r.State != request.Waiting || len(o.told(o.grace)) != 0 {
 			t.Errorf("%d approvals; grace is told %q", len(r.Reviews), o.told(o.grace))
 		}
 		o.fine()
@@ -359,7 +359,7 @@ func TestAButtonThatThereIsntIsRefusedAndRecorded(t *testing.T) {
 	same(t, "what is recorded", []string{
 		"button burn-down" + none, "button approved" + none, "button admitted" + none, "button " + strings.Repeat("x", 99) + "…" + none, "button approve: There is no request nobody.",
 	}, tried)
-	if r := o.request(); r.State != store.Waiting || len(labels(o.again(choice))) != 3 {
+	if r := o.request(); r.State != request.Waiting || len(labels(o.again(choice))) != 3 {
 		t.Errorf("it is %s", r.State)
 	}
 	o.fine()

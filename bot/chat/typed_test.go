@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
-	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // unsaid complains of an event that holds any of these words.
-func (o *office) unsaid(words ...string) []store.Event {
+func (o *office) unsaid(words ...string) []request.Event {
 	o.t.Helper()
 	events, err := o.desk.Store.Events(o.t.Context(), "")
 	if err != nil {
@@ -104,7 +104,7 @@ func TestAWrongFormIsRecordedWithoutWhatWasTyped(t *testing.T) {
 	if n := len(o.recorded("refused")); n != 4 {
 		t.Errorf("%d refusals are recorded", n)
 	}
-	if r := o.request(); r.State != store.Waiting {
+	if r := o.request(); r.State != request.Waiting {
 		t.Errorf("it is %s", r.State)
 	}
 	o.fine()

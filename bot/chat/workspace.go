@@ -15,7 +15,7 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // mostAnswered is how many bytes of one answer of Slack's are read.
@@ -162,6 +162,6 @@ func (c *Chat) served(enterprise, place, home string) string {
 
 // typist names the person who typed a command.
 // https://docs.slack.dev/interactivity/implementing-slash-commands
-func (c *Chat) typist(typed slack.SlashCommand) store.Asker {
+func (c *Chat) typist(typed slack.SlashCommand) request.Asker {
 	return c.asker(c.served(typed.EnterpriseID, typed.TeamID, ""), typed.UserID, typed.ChannelID)
 }

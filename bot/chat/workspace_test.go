@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
@@ -48,7 +49,7 @@ func TestATokenOfAnotherWorkspaceThanTheDatabasesIsToldAtTheStart(t *testing.T) 
 	if said := open("T0FIRST01", true); strings.Contains(said, "WARN") {
 		t.Errorf("at the second start it says %s", said)
 	}
-	if err := s.AddLink(t.Context(), store.Link{Workspace: "T0FIRST01", User: "U1", GitHub: 7, Login: "ada", At: time.Now(), How: team.HowDevice}, store.Change{}); err != nil {
+	if err := s.AddLink(t.Context(), store.Link{Workspace: "T0FIRST01", User: "U1", GitHub: 7, Login: "ada", At: time.Now(), How: team.HowDevice}, request.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, channel := range []bool{false, true} {

@@ -10,20 +10,21 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
 // told are six events of two requests and of none, with all sorts of texts.
-func told(t *testing.T) (*store.Store, []store.Event) {
+func told(t *testing.T) (*store.Store, []request.Event) {
 	t.Helper()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{Events: []store.Event{{At: noon, Request: "r1", Kind: "asked", By: "slack:T1/U1", Data: map[string]any{"inputs": map[string]any{"emails": []string{"ann@example.gov.uk"}}}}}})
-	update(t, s, r.ID, func(*store.Request) store.Change {
-		return store.Change{Events: []store.Event{{At: noon.Add(time.Second), Request: "r1", Kind: "admitted", By: "octocat"}, {At: noon.Add(time.Second), Request: "r2", Kind: "planned", By: "grüße\n", Data: map[string]any{"n": 1, "deep": []any{nil, true, "</script>"}}}}}
+	r := insert(t, s, request.Change{Events: []request.Event{{At: noon, Request: "r1", Kind: "asked", By: "slack:T1/U1", Data: map[string]any{"inputs": map[string]any{"emails": []string{"ann@example.gov.uk"}}}}}})
+	update(t, s, r.ID, func(*request.Request) request.Change {
+		return request.Change{Events: []request.Event{{At: noon.Add(time.Second), Request: "r1", Kind: "admitted", By: "octocat"}, {At: noon.Add(time.Second), Request: "r2", Kind: "planned", By: "grüße\n", Data: map[string]any{"n": 1, "deep": []any{nil, true, "</script>"}}}}}
 	})
 	for i := range 3 {
-		if err := s.Record(t.Context(), store.Event{At: noon.Add(time.Duration(i) * time.Minute), Kind: "called", Data: map[string]any{"action": fmt.Sprint("Action", i)}}); err != nil {
+		if err := s.Record(t.Context(), request.Event{At: noon.Add(time.Duration(i) * time.Minute), Kind: "called", Data: map[string]any{"action": fmt.Sprint("Action", i)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,7 +275,7 @@ func TestEventsOfATimeBeforeTheChainAreChained(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, "sqlite:"+path)
-	if err := s.Record(t.Context(), store.Event{At: noon, Kind: "process-started"}); err != nil {
+	if err := s.Record(t.Context(), request.Event{At: noon, Kind: "process-started"}); err != nil {
 		t.Fatal(err)
 	}
 	if head, broken := verify(t, s); broken != 0 || head.Seq != 3 {
@@ -299,10 +300,10 @@ func TestWhatIsNoAnchorIsRefused(t *testing.T) {
 func TestVerifyingIsFast(t *testing.T) {
 	const n = 20_000
 	s := open(t, storetest.Address(t))
-	batch := make([]store.Event, 1000)
+	batch := make([]request.Event, 1000)
 	for range n / len(batch) {
 		for i := range batch {
-			batch[i] = store.Event{At: noon, Request: "01970000-0000-7000-8000-00000000cafe", Kind: "called", By: "octocat", Data: map[string]any{
+			batch[i] = request.Event{At: noon, Request: "01970000-0000-7000-8000-00000000cafe", Kind: "called", By: "octocat", Data: map[string]any{
 				"service": "iam", "action": "DeleteAccessKey", "target": "UserName=ann@example.gov.uk", "outcome": "done", "aws_request": "0123456789abcdef0123456789abcdef", "n": i,
 			}}
 		}

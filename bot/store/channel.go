@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // Channel is a channel that the settings name, as it was found.
@@ -36,7 +38,7 @@ func (s *Store) Channels(ctx context.Context, workspace string) (map[string]Chan
 // KeepChannel remembers a channel. What is recorded and told with it is written only
 // if the channel was remembered with another title, or not at all: of several
 // processes that see a channel renamed, one tells.
-func (s *Store) KeepChannel(ctx context.Context, channel Channel, c Change) error {
+func (s *Store) KeepChannel(ctx context.Context, channel Channel, c request.Change) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO channels (workspace, name, id, title, found_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (workspace, name) DO UPDATE SET id = excluded.id, title = excluded.title, found_at = excluded.found_at
@@ -48,6 +50,6 @@ func (s *Store) KeepChannel(ctx context.Context, channel Channel, c Change) erro
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		return s.apply(ctx, tx, Request{}, c)
+		return s.apply(ctx, tx, request.Request{}, c)
 	})
 }

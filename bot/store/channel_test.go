@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
@@ -13,8 +14,8 @@ func TestAChannelIsKeptAndWhatIsToldOfItIsToldOnce(t *testing.T) {
 	s := open(t, "sqlite::memory:")
 	keep := func(name, id, title string) {
 		t.Helper()
-		if err := s.KeepChannel(t.Context(), store.Channel{Workspace: "T1", Name: name, ID: id, Title: title}, store.Change{
-			Events: []store.Event{{At: noon, Kind: "channel-renamed", Data: map[string]any{"now": title}}},
+		if err := s.KeepChannel(t.Context(), store.Channel{Workspace: "T1", Name: name, ID: id, Title: title}, request.Change{
+			Events: []request.Event{{At: noon, Kind: "channel-renamed", Data: map[string]any{"now": title}}},
 		}); err != nil {
 			t.Fatal(err)
 		}

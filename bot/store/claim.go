@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // ErrLost is what is returned to whoever thinks to be at work on what somebody
@@ -70,7 +72,7 @@ func (s *Store) HoldsLease(ctx context.Context, id string, job int64) (bool, err
 // RecordAs adds events of what a job does to a request, if the job's claim still
 // holds; else ErrLost. So what is recorded before it is done isn't done by a
 // process that was frozen while another took its work over.
-func (s *Store) RecordAs(ctx context.Context, id string, job int64, events ...Event) error {
+func (s *Store) RecordAs(ctx context.Context, id string, job int64, events ...request.Event) error {
 	return s.write(ctx, func(tx transaction) error {
 		result, err := tx.ExecContext(ctx, `UPDATE requests SET carrier = carrier WHERE id = $1 AND carrier = $2 AND leased_till > $3`, id, job, s.clock(time.Now()))
 		if err != nil {

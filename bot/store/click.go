@@ -7,27 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
-
-// Click is what somebody pressed, stored before it is acknowledged and
-// answered afterwards: whether it may is found out by asking GitHub.
-type Click struct {
-	ID      int64     `json:"-"` // set by the store
-	Request string    `json:"-"`
-	Verb    string    `json:"-"` // "approve", "reject", …
-	At      time.Time `json:"-"`
-	Done    bool      `json:"-"` // answered
-	Origin  string    `json:"-"` // what tells it from every other click; empty: nothing does
-
-	Asker  Asker  `json:"asker"`          // who pressed, and where
-	Digest string `json:"digest"`         // of the plan that the button was shown with
-	Text   string `json:"text,omitempty"` // a reason
-	Name   string `json:"name,omitempty"` // what had to be typed in full
-}
 
 // InsertClick stores a click and wakes who answers it. It sets c.ID. One with
 // an origin that was taken before isn't stored, and ErrTaken returned.
-func (s *Store) InsertClick(ctx context.Context, c *Click) error {
+func (s *Store) InsertClick(ctx context.Context, c *request.Click) error {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode click: %w", err)
@@ -45,8 +31,8 @@ func (s *Store) InsertClick(ctx context.Context, c *Click) error {
 }
 
 // Click reads one click; ErrNotFound if there is none.
-func (s *Store) Click(ctx context.Context, id int64) (Click, error) {
-	c := Click{ID: id}
+func (s *Store) Click(ctx context.Context, id int64) (request.Click, error) {
+	c := request.Click{ID: id}
 	var body string
 	var at, done sql.NullInt64
 	err := s.row(ctx, `SELECT request, verb, body, at, done_at FROM clicks WHERE id = $1`, id).Scan(&c.Request, &c.Verb, &body, &at, &done)
@@ -65,17 +51,17 @@ func (s *Store) Click(ctx context.Context, id int64) (Click, error) {
 
 // AnswerClick records that a click was answered, with what that is told and
 // recorded with. The request itself stays as it is.
-func (s *Store) AnswerClick(ctx context.Context, c Click, change Change) error {
+func (s *Store) AnswerClick(ctx context.Context, c request.Click, change request.Change) error {
 	change.Done = c.ID
 	return s.writeAndWake(ctx, func(tx transaction) error {
-		return s.apply(ctx, tx, Request{ID: c.Request, Card: c.Request}, change)
+		return s.apply(ctx, tx, request.Request{ID: c.Request, Card: c.Request}, change)
 	})
 }
 
 // VoidClick takes back a click that may have been stored after whoever pressed
 // was told that it wasn't. It tells whether there was one. Since transactions that
 // write follow one another, none is stored once it has returned.
-func (s *Store) VoidClick(ctx context.Context, origin string, e Event) (bool, error) {
+func (s *Store) VoidClick(ctx context.Context, origin string, e request.Event) (bool, error) {
 	found := false
 	err := s.write(ctx, func(tx transaction) error {
 		result, err := tx.ExecContext(ctx, `UPDATE clicks SET done_at = $1 WHERE origin = $2 AND done_at IS NULL`, time.Now().UnixMicro(), origin)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -27,9 +28,9 @@ func started(t *testing.T, path string, answers chan int64, answer func(*store.S
 	return s
 }
 
-func pressed(t *testing.T, s *store.Store, id string) store.Click {
+func pressed(t *testing.T, s *store.Store, id string) request.Click {
 	t.Helper()
-	c := store.Click{Request: id, Verb: "approve", At: noon, Digest: "abc", Text: "Shelf A", Asker: store.Asker{Front: "slack", Workspace: "T1", User: "U2", Channel: "C1"}}
+	c := request.Click{Request: id, Verb: "approve", At: noon, Digest: "abc", Text: "Shelf A", Asker: request.Asker{Front: "slack", Workspace: "T1", User: "U2", Channel: "C1"}}
 	if err := s.InsertClick(t.Context(), &c); err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +54,9 @@ func TestAClickIsReadAsItWasWrittenAndAnsweredOnce(t *testing.T) {
 	done := func(s *store.Store, id int64) time.Duration {
 		c, err := s.Click(context.Background(), id)
 		if err == nil {
-			err = s.AnswerClick(context.Background(), c, store.Change{
-				Events:   []store.Event{{At: noon, Request: c.Request, Kind: "too-late", By: "hubot"}},
-				Messages: []store.Message{{Thread: "click/1", Request: c.Request, Kind: store.Private, Body: store.Body{Text: "No.", For: &c.Asker}}},
+			err = s.AnswerClick(context.Background(), c, request.Change{
+				Events:   []request.Event{{At: noon, Request: c.Request, Kind: "too-late", By: "hubot"}},
+				Messages: []request.Message{{Thread: "click/1", Request: c.Request, Kind: request.Private, Body: request.Body{Text: "No.", For: &c.Asker}}},
 			})
 		}
 		if err != nil {
@@ -65,7 +66,7 @@ func TestAClickIsReadAsItWasWrittenAndAnsweredOnce(t *testing.T) {
 	}
 	path := storetest.Address(t)
 	s := started(t, path, answers, done)
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	c := pressed(t, s, r.ID)
 	if got := next(t, answers); got != c.ID || c.ID == 0 {
 		t.Errorf("called for %d, want %d", got, c.ID)
@@ -112,7 +113,7 @@ func TestAnAnswerThatCantBeGivenYetIsAskedForAgain(t *testing.T) {
 		}
 		return 0
 	})
-	c := pressed(t, s, insert(t, s, store.Change{}).ID)
+	c := pressed(t, s, insert(t, s, request.Change{}).ID)
 	for range 3 {
 		if got := next(t, answers); got != c.ID {
 			t.Errorf("called for %d, want %d", got, c.ID)
@@ -124,17 +125,17 @@ func TestAClickIsAnsweredWithTheChangeThatItMakesOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	answers := make(chan int64, 10)
 	s := started(t, storetest.Address(t), answers, func(*store.Store, int64) time.Duration { return 0 })
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	c := pressed(t, s, r.ID)
 	next(t, answers)
 	broken := errors.New("broken")
-	if _, err := s.Update(t.Context(), r.ID, func(*store.Request) (store.Change, error) { return store.Change{Done: c.ID}, broken }); !errors.Is(err, broken) {
+	if _, err := s.Update(t.Context(), r.ID, func(*request.Request) (request.Change, error) { return request.Change{Done: c.ID}, broken }); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
 	if got, err := s.Click(t.Context(), c.ID); err != nil || got.Done {
 		t.Errorf("after a fault the click is answered: %v, %v", got.Done, err)
 	}
-	update(t, s, r.ID, func(r *store.Request) store.Change { r.State = store.Approved; return store.Change{Done: c.ID} })
+	update(t, s, r.ID, func(r *request.Request) request.Change { r.State = request.Approved; return request.Change{Done: c.ID} })
 	if got, err := s.Click(t.Context(), c.ID); err != nil || !got.Done {
 		t.Errorf("after the change the click is answered: %v, %v", got.Done, err)
 	}
@@ -145,18 +146,18 @@ func TestRequestsUnderOneCard(t *testing.T) {
 	s := open(t, storetest.Address(t))
 	first, second, other := asked(), asked(), asked()
 	second.Card = first.ID
-	if err := s.InsertAll(t.Context(), "", []store.Request{first, second, other}, make([]store.Change, 3)); err != nil {
+	if err := s.InsertAll(t.Context(), "", []request.Request{first, second, other}, make([]request.Change, 3)); err != nil {
 		t.Fatal(err)
 	}
 	list, err := s.OnCard(t.Context(), first.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "under the card", []store.Request{first, second}, list)
-	update(t, s, second.ID, func(*store.Request) store.Change {
-		var c store.Change
-		for _, kind := range []string{store.Plan, store.Private, store.Pointer, store.Direct} {
-			c.Messages = append(c.Messages, store.Message{Request: second.ID, Kind: kind})
+	same(t, "under the card", []request.Request{first, second}, list)
+	update(t, s, second.ID, func(*request.Request) request.Change {
+		var c request.Change
+		for _, kind := range []string{request.Plan, request.Private, request.Pointer, request.Direct} {
+			c.Messages = append(c.Messages, request.Message{Request: second.ID, Kind: kind})
 		}
 		return c
 	})
@@ -168,7 +169,7 @@ func TestRequestsUnderOneCard(t *testing.T) {
 	bad := asked()
 	bad.ID = first.ID
 	third := asked()
-	if err := s.InsertAll(t.Context(), "", []store.Request{third, bad}, make([]store.Change, 2)); err == nil {
+	if err := s.InsertAll(t.Context(), "", []request.Request{third, bad}, make([]request.Change, 2)); err == nil {
 		t.Error("a request was stored twice")
 	}
 	if _, err := s.Request(t.Context(), third.ID); !errors.Is(err, store.ErrNotFound) {
@@ -184,7 +185,7 @@ func TestRecentRequests(t *testing.T) {
 		r := asked()
 		r.By, r.At = who, noon.Add(time.Duration(i)*time.Minute)
 		r.Operation = []string{"tidy-up", "tidy-up", "dust-off"}[i]
-		if err := s.Insert(t.Context(), r, store.Change{}); err != nil {
+		if err := s.Insert(t.Context(), r, request.Change{}); err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, r.ID)
@@ -243,7 +244,7 @@ func TestNoQuestionAboutWhatWasDoneReadsAllRequests(t *testing.T) {
 func TestARequestIsFoundByItsEnd(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	for _, end := range []string{r.ID, r.ID[len(r.ID)-8:], r.ID[len(r.ID)-20:]} {
 		if found, err := s.Find(t.Context(), end); err != nil || found.ID != r.ID {
 			t.Errorf("by %s: %v, %v", end, found.ID, err)

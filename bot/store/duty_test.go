@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -72,8 +73,8 @@ func TestWhatMustNotBeCalledIsKnownToOthers(t *testing.T) {
 func TestWhoHasLostARequestRecordsNothingToBeDone(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
-	e := store.Event{At: noon, Request: r.ID, Kind: "calling"}
+	r := insert(t, s, request.Change{})
+	e := request.Event{At: noon, Request: r.ID, Kind: "calling"}
 	try := func(job int64, want error) {
 		t.Helper()
 		if err := s.RecordAs(t.Context(), r.ID, job, e); !errors.Is(err, want) {
@@ -102,11 +103,11 @@ func TestWhatADeadProcessLeftIsTakenUpByAnother(t *testing.T) {
 	t.Parallel()
 	address := storetest.Address(t)
 	dead := open(t, address) // it never starts its engine, so nobody of it does anything
-	working, left, click := insert(t, dead, store.Change{}), insert(t, dead, store.Change{}), store.Click{Request: "r", Verb: "approve", At: noon}
+	working, left, click := insert(t, dead, request.Change{}), insert(t, dead, request.Change{}), request.Click{Request: "r", Verb: "approve", At: noon}
 	if err := dead.InsertClick(t.Context(), &click); err != nil {
 		t.Fatal(err)
 	}
-	kept := insert(t, dead, store.Change{})
+	kept := insert(t, dead, request.Change{})
 	for id, lasting := range map[string]time.Duration{working.ID: 3 * time.Second, kept.ID: time.Hour} {
 		if got, err := dead.Claim(t.Context(), id, 1, time.Now(), lasting); !got || err != nil {
 			t.Fatal(got, err)
@@ -114,17 +115,17 @@ func TestWhatADeadProcessLeftIsTakenUpByAnother(t *testing.T) {
 	}
 	// One that was approved at once: who waited for that puts it off for long, and
 	// then dies over it.
-	late := insert(t, dead, store.Change{})
+	late := insert(t, dead, request.Change{})
 	claimed := time.Now().Add(-time.Second)
 	if got, err := dead.Claim(t.Context(), late.ID, 1, claimed, time.Minute); !got || err != nil {
 		t.Fatal(got, err)
 	}
-	update(t, dead, late.ID, func(*store.Request) store.Change { return store.Change{Wake: true} })
+	update(t, dead, late.ID, func(*request.Request) request.Change { return request.Change{Wake: true} })
 	if err := dead.Release(t.Context(), late.ID, 1, claimed, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	// One that was put off for long, and whose next worker died.
-	again := insert(t, dead, store.Change{})
+	again := insert(t, dead, request.Change{})
 	if got, err := dead.Claim(t.Context(), again.ID, 1, claimed, time.Minute); !got || err != nil {
 		t.Fatal(got, err)
 	}
@@ -171,7 +172,7 @@ func TestProcessesShareOneChain(t *testing.T) {
 		for worker := range 3 {
 			wait.Go(func() {
 				for n := range each / 3 {
-					if err := s.Record(t.Context(), store.Event{At: noon, Kind: "x", By: fmt.Sprint(i, worker, n)}); err != nil {
+					if err := s.Record(t.Context(), request.Event{At: noon, Kind: "x", By: fmt.Sprint(i, worker, n)}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -198,7 +199,7 @@ func TestProcessesMayStartAtOnce(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.Record(t.Context(), store.Event{At: noon, Kind: "x"}); err != nil {
+			if err := s.Record(t.Context(), request.Event{At: noon, Kind: "x"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -226,8 +227,8 @@ func TestProcessesGoOnBesideTheNextVersion(t *testing.T) {
 				return
 			default:
 			}
-			r := insert(t, s, store.Change{Events: []store.Event{{At: noon, Kind: "asked"}}, Messages: []store.Message{{Kind: store.Card}}})
-			update(t, s, r.ID, func(r *store.Request) store.Change { r.Progress = "x"; return store.Change{} })
+			r := insert(t, s, request.Change{Events: []request.Event{{At: noon, Kind: "asked"}}, Messages: []request.Message{{Kind: request.Card}}})
+			update(t, s, r.ID, func(r *request.Request) request.Change { r.Progress = "x"; return request.Change{} })
 			done++
 		}
 	})
@@ -242,7 +243,7 @@ func TestProcessesGoOnBesideTheNextVersion(t *testing.T) {
 		}
 	}
 	again := open(t, address) // rolled back to this version
-	insert(t, again, store.Change{})
+	insert(t, again, request.Change{})
 	close(over)
 	working.Wait()
 	if done == 0 {

@@ -14,24 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Event is one entry of the audit: what happened, to which request, and by
-// whom. Events are only ever added, each chained to the one before it by its hash.
-type Event struct {
-	Seq     int64 // from 1, without gaps; set by the store
-	At      time.Time
-	Request string         // empty: about no request
-	Kind    string         // "asked", "refused", "planned", "started", …
-	By      string         // GitHub login, or "slack:<workspace>/<user>" while that isn't known; empty: the bot
-	Data    map[string]any // no texts of messages; secrets are taken out when it is written
-	Hash    string         // hex; set by the store
-}
-
 // stored is an event as its row has it.
 type stored struct {
-	Event
+	request.Event
 	data string
 }
 
@@ -93,7 +82,7 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 
 // insertEvents adds events to the end of the chain. Transactions that write
 // follow one another, so nobody else adds one meanwhile.
-func insertEvents(ctx context.Context, tx transaction, events ...Event) error {
+func insertEvents(ctx context.Context, tx transaction, events ...request.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -146,13 +135,13 @@ func insertEvent(ctx context.Context, tx transaction, e stored, micros int64) er
 }
 
 // Record adds events that come with no change of a request.
-func (s *Store) Record(ctx context.Context, events ...Event) error {
+func (s *Store) Record(ctx context.Context, events ...request.Event) error {
 	return s.write(ctx, func(tx transaction) error { return insertEvents(ctx, tx, events...) })
 }
 
 // Events reads the events of one request, or of all with an empty ID, in order.
-func (s *Store) Events(ctx context.Context, id string) ([]Event, error) {
-	var events []Event
+func (s *Store) Events(ctx context.Context, id string) ([]request.Event, error) {
+	var events []request.Event
 	where, args := "", []any{}
 	if id != "" { // in one condition, no index would be used
 		where, args = `WHERE request = $1`, []any{id}
@@ -168,21 +157,21 @@ func (s *Store) Events(ctx context.Context, id string) ([]Event, error) {
 
 // EventsSince reads all events from a time on, in order, one by one. The
 // database can't be used for anything else meanwhile.
-func (s *Store) EventsSince(ctx context.Context, since time.Time) iter.Seq2[Event, error] {
+func (s *Store) EventsSince(ctx context.Context, since time.Time) iter.Seq2[request.Event, error] {
 	return s.events(ctx, `WHERE at >= $1`, since.UnixMicro())
 }
 
 // EventsOf reads the events of a kind, in order, one by one, as EventsSince does.
-func (s *Store) EventsOf(ctx context.Context, kind string) iter.Seq2[Event, error] {
+func (s *Store) EventsOf(ctx context.Context, kind string) iter.Seq2[request.Event, error] {
 	return s.events(ctx, `WHERE kind = $1`, kind)
 }
 
 // LastEvent reads the newest event of a kind; ErrNotFound if there is none.
-func (s *Store) LastEvent(ctx context.Context, kind string) (Event, error) {
+func (s *Store) LastEvent(ctx context.Context, kind string) (request.Event, error) {
 	for e, err := range s.events(ctx, `WHERE seq = (SELECT MAX(seq) FROM `+s.backend.events()+` WHERE kind = $1)`, kind) {
 		return e, err
 	}
-	return Event{}, ErrNotFound
+	return request.Event{}, ErrNotFound
 }
 
 // Calls are the times since when actions of AWS were called and went well, by
@@ -211,15 +200,15 @@ func (s *Store) Calls(ctx context.Context, since time.Time, actions []string) (m
 const clocksDiffer = time.Hour
 
 // FirstEvent reads the oldest event; ErrNotFound if there is none.
-func (s *Store) FirstEvent(ctx context.Context) (Event, error) {
+func (s *Store) FirstEvent(ctx context.Context) (request.Event, error) {
 	for e, err := range s.events(ctx, `WHERE seq = (SELECT MIN(seq) FROM `+s.backend.events()+`)`) {
 		return e, err
 	}
-	return Event{}, ErrNotFound
+	return request.Event{}, ErrNotFound
 }
 
-func (s *Store) events(ctx context.Context, where string, args ...any) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+func (s *Store) events(ctx context.Context, where string, args ...any) iter.Seq2[request.Event, error] {
+	return func(yield func(request.Event, error) bool) {
 		for e, err := range s.rawEvents(ctx, where, args...) {
 			if err == nil {
 				if err = json.Unmarshal([]byte(e.data), &e.Data); err != nil {

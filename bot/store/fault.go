@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -136,7 +137,7 @@ func (s *Store) tryToStore(ctx context.Context, tx transaction) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, created_at) VALUES ($1, '', 'asked', 1, $1, '', '{}', 0)`, "trial "+s.id); err != nil {
 		return fmt.Errorf("store a request: %w", err)
 	}
-	if err := insertEvents(ctx, tx, Event{At: time.Now(), Kind: "trial"}); err != nil {
+	if err := insertEvents(ctx, tx, request.Event{At: time.Now(), Kind: "trial"}); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT trial`); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -20,7 +21,7 @@ import (
 func ill(t *testing.T, s *store.Store, why string) {
 	t.Helper()
 	for name, err := range map[string]error{
-		"storing a request": s.Insert(t.Context(), asked(), store.Change{}), "Ping": s.Ping(t.Context()),
+		"storing a request": s.Insert(t.Context(), asked(), request.Change{}), "Ping": s.Ping(t.Context()),
 	} {
 		fault, ok := errors.AsType[*store.Fault](err)
 		if !ok || !strings.Contains(fault.Why, why) {
@@ -39,7 +40,7 @@ func well(t *testing.T, s *store.Store, before ...string) {
 			t.Fatalf("the store doesn't get well: %v", s.Ping(t.Context()))
 		}
 	}
-	insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}}, Events: []store.Event{{At: noon, Kind: "asked"}}})
+	insert(t, s, request.Change{Messages: []request.Message{{Kind: request.Card}}, Events: []request.Event{{At: noon, Kind: "asked"}}})
 	same(t, "events", append(before, "asked"), events(t, s, ""))
 	if _, err := s.Verify(t.Context(), nil); err != nil {
 		t.Error(err)
@@ -63,7 +64,7 @@ func TestAFullDisk(t *testing.T) {
 		}
 	}
 	limit(pages)
-	long := store.Event{At: noon, Kind: "long", Data: map[string]any{"text": strings.Repeat("words ", 50_000)}}
+	long := request.Event{At: noon, Kind: "long", Data: map[string]any{"text": strings.Repeat("words ", 50_000)}}
 	err := s.Record(t.Context(), long)
 	if fault, ok := errors.AsType[*store.Fault](err); !ok || !strings.Contains(fault.Why, "full") {
 		t.Errorf("recording on a full disk: %v", err)
@@ -81,7 +82,7 @@ func TestADatabaseFileThatIsTakenAway(t *testing.T) {
 	t.Parallel()
 	path := storetest.File(t)
 	s := open(t, "sqlite:"+path)
-	insert(t, s, store.Change{Events: []store.Event{{At: noon, Kind: "before"}}})
+	insert(t, s, request.Change{Events: []request.Event{{At: noon, Kind: "before"}}})
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestAPostgreSQLThatGoesAwayAndComesBack(t *testing.T) {
 	t.Parallel()
 	address := storetest.Address(t)
 	s := open(t, address)
-	insert(t, s, store.Change{Events: []store.Event{{At: noon, Kind: "before"}}})
+	insert(t, s, request.Change{Events: []request.Event{{At: noon, Kind: "before"}}})
 	at, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +146,7 @@ func TestAPostgreSQLThatGoesAwayAndComesBack(t *testing.T) {
 	}
 	do("ALTER DATABASE " + name + " ALLOW_CONNECTIONS false")
 	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'")
-	for name, err := range map[string]error{"storing a request": s.Insert(t.Context(), asked(), store.Change{}), "Ping": s.Ping(t.Context())} {
+	for name, err := range map[string]error{"storing a request": s.Insert(t.Context(), asked(), request.Change{}), "Ping": s.Ping(t.Context())} {
 		if _, ok := errors.AsType[*store.Fault](err); !ok {
 			t.Errorf("%s: %v; want a fault", name, err)
 		}
@@ -179,7 +180,7 @@ func TestAPostgreSQLThatCanOnlyBeReadForAWhileIsUsedAgain(t *testing.T) {
 	do("ALTER DATABASE " + name + " SET default_transaction_read_only = on")
 	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "' AND pid <> pg_backend_pid()")
 	for range 3 { // the first may meet a connection that was cut
-		err = s.Insert(t.Context(), asked(), store.Change{})
+		err = s.Insert(t.Context(), asked(), request.Change{})
 	}
 	if fault, ok := errors.AsType[*store.Fault](err); !ok || !strings.Contains(fault.Why, "only be read") {
 		t.Errorf("storing a request: %v", err)
@@ -208,7 +209,7 @@ func TestALockedPostgreSQLIsGivenUpInTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
-	err = s.Insert(ctx, asked(), store.Change{})
+	err = s.Insert(ctx, asked(), request.Change{})
 	if fault, ok := errors.AsType[*store.Fault](err); !ok || !strings.Contains(fault.Why, "slow") || time.Since(begun) > 2*time.Second {
 		t.Errorf("after %v: %v", time.Since(begun), err)
 	}

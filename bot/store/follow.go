@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // UnsentOf reads the messages of one request that are still to be delivered, in order.
-func (s *Store) UnsentOf(ctx context.Context, request string) ([]Message, error) {
+func (s *Store) UnsentOf(ctx context.Context, request string) ([]request.Message, error) {
 	return s.messages(ctx, `SELECT `+messageColumns+` FROM messages WHERE request = $1 AND sent_at IS NULL AND dead = '' ORDER BY id`, request)
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
 
@@ -39,7 +39,7 @@ func TestAnEventThatTheDatabaseDoesntKeepIsNoEvent(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := s.Record(t.Context(), store.Event{At: time.Now(), Kind: "calling", By: "octocat"})
+			err := s.Record(t.Context(), request.Event{At: time.Now(), Kind: "calling", By: "octocat"})
 			if err == nil {
 				t.Error("it counts as recorded")
 			}

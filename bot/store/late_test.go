@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -99,9 +100,9 @@ func TestWhatMayHaveBeenStoredIsntWorkedOnAtOnce(t *testing.T) {
 	silent.Store(true)
 	lost := asked()
 	lost.ID = uuid.NewString()
-	click := store.Click{Request: lost.ID, Verb: "approve", At: noon, Origin: "a click"}
+	click := request.Click{Request: lost.ID, Verb: "approve", At: noon, Origin: "a click"}
 	for what, try := range map[string]func(context.Context) error{
-		"a request": func(ctx context.Context) error { return slow.Insert(ctx, lost, store.Change{Wake: true}) },
+		"a request": func(ctx context.Context) error { return slow.Insert(ctx, lost, request.Change{Wake: true}) },
 		"a click":   func(ctx context.Context) error { return slow.InsertClick(ctx, &click) },
 	} {
 		ctx, giveUp := context.WithCancel(t.Context())
@@ -118,13 +119,13 @@ func TestWhatMayHaveBeenStoredIsntWorkedOnAtOnce(t *testing.T) {
 	if got := newRequest(t, fast, lost.ID); got.State != lost.State {
 		t.Fatalf("the request isn't stored: %+v", got)
 	}
-	if err := fast.InsertClick(t.Context(), &store.Click{Request: lost.ID, Origin: click.Origin}); !errors.Is(err, store.ErrTaken) {
+	if err := fast.InsertClick(t.Context(), &request.Click{Request: lost.ID, Origin: click.Origin}); !errors.Is(err, store.ErrTaken) {
 		t.Fatalf("the click isn't stored: %v", err)
 	}
 
 	// What is stored after it is worked on at once.
 	var before []string
-	after := insert(t, slow, store.Change{Wake: true})
+	after := insert(t, slow, request.Change{Wake: true})
 	for id := ""; id != after.ID; before = append(before, id) {
 		select {
 		case id = <-calls:
@@ -135,7 +136,7 @@ func TestWhatMayHaveBeenStoredIsntWorkedOnAtOnce(t *testing.T) {
 	if want := []string{after.ID}; !slices.Equal(before, want) {
 		t.Errorf("worked on is %v, want %v", before, want)
 	}
-	if taken, err := fast.VoidClick(t.Context(), click.Origin, store.Event{At: noon, Request: lost.ID, Kind: "voided"}); !taken || err != nil {
+	if taken, err := fast.VoidClick(t.Context(), click.Origin, request.Event{At: noon, Request: lost.ID, Kind: "voided"}); !taken || err != nil {
 		t.Errorf("the click is taken back: %v, %v", taken, err)
 	}
 }
@@ -144,11 +145,11 @@ func TestWhatMayHaveBeenStoredIsntWorkedOnAtOnce(t *testing.T) {
 func TestAMessageIsSentByWhoIsAtIt(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
-	update(t, s, r.ID, func(*store.Request) store.Change {
-		return store.Change{Messages: []store.Message{
-			{Request: r.ID, Kind: store.Private, Body: store.Body{Text: "no", For: &store.Asker{Front: "slack", User: "U1", Taker: s.ID()}}},
-			{Request: r.ID, Kind: store.Card},
+	r := insert(t, s, request.Change{})
+	update(t, s, r.ID, func(*request.Request) request.Change {
+		return request.Change{Messages: []request.Message{
+			{Request: r.ID, Kind: request.Private, Body: request.Body{Text: "no", For: &request.Asker{Front: "slack", User: "U1", Taker: s.ID()}}},
+			{Request: r.ID, Kind: request.Card},
 		}}
 	})
 	for _, m := range unsent(t, s) {
@@ -161,7 +162,7 @@ func TestAMessageIsSentByWhoIsAtIt(t *testing.T) {
 	}
 	for _, m := range unsent(t, s) {
 		// Who reads it now lets whoever is at it finish; nobody else can be at a card.
-		if wait := time.Until(m.Due) > 0; wait != (m.Kind == store.Private) {
+		if wait := time.Until(m.Due) > 0; wait != (m.Kind == request.Private) {
 			t.Errorf("%s is due at %v", m.Kind, m.Due)
 		}
 		if err := s.Sent(t.Context(), noon, store.Delivery{Messages: []int64{m.ID}}); err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // Link says that a person of the chat has proved to be a GitHub account. One to the
@@ -70,7 +72,7 @@ func readLink(row interface{ Scan(...any) error }) (Link, error) {
 // AddLink stores a link with what is recorded and told with it, in the place of
 // those that it is put over. What else stands in its way is a *ClaimedError; then
 // nothing is written. ErrLost says that a link which it was to replace is gone.
-func (s *Store) AddLink(ctx context.Context, l Link, c Change, over ...Link) error {
+func (s *Store) AddLink(ctx context.Context, l Link, c request.Change, over ...Link) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
 		for _, old := range over {
 			if err := changed(tx.ExecContext(ctx, `DELETE FROM links`+thisLink, old.Workspace, old.User, old.GitHub, old.At.UnixMicro())); err != nil {
@@ -94,7 +96,7 @@ func (s *Store) AddLink(ctx context.Context, l Link, c Change, over ...Link) err
 			l.Workspace, l.User, l.GitHub, l.Login, l.At.UnixMicro(), l.How, micros(l.Asked), micros(l.Told), micros(l.Confirmed), l.ConfirmedBy); err != nil {
 			return fmt.Errorf("insert link: %w", err)
 		}
-		return s.apply(ctx, tx, Request{}, c)
+		return s.apply(ctx, tx, request.Request{}, c)
 	})
 }
 
@@ -112,24 +114,24 @@ func changed(result sql.Result, err error) error {
 	return nil
 }
 
-func (s *Store) changeLink(ctx context.Context, l Link, c Change, query string, args ...any) error {
+func (s *Store) changeLink(ctx context.Context, l Link, c request.Change, query string, args ...any) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
 		args := append([]any{l.Workspace, l.User, l.GitHub, l.At.UnixMicro()}, args...)
 		if err := changed(tx.ExecContext(ctx, query, args...)); err != nil {
 			return err
 		}
-		return s.apply(ctx, tx, Request{}, c)
+		return s.apply(ctx, tx, request.Request{}, c)
 	})
 }
 
 // AskAboutLink notes that the log channel is to be told of a link, once; then it is ErrLost.
-func (s *Store) AskAboutLink(ctx context.Context, l Link, at time.Time, c Change) error {
+func (s *Store) AskAboutLink(ctx context.Context, l Link, at time.Time, c request.Change) error {
 	return s.changeLink(ctx, l, c, `UPDATE links SET asked_at = $5`+thisLink+` AND asked_at IS NULL`, at.UnixMicro())
 }
 
 // ToldOfLink notes that the log channel has been told of a link. One that is gone needs no note.
 func (s *Store) ToldOfLink(ctx context.Context, l Link, at time.Time) error {
-	err := s.changeLink(ctx, l, Change{}, `UPDATE links SET told_at = $5`+thisLink+` AND told_at IS NULL`, at.UnixMicro())
+	err := s.changeLink(ctx, l, request.Change{}, `UPDATE links SET told_at = $5`+thisLink+` AND told_at IS NULL`, at.UnixMicro())
 	if errors.Is(err, ErrLost) {
 		return nil
 	}
@@ -138,12 +140,12 @@ func (s *Store) ToldOfLink(ctx context.Context, l Link, at time.Time) error {
 
 // ConfirmLink notes who confirmed a link. ErrLost says that it is gone, or was
 // confirmed before.
-func (s *Store) ConfirmLink(ctx context.Context, l Link, by string, at time.Time, c Change) error {
+func (s *Store) ConfirmLink(ctx context.Context, l Link, by string, at time.Time, c request.Change) error {
 	return s.changeLink(ctx, l, c, `UPDATE links SET confirmed_at = $5, confirmed_by = $6, asked_at = COALESCE(asked_at, $5)`+thisLink+` AND confirmed_at IS NULL`, at.UnixMicro(), by)
 }
 
 // EndLink takes a link away; ErrLost if it is gone.
-func (s *Store) EndLink(ctx context.Context, l Link, c Change) error {
+func (s *Store) EndLink(ctx context.Context, l Link, c request.Change) error {
 	return s.changeLink(ctx, l, c, `DELETE FROM links`+thisLink)
 }
 

@@ -10,85 +10,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Kinds of messages. A message says what to tell; how it looks is its front
-// end's business, which draws it from the request when it is delivered.
-const (
-	Card    = "card"    // the request's card, made or brought up to date
-	Plan    = "plan"    // the plan, in the card's thread
-	Log     = "log"     // lines Body.From to Body.To, in the thread
-	LogFile = "logfile" // the whole log as a file, in the thread
-	Result  = "result"  // the outcome, in the thread
-	Ask     = "ask"     // who must decide, with the buttons for that, made or brought up to date
-	Note    = "note"    // Body.Text, in the card's thread
-	Direct  = "direct"  // how it ended, to the asker, by themselves
-	Private = "private" // Body.Text, for one person's eyes only
-	Pointer = "pointer" // Body.Text and where the card of Body.Other is, for one person's eyes only
-
-	// Of no request, or beside it:
-	Announce = "announce" // Body.Text, about Body.For if that is set, in the log channel
-	Letter   = "letter"   // Body.Text to Body.For by themselves, about Body.About if that is set
-	Anchor   = "anchor"   // Body.Text is a Head; in the log channel
-	Glass    = "glass"    // that a request runs without its approvals, in the log channel, made or brought up to date
-	Restore  = "restore"  // that what was approved is being restored, and by whom, in the log channel
-	GlassDue = "glassdue" // that a run without its approvals has still to be looked at, in the log channel
-	Linking  = "linking"  // the link whose Key is Body.Other, in the log channel, made or brought up to date; Body.Text is what became of it once it is gone
-)
-
-// Body is what a message says beyond what its request says.
-type Body struct {
-	Text  string `json:"text,omitempty"`
-	From  int64  `json:"from,omitempty"`
-	To    int64  `json:"to,omitempty"`
-	Other string `json:"other,omitempty"` // another request
-	For   *Asker `json:"for,omitempty"`   // who is meant by Private, Pointer, Announce and Letter; nil: who asked
-	About *Asker `json:"about,omitempty"` // whom a Letter is about
-
-	Mention bool `json:"mention,omitempty"` // call the people of the request: who asked and who approved
-}
-
-// Message is a message that is to be delivered, in the order of its thread.
-type Message struct {
-	ID      int64  // set by the store
-	Thread  string // messages of one thread are delivered in order; empty: what suits the kind
-	Request string
-	Kind    string
-	Body    Body
-	Due     time.Time // not to be tried before
-	Tries   int       // that were begun; some may have succeeded without our knowing
-	At      time.Time // written
-}
-
-// ThreadFor is that of the request's card, but for what is told to one person: who
-// can't be reached must not hold up what everybody reads.
-func (m Message) ThreadFor(r Request) string {
-	switch m.Kind {
-	case Private, Pointer, Direct, Glass, Restore:
-		return m.Kind + "/" + r.ID
-	case Announce, Anchor:
-		return m.Kind
-	case Linking:
-		return m.Kind + "/" + m.Body.Other
-	case Letter:
-		return m.Kind + "/" + m.Body.For.User
-	}
-	return r.Card
-}
-
-// TakerFor is the process that was told where to answer somebody; empty: none was.
-func (m Message) TakerFor(r Request) string {
-	switch {
-	case m.Kind != Private && m.Kind != Pointer:
-		return ""
-	case m.Body.For != nil:
-		return m.Body.For.Taker
-	}
-	return r.Asker.Taker
-}
-
-func insertMessage(ctx context.Context, tx transaction, m Message, taker string, now time.Time) error {
+func insertMessage(ctx context.Context, tx transaction, m request.Message, taker string, now time.Time) error {
 	m.Body.Text = ops.Redact(m.Body.Text)
 	body, err := json.Marshal(m.Body)
 	if err != nil {
@@ -105,7 +31,7 @@ func insertMessage(ctx context.Context, tx transaction, m Message, taker string,
 const perMessage = 50
 
 // insertLines adds the lines whose keys are new and returns the log messages for them.
-func insertLines(ctx context.Context, tx transaction, id string, lines []ops.Line, now time.Time) ([]Message, error) {
+func insertLines(ctx context.Context, tx transaction, id string, lines []ops.Line, now time.Time) ([]request.Message, error) {
 	if len(lines) == 0 {
 		return nil, nil
 	}
@@ -136,9 +62,9 @@ func insertLines(ctx context.Context, tx transaction, id string, lines []ops.Lin
 	if last < first {
 		return nil, nil
 	}
-	var messages []Message
+	var messages []request.Message
 	for from := first; from <= last; from += perMessage {
-		messages = append(messages, Message{Request: id, Kind: Log, Body: Body{From: from, To: min(last, from+perMessage-1)}})
+		messages = append(messages, request.Message{Request: id, Kind: request.Log, Body: request.Body{From: from, To: min(last, from+perMessage-1)}})
 	}
 	return messages, nil
 }
@@ -171,7 +97,7 @@ func (s *Store) Lines(ctx context.Context, request string, from, to int64) ([]Li
 
 // Unsent reads the messages that are still to be delivered, in order, at most
 // 200 of each thread.
-func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
+func (s *Store) Unsent(ctx context.Context) ([]request.Message, error) {
 	return s.messages(ctx, `SELECT `+messageColumns+` FROM (
 			SELECT *, ROW_NUMBER() OVER (PARTITION BY thread ORDER BY id) AS place FROM messages WHERE sent_at IS NULL AND dead = ''
 		) AS waiting WHERE place <= 200 ORDER BY id`)
@@ -179,21 +105,21 @@ func (s *Store) Unsent(ctx context.Context) ([]Message, error) {
 
 // Waiting reads a thread's messages that are still to be delivered, in order, at
 // most 200.
-func (s *Store) Waiting(ctx context.Context, thread string) ([]Message, error) {
+func (s *Store) Waiting(ctx context.Context, thread string) ([]request.Message, error) {
 	return s.messages(ctx, `SELECT `+messageColumns+` FROM messages WHERE thread = $1 AND sent_at IS NULL AND dead = '' ORDER BY id LIMIT 200`, thread)
 }
 
 const messageColumns = `id, thread, request, kind, body, created_at, due_at, tries`
 
-func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Message, error) {
+func (s *Store) messages(ctx context.Context, query string, args ...any) ([]request.Message, error) {
 	rows, err := s.query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
 	}
 	defer rows.Close()
-	var list []Message
+	var list []request.Message
 	for rows.Next() {
-		var m Message
+		var m request.Message
 		var body string
 		var at, due sql.NullInt64
 		if err := rows.Scan(&m.ID, &m.Thread, &m.Request, &m.Kind, &body, &at, &due, &m.Tries); err != nil {
@@ -287,7 +213,7 @@ const answerLease = 30 * time.Second
 
 // Trying records that a message, as it was read, is about to be sent. It is
 // ErrLost if somebody else has tried that since.
-func (s *Store) Trying(ctx context.Context, m Message) error {
+func (s *Store) Trying(ctx context.Context, m request.Message) error {
 	result, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1, due_at = CASE WHEN taker <> '' THEN $1 ELSE due_at END
 		WHERE id = $2 AND tries = $3 AND sent_at IS NULL AND dead = ''`, time.Now().Add(answerLease).UnixMicro(), m.ID, m.Tries)
 	if err != nil {
@@ -316,8 +242,8 @@ type Delivery struct {
 	Thread   string
 	Place    string // which the message has from now on; empty: none
 	Post     Post   // where it stands
-	Events   []Event
-	Then     []Message // that follow it, each with its thread
+	Events   []request.Event
+	Then     []request.Message // that follow it, each with its thread
 }
 
 // Sent records that messages were delivered, and where the message stands that

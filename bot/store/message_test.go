@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -32,9 +33,9 @@ func TestALineIsToldOncePerKey(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, storetest.Address(t))
-			r, other := insert(t, s, store.Change{}), insert(t, s, store.Change{})
+			r, other := insert(t, s, request.Change{}), insert(t, s, request.Change{})
 			for _, lines := range test.calls {
-				update(t, s, r.ID, func(*store.Request) store.Change { return store.Change{Lines: lines} })
+				update(t, s, r.ID, func(*request.Request) request.Change { return request.Change{Lines: lines} })
 			}
 			all, err := s.Lines(t.Context(), r.ID, 1, 0)
 			if err != nil {
@@ -48,7 +49,7 @@ func TestALineIsToldOncePerKey(t *testing.T) {
 			same(t, "messages", test.messages, kinds(unsent(t, s)))
 
 			// Keys and places are each request's own.
-			update(t, s, other.ID, func(*store.Request) store.Change { return store.Change{Lines: test.calls[0]} })
+			update(t, s, other.ID, func(*request.Request) request.Change { return request.Change{Lines: test.calls[0]} })
 			theirs, err := s.Lines(t.Context(), other.ID, 1, 1)
 			if err != nil || len(theirs) != 1 || theirs[0].Seq != 1 {
 				t.Errorf("the other request's lines: %+v, %v", theirs, err)
@@ -60,14 +61,14 @@ func TestALineIsToldOncePerKey(t *testing.T) {
 func TestLines(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	odd := []string{"", "a\nb", "nul \x00 here", "👩‍🚀 <!channel> & ```", strings.Repeat("long ", 20000)}
 	var lines []ops.Line
 	for _, text := range odd {
 		lines = append(lines, ops.Line{Text: text})
 	}
 	lines[0].At, lines[0].Level = noon, ops.Failure
-	update(t, s, r.ID, func(*store.Request) store.Change { return store.Change{Lines: lines} })
+	update(t, s, r.ID, func(*request.Request) request.Change { return request.Change{Lines: lines} })
 	got, err := s.Lines(t.Context(), r.ID, 1, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -96,13 +97,13 @@ func TestLines(t *testing.T) {
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	a := insert(t, s, store.Change{Messages: []store.Message{}})
-	b := insert(t, s, store.Change{})
+	a := insert(t, s, request.Change{Messages: []request.Message{}})
+	b := insert(t, s, request.Change{})
 	say := func(id string, kinds ...string) {
-		update(t, s, id, func(*store.Request) store.Change {
-			var c store.Change
+		update(t, s, id, func(*request.Request) request.Change {
+			var c request.Change
 			for _, k := range kinds {
-				c.Messages = append(c.Messages, store.Message{Request: id, Kind: k, Body: store.Body{Text: k, Other: id}})
+				c.Messages = append(c.Messages, request.Message{Request: id, Kind: k, Body: request.Body{Text: k, Other: id}})
 			}
 			return c
 		})
@@ -111,21 +112,21 @@ func TestOutbox(t *testing.T) {
 	case <-s.Woken():
 	default:
 	}
-	say(a.ID, store.Card, store.Plan)
+	say(a.ID, request.Card, request.Plan)
 	select {
 	case <-s.Woken():
 	case <-time.After(5 * time.Second):
 		t.Error("nobody was woken")
 	}
-	say(b.ID, store.Card)
-	say(a.ID, store.Result)
+	say(b.ID, request.Card)
+	say(a.ID, request.Result)
 	// What is logged comes before what is said with it.
-	update(t, s, a.ID, func(*store.Request) store.Change {
-		return store.Change{Lines: []ops.Line{{Text: "x"}}, Messages: []store.Message{{Request: a.ID, Kind: store.LogFile}}}
+	update(t, s, a.ID, func(*request.Request) request.Change {
+		return request.Change{Lines: []ops.Line{{Text: "x"}}, Messages: []request.Message{{Request: a.ID, Kind: request.LogFile}}}
 	})
 	list := unsent(t, s)
 	same(t, "what waits", []string{"card", "plan", "card", "result", "log 1-1", "logfile"}, kinds(list))
-	same(t, "the body", store.Body{Text: "plan", Other: a.ID}, list[1].Body)
+	same(t, "the body", request.Body{Text: "plan", Other: a.ID}, list[1].Body)
 	if list[0].Due.After(time.Now()) || list[0].At.IsZero() || list[0].Tries != 0 {
 		t.Errorf("a new message is %+v; want it due, dated and untried", list[0])
 	}
@@ -177,16 +178,16 @@ func TestOutbox(t *testing.T) {
 func TestOneRequestsMessagesDontHideAnothers(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	a, b := insert(t, s, store.Change{}), insert(t, s, store.Change{})
-	update(t, s, a.ID, func(*store.Request) store.Change {
-		var c store.Change
+	a, b := insert(t, s, request.Change{}), insert(t, s, request.Change{})
+	update(t, s, a.ID, func(*request.Request) request.Change {
+		var c request.Change
 		for range 1500 {
-			c.Messages = append(c.Messages, store.Message{Request: a.ID, Kind: store.Card})
+			c.Messages = append(c.Messages, request.Message{Request: a.ID, Kind: request.Card})
 		}
 		return c
 	})
-	update(t, s, b.ID, func(*store.Request) store.Change {
-		return store.Change{Messages: []store.Message{{Request: b.ID, Kind: store.Card}}}
+	update(t, s, b.ID, func(*request.Request) request.Change {
+		return request.Change{Messages: []request.Message{{Request: b.ID, Kind: request.Card}}}
 	})
 	for _, m := range unsent(t, s) {
 		if m.Request == b.ID {

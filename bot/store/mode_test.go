@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -42,7 +43,7 @@ func TestTheFilesOfADatabaseAreTheirOwnersAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			insert(t, s, store.Change{})
+			insert(t, s, request.Change{})
 			files, err := filepath.Glob(path + "*")
 			if err != nil || len(files) < 2 {
 				t.Fatalf("the files are %v: %v", files, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -25,7 +26,7 @@ func TestOpen(t *testing.T) {
 			path := filepath.Join(folder, name)
 			storetest.Write(t, path)
 			s := open(t, "sqlite:"+path)
-			r := insert(t, s, store.Change{})
+			r := insert(t, s, request.Change{})
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +96,7 @@ func TestOneProcessHasTheDatabase(t *testing.T) {
 	}{
 		{"a database that was just made", func(t testing.TB) string { return filepath.Join(t.TempDir(), "new.db") }, func(*testing.T, *store.Store) {}},
 		{"a database that was there and is only open", storetest.File, func(*testing.T, *store.Store) {}},
-		{"a database that has been written", storetest.File, func(t *testing.T, s *store.Store) { insert(t, s, store.Change{}) }},
+		{"a database that has been written", storetest.File, func(t *testing.T, s *store.Store) { insert(t, s, request.Change{}) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +113,7 @@ func TestOneProcessHasTheDatabase(t *testing.T) {
 			if err := first.Ping(t.Context()); err != nil {
 				t.Errorf("the first is disturbed: %v", err)
 			}
-			insert(t, first, store.Change{})
+			insert(t, first, request.Change{})
 			if err := first.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -127,11 +128,11 @@ func TestMigrationsMayRunAgain(t *testing.T) {
 	if storetest.Kind() == storetest.PostgreSQL {
 		path = storetest.Address(t)
 	}
-	var r store.Request
+	var r request.Request
 	for i := range 3 {
 		s := open(t, path)
 		if i == 0 {
-			r = insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}}, Events: []store.Event{{At: noon, Kind: "asked"}}})
+			r = insert(t, s, request.Change{Messages: []request.Message{{Kind: request.Card}}, Events: []request.Event{{At: noon, Kind: "asked"}}})
 		}
 		same(t, fmt.Sprintf("the request after start %d", i), r, newRequest(t, s, r.ID))
 		same(t, "messages", []string{"card"}, kinds(unsent(t, s)))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -129,7 +130,7 @@ func TestBehindPgBouncerInItsDefaultsTheBotWorksWithItsLimits(t *testing.T) {
 	storetest.OnlyOn(t, storetest.PostgreSQL)
 	address := storetest.Database(t)
 	s := open(t, pgbouncer(t, address)+"&lock_timeout=7s")
-	insert(t, s, store.Change{Events: []store.Event{{At: time.Now(), Kind: "asked"}}})
+	insert(t, s, request.Change{Events: []request.Event{{At: time.Now(), Kind: "asked"}}})
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -155,7 +156,7 @@ func TestBehindPgBouncerInItsDefaultsTheBotWorksWithItsLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Stop(context.WithoutCancel(t.Context())) })
-	r := insert(t, s, store.Change{Wake: true})
+	r := insert(t, s, request.Change{Wake: true})
 	select {
 	case <-woken:
 	case <-time.After(20 * time.Second):

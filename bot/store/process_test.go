@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -170,7 +171,7 @@ func TestWhatIsHandedOverComesToThatProcessAlone(t *testing.T) {
 	a, toA := worker(t, address, store.Process{})
 	b, toB := worker(t, address, store.Process{})
 	for range 10 {
-		r := insert(t, a, store.Change{})
+		r := insert(t, a, request.Change{})
 		if err := a.HandOver(t.Context(), r.ID, b.ID()); err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +188,7 @@ func TestWhatIsHandedOverComesToThatProcessAlone(t *testing.T) {
 	if err := b.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := insert(t, a, store.Change{})
+	r := insert(t, a, request.Change{})
 	if err := a.HandOver(t.Context(), r.ID, b.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestWhatWaitsForAProcessThatStopsComesToTheOthers(t *testing.T) {
 	a, toA := worker(t, address, store.Process{})
 	b := open(t, address)
 	join(t, b, store.Process{})
-	r := insert(t, a, store.Change{})
+	r := insert(t, a, request.Change{})
 	if err := a.HandOver(t.Context(), r.ID, b.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -221,11 +222,11 @@ func TestAProcessOfOneRequestGetsNothingElse(t *testing.T) {
 	own, other := asked(), asked()
 	s := open(t, address)
 	// What others left: due for so long that it is lost.
-	if err := s.Insert(t.Context(), other, store.Change{Wake: true}); err != nil {
+	if err := s.Insert(t.Context(), other, request.Change{Wake: true}); err != nil {
 		t.Fatal(err)
 	}
 	statement(t, s, `UPDATE requests SET due_at = 1 WHERE id = $1`, other.ID)
-	click := store.Click{Request: other.ID, Verb: "approve", At: noon}
+	click := request.Click{Request: other.ID, Verb: "approve", At: noon}
 	if err := s.InsertClick(t.Context(), &click); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestAProcessOfOneRequestGetsNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, calls := worker(t, address, store.Process{Only: own.ID})
-	if err := s.Insert(t.Context(), own, store.Change{Wake: true}); err != nil {
+	if err := s.Insert(t.Context(), own, request.Change{Wake: true}); err != nil {
 		t.Fatal(err)
 	}
 	comes(t, "its own request", calls, own.ID)
@@ -248,7 +249,7 @@ func TestAProcessOfOneRequestGetsNothingElse(t *testing.T) {
 func TestWhoHoldsALease(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	wants := func(what string, job int64, want bool) {
 		t.Helper()
 		if got, err := s.HoldsLease(t.Context(), r.ID, job); err != nil || got != want {
@@ -279,21 +280,21 @@ func TestWhoHoldsALease(t *testing.T) {
 func TestFollowingARequest(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}, {Kind: store.Private, Body: store.Body{Text: "x"}}}})
-	insert(t, s, store.Change{Messages: []store.Message{{Kind: store.Card}}})
+	r := insert(t, s, request.Change{Messages: []request.Message{{Kind: request.Card}, {Kind: request.Private, Body: request.Body{Text: "x"}}}})
+	insert(t, s, request.Change{Messages: []request.Message{{Kind: request.Card}}})
 	statement(t, s, `UPDATE messages SET request = $1 WHERE request = '' AND id <= 2`, r.ID)
 	list, err := s.UnsentOf(t.Context(), r.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "its messages", []string{store.Card, store.Private}, kinds(list))
+	same(t, "its messages", []string{request.Card, request.Private}, kinds(list))
 	if err := s.Sent(t.Context(), noon, store.Delivery{Messages: []int64{list[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
 	if list, err = s.UnsentOf(t.Context(), r.ID); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "what isn't sent yet", []string{store.Private}, kinds(list))
+	same(t, "what isn't sent yet", []string{request.Private}, kinds(list))
 
 	stalled := func(what string, least, most time.Duration) {
 		t.Helper()

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 // Proof says that a person of the chat has signed in to a GitHub account.
@@ -19,14 +21,14 @@ type Proof struct {
 
 // AddProof stores a proof, in the place of the person's earlier one, with what is
 // recorded and told with it.
-func (s *Store) AddProof(ctx context.Context, p Proof, c Change) error {
+func (s *Store) AddProof(ctx context.Context, p Proof, c request.Change) error {
 	return s.writeAndWake(ctx, func(tx transaction) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO proofs (workspace, person, github, login, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (workspace, person) DO UPDATE SET github = excluded.github, login = excluded.login, at = excluded.at`,
 			p.Workspace, p.User, p.GitHub, p.Login, p.At.UnixMicro()); err != nil {
 			return fmt.Errorf("insert proof: %w", err)
 		}
-		return s.apply(ctx, tx, Request{}, c)
+		return s.apply(ctx, tx, request.Request{}, c)
 	})
 }
 

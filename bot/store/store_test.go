@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -39,16 +40,16 @@ func open(t *testing.T, address string) *store.Store {
 	return s
 }
 
-func asked() store.Request {
+func asked() request.Request {
 	id := uuid.Must(uuid.NewV7()).String()
-	return store.Request{
-		ID: id, Card: id, Operation: "tidy-up", State: store.Asked, Version: 1, At: noon,
-		Asker:  store.Asker{Front: "slack", Workspace: "T0EXAMPLE", User: "U1", Channel: "C1"},
+	return request.Request{
+		ID: id, Card: id, Operation: "tidy-up", State: request.Asked, Version: 1, At: noon,
+		Asker:  request.Asker{Front: "slack", Workspace: "T0EXAMPLE", User: "U1", Channel: "C1"},
 		Inputs: ops.Inputs{"people": {"octocat", "<!channel>"}},
 	}
 }
 
-func insert(t *testing.T, s *store.Store, c store.Change) store.Request {
+func insert(t *testing.T, s *store.Store, c request.Change) request.Request {
 	t.Helper()
 	r := asked()
 	if err := s.Insert(t.Context(), r, c); err != nil {
@@ -57,16 +58,16 @@ func insert(t *testing.T, s *store.Store, c store.Change) store.Request {
 	return r
 }
 
-func update(t *testing.T, s *store.Store, id string, fn func(*store.Request) store.Change) store.Request {
+func update(t *testing.T, s *store.Store, id string, fn func(*request.Request) request.Change) request.Request {
 	t.Helper()
-	r, err := s.Update(t.Context(), id, func(r *store.Request) (store.Change, error) { return fn(r), nil })
+	r, err := s.Update(t.Context(), id, func(r *request.Request) (request.Change, error) { return fn(r), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func newRequest(t *testing.T, s *store.Store, id string) store.Request {
+func newRequest(t *testing.T, s *store.Store, id string) request.Request {
 	t.Helper()
 	r, err := s.Request(t.Context(), id)
 	if err != nil {
@@ -75,7 +76,7 @@ func newRequest(t *testing.T, s *store.Store, id string) store.Request {
 	return r
 }
 
-func unsent(t *testing.T, s *store.Store) []store.Message {
+func unsent(t *testing.T, s *store.Store) []request.Message {
 	t.Helper()
 	list, err := s.Unsent(t.Context())
 	if err != nil {
@@ -85,10 +86,10 @@ func unsent(t *testing.T, s *store.Store) []store.Message {
 }
 
 // kinds are what waits to be delivered, in a form that reads well in a diff.
-func kinds(list []store.Message) []string {
+func kinds(list []request.Message) []string {
 	var kinds []string
 	for _, m := range list {
-		if m.Kind == store.Log {
+		if m.Kind == request.Log {
 			kinds = append(kinds, fmt.Sprintf("log %d-%d", m.Body.From, m.Body.To))
 			continue
 		}
@@ -120,15 +121,15 @@ func same(t *testing.T, what string, want, got any, options ...cmp.Option) {
 func TestARequestIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	same(t, "after Insert", r, newRequest(t, s, r.ID))
 
-	full := update(t, s, r.ID, func(r *store.Request) store.Change {
-		r.State, r.By, r.Held, r.Step, r.Progress, r.Reason, r.Again = store.Running, "octocat", "tidy", 1, "3 of 4", "because", "before"
+	full := update(t, s, r.ID, func(r *request.Request) request.Change {
+		r.State, r.By, r.Held, r.Step, r.Progress, r.Reason, r.Again = request.Running, "octocat", "tidy", 1, "3 of 4", "because", "before"
 		r.Preview = true
 		r.Need, r.Why, r.Reminders = 2, "much", 3
-		r.Reviews = []store.Review{{By: "hubot", User: "U2", At: noon, Digest: "d"}}
-		r.Decided = &store.Review{By: "monalisa", User: "U4", At: noon, Reason: "r"}
+		r.Reviews = []request.Review{{By: "hubot", User: "U2", At: noon, Digest: "d"}}
+		r.Decided = &request.Review{By: "monalisa", User: "U4", At: noon, Reason: "r"}
 		r.AdmittedAt, r.ExpiresAt, r.RemindAt, r.UndoUntil = noon, noon.Add(time.Minute), noon.Add(time.Hour), noon.Add(2*time.Hour)
 		r.PlannedAt, r.StartedAt, r.StepBegun = noon.Add(time.Second), noon.Add(2*time.Second), noon.Add(3*time.Second)
 		r.Plan = &ops.Plan{
@@ -139,7 +140,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 		r.Report = &ops.Report{Summary: "s", Problems: []string{"p"}, Notes: []string{"n"}, Sections: []ops.Section{{
 			Title: "team", Outcomes: []ops.Outcome{{Text: "t", State: ops.Missing, Why: "w"}},
 		}}}
-		return store.Change{}
+		return request.Change{}
 	})
 	got := newRequest(t, s, r.ID)
 	same(t, "after Update", full, got)
@@ -150,7 +151,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 		t.Error("the plan's digest is another after it was stored")
 	}
 
-	update(t, s, r.ID, func(r *store.Request) store.Change { r.Plan = nil; return store.Change{} })
+	update(t, s, r.ID, func(r *request.Request) request.Change { r.Plan = nil; return request.Change{} })
 	if p := newRequest(t, s, r.ID).Plan; p != nil {
 		t.Errorf("a plan that was taken away is read as %+v", p)
 	}
@@ -163,7 +164,7 @@ func TestARequestThatIsntThere(t *testing.T) {
 		t.Errorf("Request: %v, want ErrNotFound", err)
 	}
 	called := false
-	_, err := s.Update(t.Context(), "nobody", func(*store.Request) (store.Change, error) { called = true; return store.Change{}, nil })
+	_, err := s.Update(t.Context(), "nobody", func(*request.Request) (request.Change, error) { called = true; return request.Change{}, nil })
 	if !errors.Is(err, store.ErrNotFound) || called {
 		t.Errorf("Update: %v and fn called: %v; want ErrNotFound and not called", err, called)
 	}
@@ -174,10 +175,10 @@ func TestARequestThatIsntThere(t *testing.T) {
 
 func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	full := func(id string) store.Change {
-		return store.Change{
-			Events:   []store.Event{{At: noon, Request: id, Kind: "planned", By: "octocat", Data: map[string]any{"a": "b"}}},
-			Messages: []store.Message{{Request: id, Kind: store.Card}},
+	full := func(id string) request.Change {
+		return request.Change{
+			Events:   []request.Event{{At: noon, Request: id, Kind: "planned", By: "octocat", Data: map[string]any{"a": "b"}}},
+			Messages: []request.Message{{Request: id, Kind: request.Card}},
 			Lines:    []ops.Line{{Key: "k", Text: "line"}},
 			Memory:   map[string]any{"key": "value"},
 		}
@@ -185,24 +186,24 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 	broken := errors.New("broken")
 	for _, test := range []struct {
 		name string
-		fn   func(*store.Request) (store.Change, error)
+		fn   func(*request.Request) (request.Change, error)
 		want error // nil: any
 	}{
-		{"an error of fn is returned as it is", func(r *store.Request) (store.Change, error) { r.State = store.Failed; return full(r.ID), broken }, broken},
-		{"memory that can't be JSON", func(r *store.Request) (store.Change, error) {
-			r.State = store.Failed
+		{"an error of fn is returned as it is", func(r *request.Request) (request.Change, error) { r.State = request.Failed; return full(r.ID), broken }, broken},
+		{"memory that can't be JSON", func(r *request.Request) (request.Change, error) {
+			r.State = request.Failed
 			c := full(r.ID)
 			c.Memory["z"] = make(chan int)
 			return c, nil
 		}, nil},
-		{"an event that can't be JSON", func(r *store.Request) (store.Change, error) {
-			r.State = store.Failed
+		{"an event that can't be JSON", func(r *request.Request) (request.Change, error) {
+			r.State = request.Failed
 			c := full(r.ID)
-			c.Events = append(c.Events, store.Event{At: noon, Request: r.ID, Kind: "odd", Data: map[string]any{"f": func() {}}})
+			c.Events = append(c.Events, request.Event{At: noon, Request: r.ID, Kind: "odd", Data: map[string]any{"f": func() {}}})
 			return c, nil
 		}, nil},
-		{"somebody else was faster", func(r *store.Request) (store.Change, error) {
-			r.State = store.Failed
+		{"somebody else was faster", func(r *request.Request) (request.Change, error) {
+			r.State = request.Failed
 			r.Version--
 			return full(r.ID), nil
 		}, store.ErrStale},
@@ -210,7 +211,7 @@ func TestAChangeIsWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, storetest.Address(t))
-			r := insert(t, s, store.Change{})
+			r := insert(t, s, request.Change{})
 			_, err := s.Update(t.Context(), r.ID, test.fn)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Fatalf("Update: %v, want %v", err, test.want)
@@ -234,8 +235,8 @@ func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
 	r := asked()
-	err := s.Insert(t.Context(), r, store.Change{
-		Events: []store.Event{
+	err := s.Insert(t.Context(), r, request.Change{
+		Events: []request.Event{
 			{At: noon, Request: r.ID, Kind: "asked"},
 			{At: noon, Request: r.ID, Kind: "odd", Data: map[string]any{"f": func() {}}},
 		},
@@ -252,14 +253,14 @@ func TestAFaultAtInsertLeavesNothing(t *testing.T) {
 func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	r := insert(t, s, store.Change{})
+	r := insert(t, s, request.Change{})
 	const n = 20
 	var wait sync.WaitGroup
 	for range n {
 		wait.Go(func() {
-			if _, err := s.Update(t.Context(), r.ID, func(r *store.Request) (store.Change, error) {
+			if _, err := s.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
 				r.Step++
-				return store.Change{Lines: []ops.Line{{Text: "line"}}}, nil
+				return request.Change{Lines: []ops.Line{{Text: "line"}}}, nil
 			}); err != nil {
 				t.Error(err)
 			}
@@ -287,11 +288,11 @@ func TestChangesAtTheSameTimeAreAllKept(t *testing.T) {
 func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))
-	first, second, preview, other := insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{})
-	hold := func(name string) func(*store.Request) (store.Change, error) {
-		return func(r *store.Request) (store.Change, error) {
-			r.State, r.Held = store.Planning, name
-			return store.Change{Messages: []store.Message{{Request: r.ID, Kind: store.Card}}}, nil
+	first, second, preview, other := insert(t, s, request.Change{}), insert(t, s, request.Change{}), insert(t, s, request.Change{}), insert(t, s, request.Change{})
+	hold := func(name string) func(*request.Request) (request.Change, error) {
+		return func(r *request.Request) (request.Change, error) {
+			r.State, r.Held = request.Planning, name
+			return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}}, nil
 		}
 	}
 	try := func(id, name string) error {
@@ -319,7 +320,10 @@ func TestALockIsHeldByOneUnfinishedRequest(t *testing.T) {
 			t.Errorf("%s: %v", free.what, err)
 		}
 	}
-	update(t, s, first.ID, func(r *store.Request) store.Change { r.State, r.EndedAt = store.Failed, noon; return store.Change{} })
+	update(t, s, first.ID, func(r *request.Request) request.Change {
+		r.State, r.EndedAt = request.Failed, noon
+		return request.Change{}
+	})
 	if err := try(second.ID, "tidy"); err != nil {
 		t.Errorf("after the end of the first: %v", err)
 	}
@@ -332,13 +336,13 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	path := storetest.Address(t)
 	s := open(t, path)
-	r, other := insert(t, s, store.Change{}), insert(t, s, store.Change{})
+	r, other := insert(t, s, request.Change{}), insert(t, s, request.Change{})
 	type thing struct {
 		ID    string
 		Since time.Time
 	}
 	remember := func(key string, v any) {
-		update(t, s, r.ID, func(*store.Request) store.Change { return store.Change{Memory: map[string]any{key: v}} })
+		update(t, s, r.ID, func(*request.Request) request.Change { return request.Change{Memory: map[string]any{key: v}} })
 	}
 	remember("invoked", thing{"one", noon})
 	remember("invoked", thing{"two", noon})
@@ -375,14 +379,14 @@ func TestEventsAreInOrder(t *testing.T) {
 	for i := range 3 {
 		r := asked()
 		ids = append(ids, r.ID)
-		if err := s.Insert(t.Context(), r, store.Change{Events: []store.Event{{At: noon.Add(-time.Duration(i) * time.Hour), Request: r.ID, Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": i}}}}); err != nil {
+		if err := s.Insert(t.Context(), r, request.Change{Events: []request.Event{{At: noon.Add(-time.Duration(i) * time.Hour), Request: r.ID, Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": i}}}}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, r.ID+" asked")
 	}
 	for _, id := range ids {
-		update(t, s, id, func(*store.Request) store.Change {
-			return store.Change{Events: []store.Event{{At: noon, Request: id, Kind: "one"}, {At: noon, Request: id, Kind: "two"}}}
+		update(t, s, id, func(*request.Request) request.Change {
+			return request.Change{Events: []request.Event{{At: noon, Request: id, Kind: "one"}, {At: noon, Request: id, Kind: "two"}}}
 		})
 		want = append(want, id+" one", id+" two")
 	}
@@ -399,6 +403,6 @@ func TestEventsAreInOrder(t *testing.T) {
 	}
 	same(t, "all events", want, got)
 	same(t, "one request's", []string{"asked", "one", "two"}, events(t, s, ids[1]))
-	same(t, "the first event", store.Event{Seq: all[0].Seq, At: noon, Request: ids[0], Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": 0.0}, Hash: all[0].Hash}, all[0])
+	same(t, "the first event", request.Event{Seq: all[0].Seq, At: noon, Request: ids[0], Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": 0.0}, Hash: all[0].Hash}, all[0])
 	same(t, "nobody's", []string(nil), events(t, s, "nobody"))
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 )
@@ -41,7 +42,7 @@ func TestClaims(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, storetest.Address(t))
-			r := insert(t, s, store.Change{})
+			r := insert(t, s, request.Change{})
 			for i, a := range test.acts {
 				var got bool
 				var err error
@@ -78,7 +79,7 @@ func TestClaims(t *testing.T) {
 	t.Run("of many at once one gets it", func(t *testing.T) {
 		t.Parallel()
 		s := open(t, storetest.Address(t))
-		r := insert(t, s, store.Change{})
+		r := insert(t, s, request.Change{})
 		var wait sync.WaitGroup
 		got := make(chan int64, 10)
 		for job := int64(1); job <= 10; job++ {
@@ -126,7 +127,7 @@ func TestWork(t *testing.T) {
 		if err := s.Start(t.Context(), 2, gang(calls), nobody); err != nil {
 			t.Fatal(err)
 		}
-		r := insert(t, s, store.Change{Wake: true})
+		r := insert(t, s, request.Change{Wake: true})
 		if got := within(t, calls); got != r.ID {
 			t.Errorf("called for %s, want %s", got, r.ID)
 		}
@@ -149,7 +150,7 @@ func TestWork(t *testing.T) {
 		}, nobody); err != nil {
 			t.Fatal(err)
 		}
-		insert(t, s, store.Change{Wake: true})
+		insert(t, s, request.Change{Wake: true})
 		seen := map[int64]int{}
 		for job := range jobs {
 			seen[job]++
@@ -166,8 +167,11 @@ func TestWork(t *testing.T) {
 		t.Parallel()
 		path := storetest.Address(t)
 		s := open(t, path)
-		first, ended, last := insert(t, s, store.Change{}), insert(t, s, store.Change{}), insert(t, s, store.Change{})
-		update(t, s, ended.ID, func(r *store.Request) store.Change { r.State, r.EndedAt = store.Succeeded, noon; return store.Change{} })
+		first, ended, last := insert(t, s, request.Change{}), insert(t, s, request.Change{}), insert(t, s, request.Change{})
+		update(t, s, ended.ID, func(r *request.Request) request.Change {
+			r.State, r.EndedAt = request.Succeeded, noon
+			return request.Change{}
+		})
 		// A process that dies holds its claims: nobody releases them.
 		if claimed, err := s.Claim(t.Context(), first.ID, 99, time.Now(), time.Hour); !claimed || err != nil {
 			t.Fatal(claimed, err)
@@ -222,7 +226,7 @@ func TestWork(t *testing.T) {
 		}, nobody); err != nil {
 			t.Fatal(err)
 		}
-		insert(t, s, store.Change{Wake: true})
+		insert(t, s, request.Change{Wake: true})
 		<-begun
 		stopped := make(chan error)
 		go func() { stopped <- s.Stop(context.WithoutCancel(t.Context())) }()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -394,8 +395,8 @@ func TestNoKeyIsLeftWhereAProofIsKept(t *testing.T) {
 		}
 		account = got.Account
 	})
-	if err := db.AddLink(t.Context(), store.Link{Workspace: "T1", User: "U7", GitHub: account.ID, Login: account.Login, At: proved, How: team.HowDevice}, store.Change{
-		Events: []store.Event{{At: proved, Kind: "linked", By: account.Login}},
+	if err := db.AddLink(t.Context(), store.Link{Workspace: "T1", User: "U7", GitHub: account.ID, Login: account.Login, At: proved, How: team.HowDevice}, request.Change{
+		Events: []request.Event{{At: proved, Kind: "linked", By: account.Login}},
 	}); err != nil {
 		t.Fatal(err)
 	}

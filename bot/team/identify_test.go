@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -52,7 +53,7 @@ func inFile(t *testing.T, path, text string) bool {
 // link ties a user of workspace T1 to a GitHub account, as another member confirmed.
 func link(t *testing.T, s *store.Store, user string, id int64, login string) {
 	t.Helper()
-	if err := s.AddLink(t.Context(), store.Link{Workspace: "T1", User: user, GitHub: id, Login: login, At: proved, How: team.HowDevice, Asked: proved, Told: proved, Confirmed: proved, ConfirmedBy: "hubot"}, store.Change{}); err != nil {
+	if err := s.AddLink(t.Context(), store.Link{Workspace: "T1", User: user, GitHub: id, Login: login, At: proved, How: team.HowDevice, Asked: proved, Told: proved, Confirmed: proved, ConfirmedBy: "hubot"}, request.Change{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -116,7 +117,7 @@ func TestTheSettingsWinOverALinkAndALinkOverSingleSignOn(t *testing.T) {
 		t.Errorf("beside a link, single sign-on was asked %d times", n)
 	}
 	link, err := m.Links.LinkOf(t.Context(), "T1", "U7")
-	if err := errors.Join(err, m.Links.EndLink(t.Context(), link, store.Change{})); err != nil {
+	if err := errors.Join(err, m.Links.EndLink(t.Context(), link, request.Change{})); err != nil {
 		t.Fatal(err)
 	}
 	is(t, m, "U7", "by-saml-too", "by the organisation's single sign-on, as u7@"+domain)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/bot/processtest"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/worldtest"
@@ -266,7 +267,7 @@ func (k *keep) everything() []slacktest.Message {
 }
 
 // record reads the audit, which must be whole. The bot must have stopped.
-func (k *keep) record() []store.Event {
+func (k *keep) record() []request.Event {
 	k.Helper()
 	s, err := store.Open(k.Context(), "sqlite:"+filepath.Join(k.dir, "rootbot.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -295,7 +296,7 @@ var done = []string{
 }
 
 // recorded wants the attempt in the audit, and nothing that it got done.
-func (i *intruder) recorded(events []store.Event) {
+func (i *intruder) recorded(events []request.Event) {
 	t := i.keep.T
 	t.Helper()
 	var found, seen []string

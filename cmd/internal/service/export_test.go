@@ -7,12 +7,13 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/meter"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 )
 
 // Print writes what a message says at a terminal.
-func Print(ctx context.Context, s *store.Store, out io.Writer, r store.Request, m store.Message) error {
+func Print(ctx context.Context, s *store.Store, out io.Writer, r request.Request, m request.Message) error {
 	return (&Service{Store: s}).print(ctx, terminal{out}, r, m)
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
 )
@@ -23,7 +24,7 @@ func TestTheOperatorListsConfirmsAndRemovesLinks(t *testing.T) {
 	}
 	db, now := open(), time.Now().UTC()
 	for i, login := range []string{"owl", "crow"} {
-		if err := db.AddLink(t.Context(), store.Link{Workspace: "T1", User: "U7" + login, GitHub: int64(i + 1), Login: login, At: now, How: "device flow", Asked: now}, store.Change{}); err != nil {
+		if err := db.AddLink(t.Context(), store.Link{Workspace: "T1", User: "U7" + login, GitHub: int64(i + 1), Login: login, At: now, How: "device flow", Asked: now}, request.Change{}); err != nil {
 			t.Fatal(err)
 		}
 	}

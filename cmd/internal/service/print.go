@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/aws-root-account/rootbot/bot/store"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
 
@@ -22,21 +22,21 @@ func (t terminal) line(format string, args ...any) {
 func (t terminal) text(text string) { fmt.Fprintln(t, ops.VisibleLines(text)) }
 
 // print writes what a message says at a terminal.
-func (s *Service) print(ctx context.Context, out terminal, r store.Request, m store.Message) error {
+func (s *Service) print(ctx context.Context, out terminal, r request.Request, m request.Message) error {
 	switch m.Kind {
-	case store.Card:
-		if r.State == store.Planning && r.Progress != "" {
+	case request.Card:
+		if r.State == request.Planning && r.Progress != "" {
 			out.line("… %s", r.Progress)
 		}
-	case store.Private, store.Note:
+	case request.Private, request.Note:
 		out.text(m.Body.Text)
-	case store.Pointer:
+	case request.Pointer:
 		if m.Body.Text != "" {
 			out.text(m.Body.Text)
 		}
-	case store.Plan:
+	case request.Plan:
 		out.plan(*r.Plan)
-	case store.Log:
+	case request.Log:
 		lines, err := s.Store.Lines(ctx, r.ID, m.Body.From, m.Body.To)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (s *Service) print(ctx context.Context, out terminal, r store.Request, m st
 		for _, l := range lines {
 			out.line("%s %-7s %s", l.At.Format("15:04:05"), l.Level, l.Text)
 		}
-	case store.Result:
+	case request.Result:
 		out.result(r)
 	}
 	return nil
@@ -71,7 +71,7 @@ func (t terminal) plan(p ops.Plan) {
 	fmt.Fprintln(t)
 }
 
-func (t terminal) result(r store.Request) {
+func (t terminal) result(r request.Request) {
 	fmt.Fprintln(t)
 	t.line("Result: %s. %s", r.State, r.Reason)
 	if r.Report == nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
@@ -23,8 +24,8 @@ func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	r := store.Request{
-		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "scim-sync", At: time.Now(), State: store.Planning, Progress: outside, Reason: "bad: " + outside,
+	r := request.Request{
+		ID: "01970000-0000-7000-8000-00000000cafe", Operation: "scim-sync", At: time.Now(), State: request.Planning, Progress: outside, Reason: "bad: " + outside,
 		Plan: &ops.Plan{
 			Summary: outside, Warnings: []string{outside}, Facts: []ops.Fact{{Label: "Group", Value: outside}}, Terms: []ops.Fact{{Label: outside, Value: outside}},
 			Steps: []ops.Step{{Title: outside, Effects: []string{outside}}},
@@ -34,12 +35,12 @@ func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
 			Sections: []ops.Section{{Title: outside, Outcomes: []ops.Outcome{{Text: outside, State: ops.Confirmed, Why: outside}}}},
 		},
 	}
-	if err := db.Insert(t.Context(), r, store.Change{Lines: []ops.Line{{Key: "1", At: time.Now(), Text: outside}}}); err != nil {
+	if err := db.Insert(t.Context(), r, request.Change{Lines: []ops.Line{{Key: "1", At: time.Now(), Text: outside}}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{store.Card, store.Plan, store.Log, store.Result, store.Note, store.Private, store.Pointer} {
+	for _, kind := range []string{request.Card, request.Plan, request.Log, request.Result, request.Note, request.Private, request.Pointer} {
 		var out bytes.Buffer
-		if err := service.Print(t.Context(), db, &out, r, store.Message{Kind: kind, Body: store.Body{Text: evil, From: 1, To: 9}}); err != nil {
+		if err := service.Print(t.Context(), db, &out, r, request.Message{Kind: kind, Body: request.Body{Text: evil, From: 1, To: 9}}); err != nil {
 			t.Fatal(err)
 		}
 		if out.Len() == 0 {

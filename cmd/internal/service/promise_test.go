@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
@@ -32,32 +33,32 @@ type turn struct {
 	world func(*promise)
 	plan  func(*ops.Plan) error // what becomes of a plan that is made from then on
 	do    error                 // what the step says instead of doing its work
-	holds store.State           // where the run is held, if a change was still to be made
+	holds request.State         // where the run is held, if a change was still to be made
 	says  string
 }
 
 var turns = []turn{
 	{name: "nothing happens"},
-	{name: "the requester leaves the team", world: func(p *promise) { p.w.GitHub.RemoveMember(worldtest.Team, "otter") }, holds: store.Failed, says: "otter"},
-	{name: "an approver leaves the team", world: func(p *promise) { p.w.GitHub.RemoveMember(worldtest.Team, "badger") }, holds: store.Waiting, says: "badger"},
-	{name: "the target becomes protected", holds: store.Failed, says: "It is protected.", plan: func(*ops.Plan) error {
+	{name: "the requester leaves the team", world: func(p *promise) { p.w.GitHub.RemoveMember(worldtest.Team, "otter") }, holds: request.Failed, says: "otter"},
+	{name: "an approver leaves the team", world: func(p *promise) { p.w.GitHub.RemoveMember(worldtest.Team, "badger") }, holds: request.Waiting, says: "badger"},
+	{name: "the target becomes protected", holds: request.Failed, says: "It is protected.", plan: func(*ops.Plan) error {
 		return &ops.Error{Kind: ops.Refused, What: "It is protected."}
 	}},
-	{name: "the target is renamed", holds: store.Failed, says: "There is no such thing.", plan: func(*ops.Plan) error {
+	{name: "the target is renamed", holds: request.Failed, says: "There is no such thing.", plan: func(*ops.Plan) error {
 		return &ops.Error{Kind: ops.Invalid, What: "There is no such thing."}
 	}},
-	{name: "the target is moved", holds: store.Waiting, says: "Move it from elsewhere", plan: func(p *ops.Plan) error {
+	{name: "the target is moved", holds: request.Waiting, says: "Move it from elsewhere", plan: func(p *ops.Plan) error {
 		if len(p.Steps) > 0 {
 			p.Steps[0].Effects = append([]string{"Move it from elsewhere"}, p.Steps[0].Effects...)
 		}
 		return nil
 	}},
-	{name: "the settings change", holds: store.Waiting, says: "Time of grace", plan: func(p *ops.Plan) error {
+	{name: "the settings change", holds: request.Waiting, says: "Time of grace", plan: func(p *ops.Plan) error {
 		p.Terms = append(slices.DeleteFunc(slices.Clone(p.Terms), func(f ops.Fact) bool { return f.Label == "Time of grace" }), ops.Fact{Label: "Time of grace", Value: "a moment"})
 		return nil
 	}},
-	{name: "people undo it by hand", holds: store.Waiting, says: "It was put back by hand.", do: &ops.Error{Kind: ops.Lifted, What: "It was put back by hand."}},
-	{name: "GitHub is away", holds: store.Running, says: "503", world: func(p *promise) {
+	{name: "people undo it by hand", holds: request.Waiting, says: "It was put back by hand.", do: &ops.Error{Kind: ops.Lifted, What: "It was put back by hand."}},
+	{name: "GitHub is away", holds: request.Running, says: "503", world: func(p *promise) {
 		p.w.GitHub.Fail("/orgs/*/teams/*/memberships/", githubtest.Fault{Status: 503})
 	}},
 }
@@ -199,7 +200,7 @@ func (p *promise) turns(ctx context.Context, run ops.Run, name string) bool {
 	return true
 }
 
-func (p *promise) request(id string) store.Request {
+func (p *promise) request(id string) request.Request {
 	p.t.Helper()
 	r, err := p.s.Store.Request(p.t.Context(), id)
 	if err != nil {
@@ -210,7 +211,7 @@ func (p *promise) request(id string) store.Request {
 
 // until waits for a request, and moves the world on meanwhile: half of what the run
 // waits for at a time, with every pull request merged.
-func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
+func (p *promise) until(id string, ok func(request.Request) bool) request.Request {
 	p.t.Helper()
 	end := time.After(5 * time.Minute)
 	for {
@@ -218,7 +219,7 @@ func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
 		if ok(r) {
 			return r
 		}
-		if r.State == store.Running {
+		if r.State == request.Running {
 			for _, pull := range p.w.GitHub.Pulls(worldtest.UsersRepo) {
 				if pull.State == "open" {
 					p.w.GitHub.Merge(worldtest.UsersRepo, pull.Number, "stoat")
@@ -229,10 +230,10 @@ func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
 		case <-p.s.Store.Woken():
 		case <-time.After(150 * time.Millisecond):
 			// Terraform takes no days to apply a merged pull request.
-			if r.State == store.Running && r.HeldUp == "" && !p.w.Applying() {
+			if r.State == request.Running && r.HeldUp == "" && !p.w.Applying() {
 				p.forward(max(13*time.Hour, r.Waits.Until.Sub(p.now())/2))
 			}
-			if err := p.s.Store.AnswerClick(p.t.Context(), store.Click{Request: id}, store.Change{Wake: true}); err != nil {
+			if err := p.s.Store.AnswerClick(p.t.Context(), request.Click{Request: id}, request.Change{Wake: true}); err != nil {
 				p.t.Fatal(err)
 			}
 		case <-end:
@@ -241,13 +242,13 @@ func (p *promise) until(id string, ok func(store.Request) bool) store.Request {
 	}
 }
 
-func (p *promise) press(user, verb string, r store.Request) {
+func (p *promise) press(user, verb string, r request.Request) {
 	p.t.Helper()
-	c := store.Click{Request: r.ID, Verb: verb, Digest: r.Digest(), Text: "because", Name: r.Plan.Target, Asker: store.Asker{Front: "slack", Workspace: "T1", User: user}}
+	c := request.Click{Request: r.ID, Verb: verb, Digest: r.Digest(), Text: "because", Name: r.Plan.Target, Asker: request.Asker{Front: "slack", Workspace: "T1", User: user}}
 	if err := p.s.Desk.Click(p.t.Context(), &c); err != nil {
 		p.t.Fatal(err)
 	}
-	p.until(r.ID, func(store.Request) bool {
+	p.until(r.ID, func(request.Request) bool {
 		now, err := p.s.Store.Click(p.t.Context(), c.ID)
 		return err == nil && now.Done
 	})
@@ -255,33 +256,33 @@ func (p *promise) press(user, verb string, r store.Request) {
 
 // run asks, has it approved by two, and returns the request once it has ended, waits
 // for people or is held up.
-func (p *promise) run() store.Request {
+func (p *promise) run() request.Request {
 	p.t.Helper()
 	o, _ := p.s.Desk.Operation(p.name)
 	inputs, err := worldtest.Inputs(o)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	r, err := p.s.Desk.Ask(p.t.Context(), bot.Asking{Operation: p.name, Inputs: inputs, Asker: store.Asker{Front: "slack", Workspace: "T1", User: p.w.Member.ID}})
+	r, err := p.s.Desk.Ask(p.t.Context(), bot.Asking{Operation: p.name, Inputs: inputs, Asker: request.Asker{Front: "slack", Workspace: "T1", User: p.w.Member.ID}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	r = p.until(r.ID, func(r store.Request) bool { return r.State == store.Waiting || r.State.Ended() })
-	if r.State != store.Waiting {
+	r = p.until(r.ID, func(r request.Request) bool { return r.State == request.Waiting || r.State.Ended() })
+	if r.State != request.Waiting {
 		p.t.Fatalf("it is %s: %s", r.State, r.Reason)
 	}
-	if err := p.s.Store.Record(p.t.Context(), p.s.Desk.Receipt(store.Message{Request: r.ID, Kind: store.Plan}, r, store.Post{Channel: "C1", TS: "1"})...); err != nil {
+	if err := p.s.Store.Record(p.t.Context(), p.s.Desk.Receipt(request.Message{Request: r.ID, Kind: request.Plan}, r, store.Post{Channel: "C1", TS: "1"})...); err != nil {
 		p.t.Fatal(err)
 	}
 	for _, user := range []string{p.w.Second.ID, p.w.Third.ID} {
-		if p.request(r.ID).State == store.Waiting {
+		if p.request(r.ID).State == request.Waiting {
 			p.press(user, bot.Approve, r)
 		}
 	}
-	return p.until(r.ID, func(r store.Request) bool {
+	return p.until(r.ID, func(r request.Request) bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return r.State.Ended() || p.turned && (r.State == store.Waiting || r.HeldUp != "")
+		return r.State.Ended() || p.turned && (r.State == request.Waiting || r.HeldUp != "")
 	})
 }
 
@@ -306,7 +307,7 @@ func (p *promise) changes(id string) (all, since []string) {
 }
 
 // read is everything that people read about how a request stands.
-func (p *promise) read(r store.Request) string {
+func (p *promise) read(r request.Request) string {
 	p.t.Helper()
 	text := r.Reason + r.HeldUp + r.Lifted
 	list, err := p.s.Store.Unsent(p.t.Context())
@@ -314,7 +315,7 @@ func (p *promise) read(r store.Request) string {
 		p.t.Fatal(err)
 	}
 	for _, m := range list {
-		if m.Request == r.ID && m.Kind == store.Note {
+		if m.Request == r.ID && m.Kind == request.Note {
 			text += "\n" + m.Body.Text
 		}
 	}
@@ -329,7 +330,7 @@ func TestWhatWasApprovedIsWhatHappens(t *testing.T) {
 		name := settings.Name()
 		still := newPromise(t, name, 1<<30, turns[0])
 		r := still.run()
-		if r.State != store.Succeeded {
+		if r.State != request.Succeeded {
 			t.Fatalf("%s, with nothing happening, ended as %s: %s", name, r.State, r.Reason)
 		}
 		last := still.lastChange(r)
@@ -347,7 +348,7 @@ func TestWhatWasApprovedIsWhatHappens(t *testing.T) {
 }
 
 // lastChange is the last step in which the run of a request changed something.
-func (p *promise) lastChange(r store.Request) int {
+func (p *promise) lastChange(r request.Request) int {
 	p.t.Helper()
 	events, err := p.s.Store.Events(p.t.Context(), r.ID)
 	if err != nil {
@@ -367,14 +368,14 @@ func (p *promise) lastChange(r store.Request) int {
 
 // check holds what became of a run against what must: due tells that a change was
 // still to be made when the world turned.
-func (p *promise) check(r store.Request, due bool) {
+func (p *promise) check(r request.Request, due bool) {
 	t := p.t
 	t.Helper()
 	all, since := p.changes(r.ID)
 	read := p.read(r)
 	lifted := p.turn.do != nil
 	if p.turn.holds == "" || !due && !lifted {
-		if r.State != store.Succeeded {
+		if r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, read)
 		}
 		return
@@ -383,10 +384,10 @@ func (p *promise) check(r store.Request, due bool) {
 		t.Errorf("after the world had turned it made these changes: %q", since)
 	}
 	holds := p.turn.holds
-	if len(all) == 0 && holds == store.Failed && r.State == store.Failed {
-		holds = store.Failed
+	if len(all) == 0 && holds == request.Failed && r.State == request.Failed {
+		holds = request.Failed
 	}
-	if r.State != holds && !(len(all) == 0 && p.turn.holds == store.Waiting && r.State == store.Failed) {
+	if r.State != holds && !(len(all) == 0 && p.turn.holds == request.Waiting && r.State == request.Failed) {
 		t.Errorf("it is %s, want %s: %s", r.State, holds, read)
 	}
 	if !strings.Contains(read, p.turn.says) {
@@ -398,7 +399,7 @@ func (p *promise) check(r store.Request, due bool) {
 	if o, _ := p.s.Desk.Operation(p.name); o.Undo != "" && r.Acted() {
 		p.w.GitHub.ClearFaults()
 		p.press(p.w.Third.ID, bot.Undo, r)
-		if r = p.until(r.ID, func(r store.Request) bool { return r.State.Ended() }); r.State != store.Undone && (p.turn.holds != store.Running || r.State != store.Succeeded) {
+		if r = p.until(r.ID, func(r request.Request) bool { return r.State.Ended() }); r.State != request.Undone && (p.turn.holds != request.Running || r.State != request.Succeeded) {
 			// What was only held up may go on before it is restored.
 			t.Errorf("restoring it ended as %s: %s", r.State, r.Reason)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -78,7 +79,7 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 		return err
 	}
 	failed := s.ask(ctx, bot.Asking{
-		Operation: operation, Inputs: inputs, Preview: preview, Asker: store.Asker{Front: "terminal", Login: me.GetLogin()},
+		Operation: operation, Inputs: inputs, Preview: preview, Asker: request.Asker{Front: "terminal", Login: me.GetLogin()},
 	}, out)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
@@ -145,7 +146,7 @@ func (s *Service) look(ctx context.Context, id string, out io.Writer, printed ma
 			return false, err
 		case told:
 			continue
-		case r.State == store.Succeeded:
+		case r.State == request.Succeeded:
 			if r.Preview {
 				terminal{out}.text(r.Reason)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/audit"
 	"github.com/aws-root-account/rootbot/bot/chat"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -248,14 +249,14 @@ func (v Verification) Restored(ctx context.Context, reason string, out io.Writer
 	b := audit.Break{At: time.Now().UTC(), By: operator(), Reason: ops.Redact(reason), Void: void}
 	text := fmt.Sprintf("The record of what was done was restored from a backup, says %s: %s. %s of what was lost. Members who know of no restore: ask now.",
 		strings.TrimPrefix(b.By, "terminal:"), strings.TrimSuffix(b.Reason, "."), counted(int64(len(void)), "anchor is", "anchors are"))
-	if err := db.Tell(ctx, store.Change{Events: []store.Event{b.Event()}, Messages: []store.Message{{Kind: store.Announce, Body: store.Body{Text: text}}}}); err != nil {
+	if err := db.Tell(ctx, request.Change{Events: []request.Event{b.Event()}, Messages: []request.Message{{Kind: request.Announce, Body: request.Body{Text: text}}}}); err != nil {
 		return err
 	}
 	head, err := db.Head(ctx)
 	if err != nil {
 		return err
 	}
-	if err := db.Tell(ctx, store.Change{Messages: []store.Message{{Kind: store.Anchor, Body: store.Body{Text: head.String()}}}}); err != nil {
+	if err := db.Tell(ctx, request.Change{Messages: []request.Message{{Kind: request.Anchor, Body: request.Body{Text: head.String()}}}}); err != nil {
 		return err
 	}
 	terminal{out}.line("Recorded: %s. The bot tells it in the log channel.", b)
