@@ -66,6 +66,9 @@ func (d *Desk) entered(was request.State, now request.Request) {
 func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) error {
 	login, err := "", d.noMember(r.Operation, r.Asker)
 	if err == nil {
+		login, err = d.inCrowd(ctx, r.Operation, r.Asker)
+	}
+	if err == nil {
 		login, err = d.MayAsk(ctx, r.Operation, r.Asker)
 	}
 	var account int64

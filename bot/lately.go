@@ -95,6 +95,22 @@ func (d *Desk) noMember(operation string, a request.Asker) error {
 	return nil
 }
 
+// inCrowd refuses a person who asks while many do who are no members, and who is none
+// by the team's list. Nil says nothing.
+func (d *Desk) inCrowd(ctx context.Context, operation string, a request.Asker) (string, error) {
+	if a.Login != "" || d.TermsOf(operation).Requesters == ByPlace || !d.Team.Crowded() {
+		return "", nil
+	}
+	identity, err := d.Identify(ctx, a)
+	if err != nil {
+		return "", nil // MayAsk says why
+	}
+	if err = d.Team.Crowd(ctx, identity.Login); err != nil {
+		d.lately.note(nameOf(a), true, err, d.now())
+	}
+	return identity.Login, err
+}
+
 func (d *Desk) refusedLately(a request.Asker) refusal {
 	d.lately.mu.Lock()
 	defer d.lately.mu.Unlock()

@@ -121,8 +121,9 @@ var scopes = map[string][]string{
 	"PostEphemeralContext":          write,        // chat.postEphemeral
 	"StartSocketModeContext":        none,         // apps.connections.open, with the app's token
 	"UpdateMessageContext":          write,        // chat.update
-	"UploadFileContext":             writeFiles,   // files.getUploadURLExternal, files.completeUploadExternal
-	"PostWebhookCustomHTTPContext":  none,         // a response_url is its own permission
+	"GetUploadURLExternalContext":   writeFiles,
+	"CompleteUploadExternalContext": writeFiles,
+	"PostWebhookCustomHTTPContext":  none, // a response_url is its own permission
 }
 
 // calls finds what bot/chat asks of Slack: the methods called on a client that

@@ -11,8 +11,8 @@ import (
 )
 
 // roll keeps many people who are no members from using up GitHub's calls. While GitHub
-// calls few people no members, it is asked about each. Once it has called many so, a
-// login that isn't on the team's list as GitHub gave it within the last half minute is
+// calls few people no members, it is asked about each who types a command. Once it has
+// called many so, a login that isn't on the team's list as GitHub gave it within the last half minute is
 // no member's: one call answers for all. The roll never says that a login is a member's.
 type roll struct {
 	mu     sync.Mutex
@@ -37,14 +37,21 @@ func (r *roll) absent() {
 	r.each.Allow()
 }
 
+// crowded tells whether GitHub has called many people no members.
+func (r *roll) crowded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.each != nil && r.each.Tokens() < 1
+}
+
 // lacks tells whether GitHub has called many people no members, and the list lacks a
 // login. read reads the list. Where that fails, nothing is known to be lacking.
 func (r *roll) lacks(ctx context.Context, login string, read func(context.Context) ([]string, error)) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.each == nil || r.each.Tokens() >= 1 {
+	if !r.crowded() {
 		return false
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if time.Since(r.at) >= rollFor {
 		logins, err := read(ctx)
 		if err != nil {

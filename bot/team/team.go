@@ -173,17 +173,12 @@ func refused(what, of, next string) error {
 }
 
 // Member returns nil if the login is an active member of the team now, child
-// teams included, and otherwise why not. It asks GitHub at each call; but once
-// it has called many people no members, a login that isn't on the team's list, which is
-// at most half a minute old, is no member's.
+// teams included, and otherwise why not. It asks GitHub at each call.
 // https://docs.github.com/en/rest/teams/members#get-team-membership-for-a-user
 func (t *Team) Member(ctx context.Context, login string) error {
 	// go-github puts the login into the address as it is.
 	if !githubaccess.IsLogin(login) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("%q can't be a GitHub login.", login), Next: "Ask in " + t.Channel + " to have the bot's identities corrected."}
-	}
-	if t.roll.lacks(ctx, login, t.Logins) {
-		return t.noMember(login)
 	}
 	membership, _, err := t.GitHub.Teams.GetTeamMembershipBySlug(ctx, t.Organization, t.Slug, login)
 	if githubaccess.NotFound(err) {
@@ -249,6 +244,19 @@ func (t *Team) missing(ctx context.Context, login string) error {
 	t.roll.absent()
 	return t.noMember(login)
 }
+
+// Crowd returns a refusal where GitHub has called many people no members within the
+// last minute, and a login isn't on the team's list of at most half a minute ago. Nil
+// says nothing: Member must be asked.
+func (t *Team) Crowd(ctx context.Context, login string) error {
+	if t.roll.lacks(ctx, login, t.Logins) {
+		return t.noMember(login)
+	}
+	return nil
+}
+
+// Crowded tells whether Crowd may refuse anybody.
+func (t *Team) Crowded() bool { return t.roll.crowded() }
 
 func (t *Team) noMember(login string) error {
 	return &ops.Error{
