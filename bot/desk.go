@@ -34,7 +34,7 @@ type Desk struct {
 	Store      *store.Store
 	Team       *team.Team
 	Operations []ops.Operation
-	Terms      map[string]Terms // by the operation's name; DefaultTerms where there are none
+	Terms      map[string]request.Terms // by the operation's name; DefaultTerms where there are none
 	Log        *slog.Logger
 	Meter      *meter.Meter // nil counts nothing
 	Now        func() time.Time
@@ -186,10 +186,10 @@ func (d *Desk) Operation(name string) (ops.Operation, bool) {
 }
 
 // TermsOf are an operation's terms.
-func (d *Desk) TermsOf(name string) Terms {
+func (d *Desk) TermsOf(name string) request.Terms {
 	t, ok := d.Terms[name]
 	if !ok {
-		t = DefaultTerms()
+		t = request.DefaultTerms()
 	}
 	if o, _ := d.Operation(name); o.Approval.Count > t.Approval.Count {
 		t.Approval = o.Approval

@@ -14,7 +14,7 @@ type Happening struct {
 	Login   string
 	Held    string
 	Plan    *ops.Plan
-	Terms   Terms
+	Terms   request.Terms
 	Review  request.Review
 	Reason  string
 	Fault   ops.Kind
@@ -33,9 +33,6 @@ func After(r request.Request, h Happening, now time.Time) (request.Request, requ
 		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click, shown: !h.Unshown, changed: h.Changed, effects: h.Effects, lost: h.Lost,
 	}, now)
 }
-
-// Need is how many approvals a plan needs under the terms, and why.
-func (t Terms) Need(p ops.Plan) (int, string) { return t.need(p) }
 
 // Still returns nil if whoever asked and whoever approved a request still may.
 func (d *Desk) Still(ctx context.Context, r request.Request) error { return d.still(ctx, r) }

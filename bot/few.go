@@ -14,7 +14,7 @@ import (
 // that a plan needs, and who could be known; empty: it does, or that can't be told.
 // Single sign-on names people only once they come, so it says nothing where that is on.
 func (d *Desk) tooFew(ctx context.Context, r request.Request, plan ops.Plan) string {
-	need, _ := d.TermsOf(r.Operation).need(plan)
+	need, _ := d.TermsOf(r.Operation).Need(plan)
 	if need == 0 || r.Preview || r.Asker.Login != "" || d.Team == nil || len(d.Team.SAML.Domains) > 0 {
 		return ""
 	}

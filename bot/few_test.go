@@ -45,7 +45,7 @@ func TestThatTooFewCouldApproveIsSaidAtOnce(t *testing.T) {
 			h, shelf := build(t), &shelf{plan: *planOf(1)}
 			operation := shelf.operation()
 			h.stand(noon)
-			h.terms = map[string]bot.Terms{operation.Name: demands(test.need)}
+			h.terms = map[string]request.Terms{operation.Name: demands(test.need)}
 			h.settle = func(d *bot.Desk) {
 				d.Team.Identities = test.known
 				if test.links {

@@ -108,7 +108,7 @@ func TestWhateverHappensAtOnceTheDeskKeepsItsPromises(t *testing.T) {
 			f := &frenzy{house: build(t), world: *planOf(1), ran: map[string][]ops.Plan{}}
 			f.stand(noon)
 			need := seed % 3
-			f.terms = map[string]bot.Terms{"tidy-up": demands(need)}
+			f.terms = map[string]request.Terms{"tidy-up": demands(need)}
 			f.begin(f.operation())
 			var asked []request.Request
 			for range 4 {

@@ -55,9 +55,9 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 
 // GlassDue is the reminder, on the next working day, that a run without its
 // approvals has still to be looked at.
-func GlassDue(r request.Request, hours Hours, now time.Time) request.Message {
+func GlassDue(r request.Request, hours request.Hours, now time.Time) request.Message {
 	if hours.Zone == nil {
-		hours = OfficeHours()
+		hours = request.OfficeHours()
 	}
 	due := hours.NextDay(now)
 	return request.Message{

@@ -144,7 +144,7 @@ func fireHouse(t *testing.T, operation ops.Operation) *house {
 	t.Helper()
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{operation.Name: demands(2)}
+	h.terms = map[string]request.Terms{operation.Name: demands(2)}
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"HubOT", "octocat", "mallory"} }
 	h.begin(operation)
 	return h
@@ -233,7 +233,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 	s := &shelf{plan: *planOf(1)}
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(2), dangerous.Name: demands(2)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(2), dangerous.Name: demands(2)}
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"hubot", "mallory"} }
 	h.begin(s.operation(), dangerous)
 	plain := h.waiting()

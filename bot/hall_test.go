@@ -57,7 +57,7 @@ func hall(t *testing.T, need int, operation ops.Operation) *house {
 	t.Helper()
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{operation.Name: demands(need)}
+	h.terms = map[string]request.Terms{operation.Name: demands(need)}
 	h.begin(operation)
 	return h
 }

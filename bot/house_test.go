@@ -49,7 +49,7 @@ type house struct {
 	t       *testing.T
 	gh      *githubtest.Server
 	address string
-	terms   map[string]bot.Terms // of the next desk
+	terms   map[string]request.Terms // of the next desk
 
 	patience time.Duration   // how long until waits
 	blind    bool            // nothing that the desk tells reaches anybody

@@ -38,7 +38,7 @@ type play struct {
 	t       *rapid.T
 	r       request.Request
 	now     time.Time
-	terms   bot.Terms
+	terms   request.Terms
 	world   *ops.Plan
 	members map[string]bool
 

@@ -79,7 +79,7 @@ func (d *Desk) Outside(a request.Asker) bool {
 // member of the team; nil: they weren't, or the operation, if it isn't empty, is for
 // others too. A person who was let in is asked about anew each time.
 func (d *Desk) Lately(operation string, a request.Asker) error {
-	if a.Login != "" || operation != "" && d.TermsOf(operation).Requesters == ByPlace {
+	if a.Login != "" || operation != "" && d.TermsOf(operation).Requesters == request.ByPlace {
 		return nil
 	}
 	return d.refusedLately(a).err
@@ -98,7 +98,7 @@ func (d *Desk) noMember(operation string, a request.Asker) error {
 // inCrowd refuses a person who asks while many do who are no members, and who is none
 // by the team's list. Nil says nothing.
 func (d *Desk) inCrowd(ctx context.Context, operation string, a request.Asker) (string, error) {
-	if a.Login != "" || d.TermsOf(operation).Requesters == ByPlace || !d.Team.Crowded() {
+	if a.Login != "" || d.TermsOf(operation).Requesters == request.ByPlace || !d.Team.Crowded() {
 		return "", nil
 	}
 	identity, err := d.Identify(ctx, a)

@@ -52,7 +52,7 @@ type happening struct {
 	account  int64          // admitted: GitHub's number of that account; 0: not known
 	held     string         // admitted: what the request holds from now on
 	plan     *ops.Plan      // planned, stale, replanned
-	terms    Terms          // planned, stale, reminded: the operation's
+	terms    request.Terms  // planned, stale, reminded: the operation's
 	review   request.Review // reviewed, rejected, withdrawn, undoing: by whom
 	reason   string         // why, in words for people
 	fault    ops.Kind       // what kind of fault the reason is
@@ -189,7 +189,7 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 		data["digest"], data["plan"] = h.plan.Digest(), h.plan.WithoutData()
 		r.Plan, r.PlannedAt, r.Progress, r.Settings = h.plan, now, "", h.settings
 		r.Shown = ""
-		r.Need, r.Why = h.terms.need(*h.plan)
+		r.Need, r.Why = h.terms.Need(*h.plan)
 		if r.Need > 0 {
 			data["need"] = r.Need
 		}
@@ -279,7 +279,7 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 		end(request.Expired, fmt.Sprintf("Nobody decided by %s UTC.", r.ExpiresAt.Format("2 Jan 15:04"))+stands(h))
 	case reminded:
 		r.Reminders++
-		r.RemindAt = h.terms.remind(r.Reminders, now)
+		r.RemindAt = h.terms.Remind(r.Reminders, now)
 		what := missing(r)
 		if r.Lifted != "" {
 			what = "a member to decide what becomes of it"
@@ -294,7 +294,7 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 		r.Plan, r.PlannedAt, r.Step, r.StepBegun, r.Settings = h.plan, now, 0, time.Time{}, h.settings
 		r.UndoUntil, r.Waits, r.HeldUp, r.HeldSince = time.Time{}, ops.Waiting{}, "", time.Time{}
 		r.Shown = ""
-		r.Need, r.Why = h.terms.need(*h.plan)
+		r.Need, r.Why = h.terms.Need(*h.plan)
 		if r.Need > 0 {
 			data["need"] = r.Need
 		}
@@ -484,7 +484,7 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 }
 
 // wait makes a request wait for approvals.
-func wait(r *request.Request, terms Terms, now time.Time) {
+func wait(r *request.Request, terms request.Terms, now time.Time) {
 	r.State, r.ExpiresAt, r.Reminders = request.Waiting, now.Add(terms.Expiry), 0
-	r.RemindAt = terms.remind(0, now)
+	r.RemindAt = terms.Remind(0, now)
 }

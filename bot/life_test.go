@@ -94,8 +94,8 @@ func agreed(logins ...string) func(*request.Request) {
 }
 
 // demands are terms under which a plan needs approvals.
-func demands(count int) bot.Terms {
-	t := bot.DefaultTerms()
+func demands(count int) request.Terms {
+	t := request.DefaultTerms()
 	t.Approval.Count = count
 	return t
 }

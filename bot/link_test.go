@@ -390,7 +390,7 @@ func TestWhoHasProvedWhoTheyAreAsksAndApproves(t *testing.T) {
 	s := &shelf{plan: *planOf(1)}
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	app := h.gh.AddApp(githubtest.App{PublicKey: publicKey(t)})
 	h.settle = func(d *bot.Desk) { d.Team.Device = team.Device{ClientID: app.ClientID, URL: h.gh.URL()} }
 	h.begin(s.operation())

@@ -62,7 +62,7 @@ func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r request.Request) (
 	if unplannable != nil {
 		return answer{err: unplannable}, nil
 	}
-	need, _ := d.TermsOf(o.Name).need(plan)
+	need, _ := d.TermsOf(o.Name).Need(plan)
 	stale := len(plan.Beyond(*r.Plan)) > 0 || len(plan.NewTerms(*r.Plan)) > 0 ||
 		r.State == request.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
 	return answer{plan: &plan, stale: stale}, nil

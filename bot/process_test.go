@@ -97,7 +97,7 @@ func TestAProcessThatLacksAnOperationEndsNothing(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	h.patience = time.Minute
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = waitingFor(3 * time.Second)
 	begun, over := make(chan bool, 1), make(chan struct{})
 	h.begin(tidy(nothing), inGrace(begun, over))
@@ -158,7 +158,7 @@ func TestAnOperationThatIsntOfferedForATime(t *testing.T) {
 	storetest.OnlyOn(t, storetest.SQLite)
 	t.Parallel()
 	h := build(t)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	begun, over := make(chan bool, 1), make(chan struct{})
 	h.begin(tidy(nothing), inGrace(begun, over))
 	running, waiting := h.askFor(1), h.waiting()
@@ -208,7 +208,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	h.patience = time.Minute
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = settings("old")
 	var mu sync.Mutex
 	who := map[string][]string{}
@@ -261,7 +261,7 @@ func TestOtherSettingsAreTakenAtOnceWhereThereIsOneProcess(t *testing.T) {
 	storetest.OnlyOn(t, storetest.SQLite)
 	t.Parallel()
 	h := build(t)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = settings("old")
 	h.begin(tidy(nothing))
 	asked := h.waiting()
@@ -326,7 +326,7 @@ func TestWhatWasAskedForInAChatIsLeftToWhoHasIt(t *testing.T) {
 	storetest.OnlyOn(t, storetest.PostgreSQL)
 	t.Parallel()
 	h := build(t)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = func(d *bot.Desk) { d.Front = "slack" }
 	var mu sync.Mutex
 	who := map[string][]string{}

@@ -90,7 +90,7 @@ func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
 	}
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"hubot"} }
 	h.begin(operation)
 

@@ -149,8 +149,8 @@ func TestWhoAsksFromAPlaceIsTakenForNobodyOnlyIfTheyAre(t *testing.T) {
 	t.Parallel()
 	h := idle(t)
 	terms := demands(1)
-	terms.Place, terms.Requesters = "#tidy", bot.ByPlace
-	h.Terms = map[string]bot.Terms{"tidy-up": terms}
+	terms.Place, terms.Requesters = "#tidy", request.ByPlace
+	h.Terms = map[string]request.Terms{"tidy-up": terms}
 	h.Present = func(context.Context, string, string) error { return nil }
 	h.links("U7", "owl")
 	for user, want := range map[string]string{"U7": "owl", "U8": "slack.U8", "U1": "octocat"} {
@@ -178,7 +178,7 @@ func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {
 	s := &shelf{plan: *planOf(1)}
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"owl-2", "owl-3"} }
 	h.begin(hour.operation(s.operation()))
 	for i, test := range []struct{ name, asker, presser, verb, text string }{
@@ -214,7 +214,7 @@ func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
 	s := &shelf{plan: *planOf(1)}
 	h := build(t)
 	h.stand(noon)
-	h.terms = map[string]bot.Terms{"tidy-up": demands(2)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(2)}
 	h.begin(s.operation())
 	h.gh.AddMember(admins, "owl")
 	h.links("U7", "owl")

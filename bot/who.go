@@ -55,7 +55,7 @@ func (d *Desk) account(ctx context.Context, a request.Asker, login string) (int6
 // MayAsk tells who the asker is and returns nil if they may ask for the operation.
 func (d *Desk) MayAsk(ctx context.Context, operation string, a request.Asker) (string, error) {
 	terms := d.TermsOf(operation)
-	if terms.Requesters != ByPlace || a.Login != "" {
+	if terms.Requesters != request.ByPlace || a.Login != "" {
 		return d.Member(ctx, a)
 	}
 	if _, err := d.Team.Person(ctx, a.Workspace, a.User); err != nil {
@@ -80,7 +80,7 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a request.Asker) (s
 
 // Shows is MayAsk for showing things: GitHub's answer may be 30 seconds old.
 func (d *Desk) Shows(ctx context.Context, operation string, a request.Asker) (string, error) {
-	if d.TermsOf(operation).Requesters == ByPlace {
+	if d.TermsOf(operation).Requesters == request.ByPlace {
 		return d.MayAsk(ctx, operation, a)
 	}
 	identity, err := d.Identify(ctx, a)

@@ -273,7 +273,7 @@ func TestAWorldThatMovesAtAnyMomentBreaksNoPromise(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	w := &wild{h: h, gone: map[string]bool{}}
-	h.terms = map[string]bot.Terms{"tidy-up": demands(1)}
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
 	h.begin(w.operation())
 	ends := map[request.State]int{}
 	script := rapid.Custom(func(t *rapid.T) fate {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -141,7 +140,7 @@ func (c *Chat) overview(ctx context.Context, who request.Asker, identity team.Id
 	var barred []string // commands, by the words of why
 	for _, o := range c.desk.Operations {
 		err := no
-		if c.desk.TermsOf(o.Name).Requesters == bot.ByPlace {
+		if c.desk.TermsOf(o.Name).Requesters == request.ByPlace {
 			_, err = c.desk.MayAsk(ctx, o.Name, who)
 		}
 		switch words := ops.Words(err, ""); {

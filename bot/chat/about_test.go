@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -125,9 +124,9 @@ func TestAnybodyInTheChannelMayAskWhereThatIsSet(t *testing.T) {
 	t.Parallel()
 	o := build(t, slacktest.Options{})
 	c := &crew{}
-	terms := bot.DefaultTerms()
-	terms.Place, terms.Requesters, terms.Approval = "reliability-eng", bot.ByPlace, ops.Rule{Count: 1}
-	o.terms = map[string]bot.Terms{"let-go": terms}
+	terms := request.DefaultTerms()
+	terms.Place, terms.Requesters, terms.Approval = "reliability-eng", request.ByPlace, ops.Rule{Count: 1}
+	o.terms = map[string]request.Terms{"let-go": terms}
 	guest := o.AddUser(slacktest.User{ID: "U0GUEST", RealName: "Guest", Restricted: true})
 	single := o.AddUser(slacktest.User{ID: "U0SINGLE", RealName: "Single", UltraRestricted: true})
 	robot := o.AddUser(slacktest.User{ID: "U0ROBOT", RealName: "Robot", Bot: true})

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -140,7 +139,7 @@ func TestWithdrawing(t *testing.T) {
 func TestWhatIsDangerousIsApprovedByName(t *testing.T) {
 	t.Parallel()
 	c := &crew{}
-	o := meeting(t, c, func(op *ops.Operation, _ *bot.Terms) { op.Dangerous = true })
+	o := meeting(t, c, func(op *ops.Operation, _ *request.Terms) { op.Dangerous = true })
 	card := o.proposes(o.ada, "Ann@example.com")
 	choice := o.choice(card, "Ann@example.com")
 	for i, typed := range []string{"ann@example.com", "Ann@example.com ", "Ann"} {
@@ -343,7 +342,7 @@ func TestPeopleAreRemindedInTheThread(t *testing.T) {
 // One of several that were asked for together may be turned away by itself.
 func TestNobodyIsTurnedAwayWithoutAWord(t *testing.T) {
 	t.Parallel()
-	o := meeting(t, &crew{}, func(op *ops.Operation, _ *bot.Terms) {
+	o := meeting(t, &crew{}, func(op *ops.Operation, _ *request.Terms) {
 		op.Lock = func(r ops.Request) string {
 			if r.Inputs["emails"][0] == bob {
 				panic("no lock for Bob")

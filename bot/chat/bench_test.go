@@ -102,10 +102,10 @@ func newBench(t *testing.T, said map[string]string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terms := bot.DefaultTerms()
+	terms := request.DefaultTerms()
 	terms.Place, terms.Approval = "reliability-eng", ops.Rule{Count: 1}
 	open := terms
-	open.Requesters = bot.ByPlace
+	open.Requesters = request.ByPlace
 	tidying := tidy(work)
 	tidying.Form[0].Check = func(s string) error {
 		if strings.ContainsAny(s, "<&@\x00") || utf8.RuneCountInString(s) > 39 {
@@ -118,7 +118,7 @@ func newBench(t *testing.T, said map[string]string) *bench {
 	letGo, burn := new(crew).letGo(), new(crew).letGo()
 	burn.Name, burn.Command, burn.Dangerous = "burn-down", "/burn-down", true
 	b.desk = &bot.Desk{
-		Store: s, Operations: []ops.Operation{tidying, plain, letGo, burn}, Terms: map[string]bot.Terms{"let-go": terms, "burn-down": open},
+		Store: s, Operations: []ops.Operation{tidying, plain, letGo, burn}, Terms: map[string]request.Terms{"let-go": terms, "burn-down": open},
 		Log: quiet, Now: func() time.Time { return b.now },
 		Team: &team.Team{
 			GitHub: client, Organization: "ministryofjustice", Slug: admins, Channel: "#aws-root-account",

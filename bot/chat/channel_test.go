@@ -93,11 +93,11 @@ func TestAStartInAWorkspaceOf9000Channels(t *testing.T) {
 		}
 		defer s.Close()
 		open := func(ctx context.Context, log string, places ...string) error {
-			desk := &bot.Desk{Store: s, Log: quiet, Team: &team.Team{}, Terms: map[string]bot.Terms{}}
+			desk := &bot.Desk{Store: s, Log: quiet, Team: &team.Team{}, Terms: map[string]request.Terms{}}
 			for i, place := range places {
 				o := tidy(work)
 				o.Name = fmt.Sprintf("tidy-%d", i)
-				terms := bot.DefaultTerms()
+				terms := request.DefaultTerms()
 				terms.Place = place
 				desk.Operations, desk.Terms[o.Name] = append(desk.Operations, o), terms
 			}
@@ -238,9 +238,9 @@ func TestAChannelKeepsItsIDWhateverBecomesOfItsName(t *testing.T) {
 // somebody go.
 func byPlace(t *testing.T, options slacktest.Options) *office {
 	o := build(t, options)
-	terms := bot.DefaultTerms()
-	terms.Place, terms.Requesters, terms.Approval = "reliability-eng", bot.ByPlace, ops.Rule{Count: 1}
-	o.terms = map[string]bot.Terms{"let-go": terms}
+	terms := request.DefaultTerms()
+	terms.Place, terms.Requesters, terms.Approval = "reliability-eng", request.ByPlace, ops.Rule{Count: 1}
+	o.terms = map[string]request.Terms{"let-go": terms}
 	o.begin(new(crew).letGo())
 	return o
 }
@@ -253,9 +253,9 @@ func TestAChannelThatIsRenamedWhileTheBotRuns(t *testing.T) {
 			o := build(t, slacktest.Options{})
 			o.place.Private = private
 			o.AddChannel(o.place)
-			terms := bot.DefaultTerms()
-			terms.Place, terms.Requesters, terms.Approval = "reliability-eng", bot.ByPlace, ops.Rule{Count: 1}
-			o.terms = map[string]bot.Terms{"let-go": terms}
+			terms := request.DefaultTerms()
+			terms.Place, terms.Requesters, terms.Approval = "reliability-eng", request.ByPlace, ops.Rule{Count: 1}
+			o.terms = map[string]request.Terms{"let-go": terms}
 			o.begin(new(crew).letGo())
 			listed := o.Count("conversations.list")
 			o.Rename(o.place.ID, "platform-eng")

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -20,7 +19,7 @@ func TestAClickThatComesTooLateIsAnsweredWithWhatHappenedAndWhen(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name  string
-		terms func(*ops.Operation, *bot.Terms)
+		terms func(*ops.Operation, *request.Terms)
 		end   func(*office, *crew, slacktest.Message) // how it was decided
 		card  string
 		says  []string

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -22,7 +21,7 @@ const ann, bob = "ann@example.com", "bob@example.com"
 
 // meeting is an office where letting somebody go is asked for in #reliability-eng,
 // and takes one approval.
-func meeting(t *testing.T, c *crew, changes ...func(*ops.Operation, *bot.Terms)) *office {
+func meeting(t *testing.T, c *crew, changes ...func(*ops.Operation, *request.Terms)) *office {
 	t.Helper()
 	o := build(t, slacktest.Options{})
 	o.meet(c, changes...)
@@ -30,14 +29,14 @@ func meeting(t *testing.T, c *crew, changes ...func(*ops.Operation, *bot.Terms))
 }
 
 // meet begins a meeting.
-func (o *office) meet(c *crew, changes ...func(*ops.Operation, *bot.Terms)) {
+func (o *office) meet(c *crew, changes ...func(*ops.Operation, *request.Terms)) {
 	o.t.Helper()
-	operation, terms := c.letGo(), bot.DefaultTerms()
+	operation, terms := c.letGo(), request.DefaultTerms()
 	terms.Place, terms.Approval = "reliability-eng", ops.Rule{Count: 1}
 	for _, change := range changes {
 		change(&operation, &terms)
 	}
-	o.terms = map[string]bot.Terms{"let-go": terms}
+	o.terms = map[string]request.Terms{"let-go": terms}
 	o.begin(operation)
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -89,7 +88,7 @@ func TestACommandTypedElsewherePointsToItsChannel(t *testing.T) {
 
 func TestAStatementWithoutAHintCanBeAgreedTo(t *testing.T) {
 	t.Parallel()
-	o := meeting(t, &crew{}, func(op *ops.Operation, _ *bot.Terms) { op.Form[3].Hint = "" })
+	o := meeting(t, &crew{}, func(op *ops.Operation, _ *request.Terms) { op.Form[3].Hint = "" })
 	o.commands(o.ada, o.place, "/let-go", ann)
 	contains(t, "the form", o.form(o.ada).PlainText(), "Other teams")
 	o.fine()

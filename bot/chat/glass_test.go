@@ -15,7 +15,7 @@ import (
 )
 
 // emergency is a meeting where Grace may have something run alone.
-func emergency(t *testing.T, c *crew, changes ...func(*ops.Operation, *bot.Terms)) *office {
+func emergency(t *testing.T, c *crew, changes ...func(*ops.Operation, *request.Terms)) *office {
 	t.Helper()
 	o := build(t, slacktest.Options{})
 	// A login has no case.
@@ -224,7 +224,7 @@ func TestTheButtonThatBreaksGlassGoesWithTheSettings(t *testing.T) {
 func TestWhatIsDangerousIsRunAloneByName(t *testing.T) {
 	t.Parallel()
 	c := &crew{}
-	o := emergency(t, c, func(op *ops.Operation, _ *bot.Terms) { op.Dangerous = true })
+	o := emergency(t, c, func(op *ops.Operation, _ *request.Terms) { op.Dangerous = true })
 	card := o.proposes(o.ada, ann)
 	choice := o.sealed(card, ann)
 	both := func(name, why string) map[string]slacktest.Value {
@@ -373,7 +373,7 @@ func TestASecondEmergencyIsAsLoudAsTheFirst(t *testing.T) {
 
 func TestWhoAskedDoesntLookAtItUnderAnotherLogin(t *testing.T) {
 	t.Parallel()
-	o := emergency(t, &crew{}, func(_ *ops.Operation, terms *bot.Terms) { terms.Requesters = bot.ByPlace })
+	o := emergency(t, &crew{}, func(_ *ops.Operation, terms *request.Terms) { terms.Requesters = request.ByPlace })
 	o.presses(o.grace, o.sealed(o.proposes(o.nemo, ann), ann), "break-glass")
 	o.fills(o.grace, reason("Now."))
 	notice := o.notice("Done")

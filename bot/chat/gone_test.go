@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -61,7 +60,7 @@ func TestTheNoticeCountsOnlyTheApprovalsThatWereMissing(t *testing.T) {
 func TestASecondEmergencyOfTheSamePlanIsAsLoud(t *testing.T) {
 	t.Parallel()
 	c := &crew{keys: []string{"AKIA1"}}
-	o := emergency(t, c, func(op *ops.Operation, _ *bot.Terms) {
+	o := emergency(t, c, func(op *ops.Operation, _ *request.Terms) {
 		plan := op.Plan
 		op.Plan = func(ctx context.Context, r ops.Request, tell ops.Progress) (ops.Plan, error) {
 			p, err := plan(ctx, r, tell)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -116,7 +115,7 @@ func TestOnlyTheNewestResultCanBeRunAgain(t *testing.T) {
 func TestRunningAgainAsksAnewWhatMustBeStated(t *testing.T) {
 	t.Parallel()
 	c := &crew{fault: &ops.Error{Kind: ops.Unavailable, What: "No door."}}
-	o := meeting(t, c, func(op *ops.Operation, _ *bot.Terms) {
+	o := meeting(t, c, func(op *ops.Operation, _ *request.Terms) {
 		op.Form = slices.Clone(op.Form)
 		op.Form[2].Retype = true
 	})
@@ -226,7 +225,7 @@ func TestWhatHasEndedIsListedWhereThereIsSomethingToDecide(t *testing.T) {
 
 func TestWhoCantDecideIsToldBeforeTheFormOpens(t *testing.T) {
 	t.Parallel()
-	o := emergency(t, &crew{}, func(op *ops.Operation, _ *bot.Terms) { op.Dangerous = true })
+	o := emergency(t, &crew{}, func(op *ops.Operation, _ *request.Terms) { op.Dangerous = true })
 	choice := o.sealed(o.proposes(o.ada, ann), ann)
 	told := map[string]int{}
 	for _, no := range []struct {

@@ -57,7 +57,7 @@ type office struct {
 	address string
 	desk    *bot.Desk
 	chat    *chat.Chat
-	terms   map[string]bot.Terms
+	terms   map[string]request.Terms
 	setUp   func(*bot.Desk) // what is particular about this desk; nil: nothing
 	log     *slog.Logger    // the operator's
 	storms  bool            // the bot keeps one person's storm from the others; else it takes as much as comes

@@ -279,7 +279,7 @@ func TestACardSaysWhomARefusalIsAbout(t *testing.T) {
 // A form may stand open for an hour.
 func TestWhoBecomesAGuestBeforeTheFormIsSentIsRefused(t *testing.T) {
 	t.Parallel()
-	o := meeting(t, &crew{}, func(op *ops.Operation, _ *bot.Terms) { op.Dangerous = true })
+	o := meeting(t, &crew{}, func(op *ops.Operation, _ *request.Terms) { op.Dangerous = true })
 	choice := o.choice(o.proposes(o.ada, ann), ann)
 	o.presses(o.grace, choice, "approve")
 	o.form(o.grace)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -22,7 +23,7 @@ func guarded(t *testing.T, c *crew, dangerous bool) *registry {
 		d.Team.Links, d.Team.Device = d.Store, team.Device{ClientID: app.ClientID, URL: r.gh.URL()}
 		d.FreshProof, d.BreakGlass = 10*time.Minute, []string{"grace"}
 	}
-	r.meet(c, func(op *ops.Operation, _ *bot.Terms) { op.Dangerous = dangerous })
+	r.meet(c, func(op *ops.Operation, _ *request.Terms) { op.Dangerous = dangerous })
 	return r
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -149,7 +148,7 @@ func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who reque
 	no := c.desk.Lately(operation, who)
 	switch {
 	case no != nil:
-	case c.desk.Outside(who) && (operation == "" || c.desk.TermsOf(operation).Requesters != bot.ByPlace):
+	case c.desk.Outside(who) && (operation == "" || c.desk.TermsOf(operation).Requesters != request.ByPlace):
 		no = c.storms.crowded(c.storms.outside, errOutside, time.Now())
 	case !c.desk.Acquainted(ctx, who):
 		no = c.storms.crowded(c.storms.unknown, errTooMany, time.Now())

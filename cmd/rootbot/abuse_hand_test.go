@@ -442,7 +442,9 @@ func (i *intruder) confirmed(u slacktest.User, login string) {
 		}
 		return asked.TS != ""
 	})
-	done := func(said string) bool { return strings.Contains(said, "<@"+u.ID+"> is "+login+" on GitHub: you have confirmed it") }
+	done := func(said string) bool {
+		return strings.Contains(said, "<@"+u.ID+"> is "+login+" on GitHub: you have confirmed it")
+	}
 	before, letters := len(i.Slack.Ephemerals(i.Second.ID)), len(i.Slack.Direct(u.ID))
 	i.clicks(i.Second, asked, "link-confirm")
 	i.wait("the linker's letter", func() bool { return len(i.Slack.Direct(u.ID)) > letters })

@@ -19,7 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/catalog"
 )
@@ -61,7 +61,7 @@ type Config struct {
 // OperationConfig is what the file says of one operation.
 type OperationConfig struct {
 	Settings catalog.Settings
-	Terms    bot.Terms
+	Terms    request.Terms
 }
 
 // Digest is the same for the same settings and terms, however the file says them.
@@ -72,7 +72,7 @@ func (o OperationConfig) Digest() (string, error) {
 		zone = hours.Zone.String()
 	}
 	terms := o.Terms
-	terms.Hours = bot.Hours{}
+	terms.Hours = request.Hours{}
 	text, err := json.Marshal([]any{o.Settings, terms, hours.Begin, hours.End, zone})
 	if err != nil {
 		return "", fmt.Errorf("operations.%s: %w", o.Settings.Name(), err)
@@ -337,21 +337,21 @@ func splitLine(text string) (int, string) {
 }
 
 func newTerms() *termsConfig {
-	d := bot.DefaultTerms()
+	d := request.DefaultTerms()
 	return &termsConfig{Requesters: d.Requesters, Expiry: d.Expiry, Reminders: d.Reminders}
 }
 
 // terms are the terms of an operation, and what is wrong with them.
-func (c termsConfig) terms(o ops.Operation, hours bot.Hours) (bot.Terms, []ops.Fault) {
+func (c termsConfig) terms(o ops.Operation, hours request.Hours) (request.Terms, []ops.Fault) {
 	var faults []ops.Fault
-	t := bot.Terms{
+	t := request.Terms{
 		Place: strings.TrimPrefix(c.Channel, "#"), Requesters: c.Requesters, Approval: o.Approval,
 		Expiry: c.Expiry, Reminders: c.Reminders, Hours: hours,
 	}
 	switch {
-	case c.Requesters != bot.ByTeam && c.Requesters != bot.ByPlace:
+	case c.Requesters != request.ByTeam && c.Requesters != request.ByPlace:
 		faults = append(faults, ops.Fault{Key: "requesters", Problem: fmt.Sprintf("%q is neither team nor channel", c.Requesters)})
-	case c.Requesters == bot.ByPlace && c.Channel == "":
+	case c.Requesters == request.ByPlace && c.Channel == "":
 		faults = append(faults, ops.Fault{Key: "requesters", Problem: "channel needs a channel to be set"})
 	}
 	if c.Approvals != nil {
@@ -372,8 +372,8 @@ func (c termsConfig) terms(o ops.Operation, hours bot.Hours) (bot.Terms, []ops.F
 }
 
 // hours reads the working hours; office hours where nothing is set.
-func (c *Config) hours() (bot.Hours, []error) {
-	hours := bot.OfficeHours()
+func (c *Config) hours() (request.Hours, []error) {
+	hours := request.OfficeHours()
 	var faults []error
 	for _, w := range []struct {
 		text string

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/cmd/internal/service"
 	"github.com/aws-root-account/rootbot/ops/catalog"
 	"github.com/aws-root-account/rootbot/ops/deleteaccount"
@@ -73,7 +73,7 @@ func TestADigestIsOfAllSettings(t *testing.T) {
 	for _, settings := range catalog.All() {
 		t.Run(settings.Name(), func(t *testing.T) {
 			t.Parallel()
-			o := &service.OperationConfig{Settings: settings, Terms: bot.DefaultTerms()}
+			o := &service.OperationConfig{Settings: settings, Terms: request.DefaultTerms()}
 			seen := map[string]string{digest(t, *o): "as it was"}
 			n := 0
 			differs := func(name string) {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/meter"
+	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -56,7 +57,7 @@ func New(ctx context.Context, config *Config, env Environment, log *slog.Logger)
 	broker.Record, broker.Fence = desk.Called, desk.Fence
 	spares := githubaccess.Sparing(client)
 	var operations []ops.Operation
-	terms, digests := map[string]bot.Terms{}, map[string]string{}
+	terms, digests := map[string]request.Terms{}, map[string]string{}
 	for _, o := range config.Operations {
 		operations = append(operations, o.Settings.Operation(broker, spares, config.GitHub.Organization))
 		terms[o.Settings.Name()] = o.Terms

@@ -1,4 +1,4 @@
-package bot
+package request
 
 import (
 	"time"
@@ -23,26 +23,16 @@ const (
 	ByPlace = "channel" // every full member of the workspace who is in the operation's place
 )
 
-// DefaultTerms hold where nothing is set.
-func DefaultTerms() Terms {
-	return Terms{
-		Requesters: ByTeam,
-		Expiry:     72 * time.Hour,
-		Reminders:  []time.Duration{time.Hour, 4 * time.Hour, 12 * time.Hour, 24 * time.Hour},
-		Hours:      OfficeHours(),
-	}
-}
-
-// need is how many approvals a plan needs, and why if the plan itself says so.
-func (t Terms) need(p ops.Plan) (int, string) {
+// Need is how many approvals a plan needs, and why if the plan itself says so.
+func (t Terms) Need(p ops.Plan) (int, string) {
 	if p.Approval.Count > t.Approval.Count {
 		return p.Approval.Count, p.Approval.Why
 	}
 	return t.Approval.Count, p.Approval.Why
 }
 
-// remind is when to remind for the n-th time, from 0; the zero time: never.
-func (t Terms) remind(n int, now time.Time) time.Time {
+// Remind is when to remind for the n-th time, from 0; the zero time: never.
+func (t Terms) Remind(n int, now time.Time) time.Time {
 	if n >= len(t.Reminders) {
 		return time.Time{}
 	}
@@ -53,15 +43,6 @@ func (t Terms) remind(n int, now time.Time) time.Time {
 type Hours struct {
 	Begin, End time.Duration // since midnight
 	Zone       *time.Location
-}
-
-// OfficeHours are 09:00 to 18:00 in London, summer time included.
-func OfficeHours() Hours {
-	zone, err := time.LoadLocation("Europe/London")
-	if err != nil {
-		zone = time.UTC // a system without time zones, and a binary without them
-	}
-	return Hours{Begin: 9 * time.Hour, End: 18 * time.Hour, Zone: zone}
 }
 
 // NextDay is when the next working day after t's begins.
@@ -103,4 +84,23 @@ func (h Hours) After(t time.Time, d time.Duration) time.Time {
 			return begin.Add(d).UTC()
 		}
 	}
+}
+
+// DefaultTerms hold where nothing is set.
+func DefaultTerms() Terms {
+	return Terms{
+		Requesters: ByTeam,
+		Expiry:     72 * time.Hour,
+		Reminders:  []time.Duration{time.Hour, 4 * time.Hour, 12 * time.Hour, 24 * time.Hour},
+		Hours:      OfficeHours(),
+	}
+}
+
+// OfficeHours are 09:00 to 18:00 in London, summer time included.
+func OfficeHours() Hours {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		zone = time.UTC // a system without time zones, and a binary without them
+	}
+	return Hours{Begin: 9 * time.Hour, End: 18 * time.Hour, Zone: zone}
 }

@@ -1,14 +1,14 @@
-package bot_test
+package request_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
+	"github.com/aws-root-account/rootbot/bot/request"
 )
 
 func TestWorkingTime(t *testing.T) {
-	office := bot.OfficeHours()
+	office := request.OfficeHours()
 	if office.Zone.String() != "Europe/London" {
 		t.Skip("SKIPPED: this system has no time zones")
 	}
@@ -69,7 +69,7 @@ func TestWorkingTime(t *testing.T) {
 	})
 	t.Run("without working hours all time is working time", func(t *testing.T) {
 		from := at("2026-03-07 03:00")
-		if got := (bot.Hours{}).After(from, time.Hour); !got.Equal(from.Add(time.Hour)) {
+		if got := (request.Hours{}).After(from, time.Hour); !got.Equal(from.Add(time.Hour)) {
 			t.Errorf("got %v", got)
 		}
 	})
@@ -81,7 +81,7 @@ func TestWorkingTimeGoesPastADayWithoutAMidnight(t *testing.T) {
 	if err != nil {
 		t.Skip("SKIPPED: this system has no time zones")
 	}
-	hours := bot.Hours{Begin: 9 * time.Hour, End: 18 * time.Hour, Zone: zone}
+	hours := request.Hours{Begin: 9 * time.Hour, End: 18 * time.Hour, Zone: zone}
 	got := make(chan time.Time, 1)
 	go func() { got <- hours.After(time.Date(2026, 9, 4, 17, 0, 0, 0, zone), 2*time.Hour) }()
 	select {
