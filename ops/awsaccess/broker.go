@@ -133,10 +133,7 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
 	if stage.Acts && b.Record != nil {
-		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials))
-		if b.Fence != nil {
-			config.APIOptions = append(config.APIOptions, fencing(b.Fence, r))
-		}
+		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials), fencing(b.Fence, r))
 	}
 	if b.Observe != nil {
 		config.APIOptions = append(config.APIOptions, observing(b.Observe))

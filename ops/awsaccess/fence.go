@@ -2,6 +2,7 @@ package awsaccess
 
 import (
 	"context"
+	"net/http"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
@@ -9,20 +10,34 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// triesKey is where a recorded call counts its tries: an *int.
+// triesKey is where a recorded call keeps what became of its tries: a *tries.
 type triesKey struct{}
 
-// fencing has fence asked before each try of a recorded call but the first.
+// tries are those of one call.
+type tries struct {
+	made      int
+	uncertain bool // one may have been carried out, though its answer doesn't say so
+}
+
+// uncertain tells whether AWS may have carried out a call in spite of an error: there was
+// no answer, half of one, or one of a server in trouble.
+func uncertain(err error) bool {
+	status := statusOf(err)
+	return status < http.StatusBadRequest || status == http.StatusRequestTimeout || status >= http.StatusInternalServerError
+}
+
+// fencing has fence asked before each try of a recorded call but the first, and keeps
+// what became of each. Nil: nothing is asked.
 func fencing(fence func(context.Context, ops.Request) error, r ops.Request) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		// Each try passes "Signing", which is the last before the request is sent.
 		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("rootbot:fence",
 			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-				tries, recorded := middleware.GetStackValue(ctx, triesKey{}).(*int)
+				tries, recorded := middleware.GetStackValue(ctx, triesKey{}).(*tries)
 				if !recorded {
 					return next.HandleFinalize(ctx, in)
 				}
-				if *tries++; *tries > 1 {
+				if tries.made++; tries.made > 1 && fence != nil {
 					if err := fence(ctx, r); ops.Halted(err) {
 						return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 					} else if err != nil {
@@ -33,7 +48,9 @@ func fencing(fence func(context.Context, ops.Request) error, r ops.Request) func
 						}
 					}
 				}
-				return next.HandleFinalize(ctx, in)
+				out, metadata, err := next.HandleFinalize(ctx, in)
+				tries.uncertain = tries.uncertain || err != nil && uncertain(err)
+				return out, metadata, err
 			}), "Signing", middleware.Before)
 	}
 }

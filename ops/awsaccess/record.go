@@ -44,8 +44,9 @@ func recording(record Recorder, r ops.Request, credentials aws.CredentialsProvid
 					What: "The bot couldn't write " + call.Action + " into its record. It calls nothing that it hasn't recorded.", Next: "Tell the people who run the bot.",
 				}
 			}
-			out, metadata, err := next.HandleInitialize(middleware.WithStackValue(ctx, triesKey{}, new(int)), in)
-			outcome(&call, metadata, err)
+			var made tries
+			out, metadata, err := next.HandleInitialize(middleware.WithStackValue(ctx, triesKey{}, &made), in)
+			outcome(&call, metadata, err, made.uncertain)
 			// It was done, whatever becomes of ctx.
 			if noted := record(context.WithoutCancel(ctx), r, call); noted != nil && err == nil {
 				err = fmt.Errorf("record that %s was called: %w", call.Action, noted)
@@ -86,9 +87,10 @@ func target(parameters any) string {
 	return strings.Join(names, ", ")
 }
 
-// outcome is what is known of a call after it was made. A call whose answer
-// didn't come may have been carried out.
-func outcome(call *ops.Call, metadata middleware.Metadata, err error) {
+// outcome is what is known of a call after it was made. A call of which one try may
+// have been carried out may have been, whatever AWS answered to the next: that a thing
+// isn't there any more, for instance.
+func outcome(call *ops.Call, metadata middleware.Metadata, err error, uncertain bool) {
 	if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
 		call.AWSRequest = id
 	}
@@ -102,7 +104,7 @@ func outcome(call *ops.Call, metadata middleware.Metadata, err error) {
 	switch {
 	case err == nil:
 		call.Outcome = "done"
-	case answered && call.Fault != "":
+	case answered && call.Fault != "" && !uncertain:
 		call.Outcome = "failed"
 	default:
 		call.Outcome = "unknown"

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
@@ -79,6 +81,26 @@ func TestCallsThatChangeSomethingAreRecordedBeforeAndAfter(t *testing.T) {
 				return err
 			},
 			want: []ops.Call{{Service: "iam", Action: "TagUser", Target: "UserName=" + ann}, {Service: "iam", Action: "TagUser", Target: "UserName=" + ann, Outcome: "unknown"}},
+		},
+		{
+			name: "one that AWS answers with a fault of its own", tags: true, fails: true, tries: 1,
+			cloud: func(c *awstest.Cloud) { c.Fail("iam:TagUser", awstest.Fault{Status: 500, Code: "ServiceFailure"}) },
+			call: func(ctx context.Context, c *iam.Client) error {
+				_, err := c.TagUser(ctx, tag(ann), func(o *iam.Options) { o.RetryMaxAttempts = 1 })
+				return err
+			},
+			want: []ops.Call{{Service: "iam", Action: "TagUser", Target: "UserName=" + ann}, {Service: "iam", Action: "TagUser", Target: "UserName=" + ann, Outcome: "unknown", AWSRequest: "some", Fault: "ServiceFailure"}},
+		},
+		{
+			name: "one whose first answer is lost, and whose second try finds it done", tags: true, fails: true, tries: 2,
+			cloud: func(c *awstest.Cloud) { c.Fail("iam:DeleteUser", awstest.Fault{CutAfter: true, Times: 1}) },
+			call: func(ctx context.Context, c *iam.Client) error {
+				_, err := c.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String(ann)}, func(o *iam.Options) {
+					o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+				})
+				return err
+			},
+			want: []ops.Call{{Service: "iam", Action: "DeleteUser", Target: "UserName=" + ann}, {Service: "iam", Action: "DeleteUser", Target: "UserName=" + ann, Outcome: "unknown", AWSRequest: "some", Fault: "NoSuchEntity"}},
 		},
 		{
 			name: "one that can't be recorded isn't made", tags: true, fails: true,
