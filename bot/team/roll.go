@@ -19,12 +19,15 @@ type roll struct {
 	each   *rate.Limiter // of people whom GitHub calls no members; nil: none yet
 	logins []string
 	at     time.Time // when GitHub gave the list; zero: it didn't
+	tried  time.Time // when it was last asked for it
 }
 
 const (
-	rollFor  = 30 * time.Second
+	rollFor  = 30 * time.Second // how long a list holds, and how long one that couldn't be read isn't asked for
 	fewAsk   = 10              // people who are no members may be asked about at once
 	fewAgain = 6 * time.Second // and one more that often
+
+	rollWithin = 2 * time.Second // how long the list may take
 )
 
 // absent notes that GitHub has called a person no member.
@@ -45,19 +48,30 @@ func (r *roll) crowded() bool {
 }
 
 // lacks tells whether GitHub has called many people no members, and the list lacks a
-// login. read reads the list. Where that fails, nothing is known to be lacking.
+// login. read reads the list, for one caller at a time; the others don't wait for it.
+// Where there is no list, nothing is known to be lacking.
 func (r *roll) lacks(ctx context.Context, login string, read func(context.Context) ([]string, error)) bool {
 	if !r.crowded() {
 		return false
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.at) >= rollFor {
-		logins, err := read(ctx)
-		if err != nil {
-			return false
-		}
-		r.logins, r.at = logins, time.Now()
+	now := time.Now()
+	mine := now.Sub(r.at) >= rollFor && now.Sub(r.tried) >= rollFor
+	if mine {
+		r.tried = now
 	}
-	return !slices.ContainsFunc(r.logins, func(member string) bool { return strings.EqualFold(member, login) })
+	r.mu.Unlock()
+	if mine {
+		limited, cancel := context.WithTimeout(ctx, rollWithin)
+		logins, err := read(limited)
+		cancel()
+		if err == nil {
+			r.mu.Lock()
+			r.logins, r.at = logins, time.Now()
+			r.mu.Unlock()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.at) < rollFor && !slices.ContainsFunc(r.logins, func(member string) bool { return strings.EqualFold(member, login) })
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -69,5 +70,41 @@ func TestWhereTheListCantBeReadEachIsAskedAbout(t *testing.T) {
 	gh.AddMember(slug, "rook29")
 	if err := typed(t, members, "rook29"); err != nil {
 		t.Errorf("a member of a moment ago: %v", err)
+	}
+}
+
+func TestAMemberWaitsForNoList(t *testing.T) {
+	t.Parallel()
+	gh := world(t)
+	members := members(t, gh, token)
+	for i := range 12 {
+		gh.AddToOrganization(fmt.Sprintf("rook%02d", i))
+		if err := members.Member(t.Context(), fmt.Sprintf("rook%02d", i)); ops.KindOf(err) != ops.Refused {
+			t.Fatal(err)
+		}
+	}
+	gh.Fail("/orgs/*/teams/*/members", githubtest.Fault{Hang: true})
+	lists := func() (n int) {
+		for _, c := range gh.Calls() {
+			if strings.HasSuffix(c.Path, "/members") {
+				n++
+			}
+		}
+		return n
+	}
+	reading := make(chan error, 1)
+	go func() { reading <- typed(t, members, "rook00") }()
+	if err := gh.Wait(t.Context(), func() bool { return lists() > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := typed(t, members, "ada-lovelace"); err != nil || time.Since(began) > time.Second {
+		t.Errorf("a member, while the list hangs, is told after %v: %v", time.Since(began), err)
+	}
+	if err := <-reading; ops.KindOf(err) != ops.Refused {
+		t.Errorf("a stranger for whom the list hung: %v", err)
+	}
+	if err := typed(t, members, "rook01"); ops.KindOf(err) != ops.Refused || lists() != 1 {
+		t.Errorf("another, soon after: %v, and the list was asked for %d times", err, lists())
 	}
 }
