@@ -84,9 +84,11 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
 	if r.State == request.Waiting {
-		if err = d.Fresh(ctx, r, c.Verb, c.Asker, login); ctx.Err() != nil {
-			return ctx.Err()
-		} else if err != nil {
+		err = d.Fresh(ctx, r, c.Verb, c.Asker, login)
+		if _, said := errors.AsType[*ops.Error](err); ctx.Err() != nil || err != nil && !said {
+			return errors.Join(ctx.Err(), err)
+		}
+		if err != nil {
 			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 		}
 	}

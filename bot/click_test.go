@@ -2,13 +2,17 @@ package bot_test
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -146,6 +150,32 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		if l := h.linkOf("U7"); !l.Counts() {
 			t.Errorf("the link doesn't count: %+v", l)
 		}
+	})
+	t.Run("one about a link that the database refused to write for a moment", func(t *testing.T) {
+		t.Parallel()
+		storetest.OnlyOn(t, storetest.SQLite)
+		h, s := shelved(t, 1, 1)
+		h.gh.AddMember(admins, "owl")
+		link := h.proves("U7", "owl")
+		h.announced(link)
+		h.end()
+		db, err := sql.Open("sqlite", strings.TrimPrefix(h.address, "sqlite:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), fmt.Sprintf(`CREATE TRIGGER full BEFORE UPDATE ON links WHEN CAST(strftime('%%s', 'now') AS INTEGER) < %d
+			BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END`, time.Now().Add(2*time.Second).Unix())); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h.begin(s.operation())
+		c := request.Click{Asker: by("U4"), Verb: bot.ConfirmsLink, Digest: link.Key()}
+		if err := h.Click(t.Context(), &c); err != nil {
+			t.Fatal(err)
+		}
+		says(t, h.answer(c), "is owl on GitHub: you have confirmed it")
 	})
 	t.Run("one whose answer was being looked for", func(t *testing.T) {
 		t.Parallel()

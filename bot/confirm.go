@@ -116,6 +116,9 @@ func oneOf(logins []string) string {
 // aboutLink answers a click on a button of a link.
 func (d *Desk) aboutLink(ctx context.Context, c request.Click) error {
 	link, err := d.AboutLink(ctx, c)
+	if _, said := errors.AsType[*ops.Error](err); err != nil && !said {
+		return err // perhaps it was written: it is answered again
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
