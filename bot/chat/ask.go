@@ -30,7 +30,7 @@ func (c *Chat) ask(ctx context.Context, m request.Message, r request.Request, ca
 	}
 	for name, at := range places {
 		if name != place {
-			if err := c.retire(ctx, at, drawNote("This plan was replaced by a newer one, below.", "")); err != nil {
+			if err := c.retire(ctx, m, at, drawNote("This plan was replaced by a newer one, below.", "")); err != nil {
 				return err
 			}
 		}
@@ -45,14 +45,14 @@ func (c *Chat) ask(ctx context.Context, m request.Message, r request.Request, ca
 	}
 	at, posted := places[place]
 	if posted && at.Channel == card.Channel && at.TS < after && r.State == request.Waiting {
-		if err := c.retire(ctx, at, drawNote("Slack takes the plan now. It stands below, and can be decided there.", "")); err != nil {
+		if err := c.retire(ctx, m, at, drawNote("Slack takes the plan now. It stands below, and can be decided there.", "")); err != nil {
 			return err
 		}
 		posted = false
 		m.Body.Other = after // another message than the one that was retired
 	}
 	if posted && (at.Channel != card.Channel || at.TS < card.TS) {
-		if err := c.retire(ctx, at, drawNote("This thread goes on under a new card, further down in the channel.", "")); err != nil {
+		if err := c.retire(ctx, m, at, drawNote("This thread goes on under a new card, further down in the channel.", "")); err != nil {
 			return err
 		}
 		posted = false

@@ -184,7 +184,7 @@ func (c *Chat) cardAnew(ctx context.Context, m request.Message, r request.Reques
 		}
 	}
 	if before.TS != "" {
-		if err := c.retire(ctx, old, drawNotice(fmt.Sprintf("%s: this thread takes no more messages; it goes on <%s|under a new card>.", command, c.link(p.Post)))); err != nil {
+		if err := c.retire(ctx, m, old, drawNotice(fmt.Sprintf("%s: this thread takes no more messages; it goes on <%s|under a new card>.", command, c.link(p.Post)))); err != nil {
 			return p.Post, err
 		}
 	}

@@ -119,7 +119,7 @@ func (c *Chat) glass(ctx context.Context, m request.Message, r request.Request, 
 			return err
 		}
 		for _, old := range places {
-			if err := c.retire(ctx, old, drawNotice("🚨 *Break glass*: its plan changed, and it was done again; the newest notice is below.")); err != nil {
+			if err := c.retire(ctx, m, old, drawNotice("🚨 *Break glass*: its plan changed, and it was done again; the newest notice is below.")); err != nil {
 				return err
 			}
 		}
@@ -136,7 +136,7 @@ func (c *Chat) glass(ctx context.Context, m request.Message, r request.Request, 
 			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(reminders)) {
-			if err := c.retire(ctx, reminders[name], drawNotice(fmt.Sprintf("🚨 *Break glass*: looked at by %s at %s.", person(*r.Looked), moment(r.Looked.At)))); err != nil {
+			if err := c.retire(ctx, m, reminders[name], drawNotice(fmt.Sprintf("🚨 *Break glass*: looked at by %s at %s.", person(*r.Looked), moment(r.Looked.At)))); err != nil {
 				return err
 			}
 		}

@@ -32,7 +32,9 @@ func (c *Chat) sendLog(ctx context.Context, waiting []request.Message, r request
 		return with, err
 	}
 	if slices.ContainsFunc(lines, isReading) {
-		if err := c.sendReading(ctx, span(first, last), r, card); err != nil {
+		if err := c.sendReading(ctx, span(first, last), r, card); unwilling(err, first.Tries) {
+			c.log.Warn("what a run reads isn't counted", "request", r.ID, "error", err)
+		} else if err != nil {
 			return with, err
 		}
 	}
@@ -66,17 +68,19 @@ func (c *Chat) sendReading(ctx context.Context, m request.Message, r request.Req
 	if err != nil {
 		return err
 	}
-	if posted {
-		if err := c.update(ctx, at, d); !isGone(err) {
-			return err
-		}
-	}
 	m.Body.Other = "reading" // the lines themselves have a message of their own
-	p, err := c.tell(ctx, m, card, d)
-	if err != nil {
+	now := at
+	if posted {
+		now, err = c.amend(ctx, m, at, card, d)
+	} else {
+		var p posting
+		p, err = c.tell(ctx, m, card, d)
+		now = p.Post
+	}
+	if err != nil || now == at {
 		return err
 	}
-	return c.delivered(ctx, store.Delivery{Thread: r.Card, Place: place, Post: p.Post})
+	return c.delivered(ctx, store.Delivery{Thread: r.Card, Place: place, Post: now})
 }
 
 func isReading(l store.Line) bool { return l.Level == ops.Reading }

@@ -39,7 +39,7 @@ func (c *Chat) result(ctx context.Context, m request.Message, r request.Request,
 	if m.Body.Other != "" {
 		// Only to be brought up to date.
 		if posted {
-			err = c.retire(ctx, at, d)
+			err = c.retire(ctx, m, at, d)
 		}
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (c *Chat) result(ctx context.Context, m request.Message, r request.Request,
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		ended, err := c.endedBefore(ctx, r, strings.TrimPrefix(name, resultPlace(r)))
 		if err == nil {
-			err = c.retire(ctx, places[name], ended)
+			err = c.retire(ctx, m, places[name], ended)
 		}
 		if err != nil {
 			return err

@@ -249,7 +249,7 @@ func (c *Chat) amend(ctx context.Context, m request.Message, at, thread store.Po
 		c.log.Error("Slack refuses a message; amending it in plain text", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
 		err = c.update(ctx, at, plain)
 	}
-	if !refuses(err) && !isGone(err) {
+	if !refuses(err) && !isGone(err) && !persists(err, m.Tries) {
 		return at, err
 	}
 	c.log.Warn("a message can't be brought up to date; telling it anew", "request", m.Request, "kind", m.Kind, "channel", at.Channel, "ts", at.TS, "error", err)
@@ -258,14 +258,14 @@ func (c *Chat) amend(ctx context.Context, m request.Message, at, thread store.Po
 	return p.Post, err
 }
 
-// retire has a message say that a newer one stands elsewhere. One that is gone, or
+// retire has a message say that a newer one, m, stands elsewhere. One that is gone, or
 // can't be edited any more, doesn't hold up the newer one.
-func (c *Chat) retire(ctx context.Context, at store.Post, d drawing) error {
+func (c *Chat) retire(ctx context.Context, m request.Message, at store.Post, d drawing) error {
 	err := c.update(ctx, at, d)
 	if refuses(err) {
 		err = c.update(ctx, at, drawing{text: d.words()})
 	}
-	if refuses(err) || isGone(err) {
+	if refuses(err) || isGone(err) || persists(err, m.Tries) {
 		c.log.Warn("Slack doesn't let an old message be edited", "channel", at.Channel, "ts", at.TS, "error", err)
 		return nil
 	}
