@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
@@ -94,8 +95,12 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 			list = append(list, r)
 		}
 	}
+	waiting, err := c.openLinks(ctx)
+	if err != nil {
+		return drawing{}, err
+	}
 	d := c.history(ctx, "Open requests", list)
-	if len(list) == 0 {
+	if len(list) == 0 && len(waiting) == 0 {
 		return d, nil
 	}
 	d.blocks = []slack.Block{section("*Open requests*")}
@@ -117,5 +122,25 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 			d.blocks = append(d.blocks, slack.NewActionBlock("decide/"+r.ID, buttons...))
 		}
 	}
+	d.blocks = append(d.blocks, waiting...)
 	return d, nil
+}
+
+// openLinks draws the links that wait for a member to confirm them.
+func (c *Chat) openLinks(ctx context.Context) ([]slack.Block, error) {
+	links, err := c.store.Links(ctx, c.workspace)
+	if err != nil {
+		return nil, err
+	}
+	var blocks []slack.Block
+	for _, l := range links {
+		if l.Asked.IsZero() || !l.Confirmed.IsZero() || time.Now().After(bot.ConfirmTill(l)) {
+			continue
+		}
+		if len(blocks) >= 2*mostListed {
+			return append(blocks, section("… and more links that wait to be confirmed")), nil
+		}
+		blocks = append(blocks, c.drawLink(ctx, l).blocks...)
+	}
+	return blocks, nil
 }
