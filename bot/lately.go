@@ -58,6 +58,14 @@ func (l *lately) note(name string, byGitHub bool, err error, now time.Time) {
 	}
 }
 
+// Found keeps that a person was refused when what they may was asked for: known tells
+// whether by GitHub. That they weren't isn't kept.
+func (d *Desk) Found(a request.Asker, known bool, err error) {
+	if a.Login == "" && ops.KindOf(err) == ops.Refused {
+		d.lately.note(nameOf(a), known, err, d.now())
+	}
+}
+
 // forget forgets a refusal, for a person who has just proved who they are.
 func (l *lately) forget(name string) {
 	l.mu.Lock()

@@ -51,15 +51,23 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 
 // answerAbout answers a question about the bot itself.
 func (c *Chat) answerAbout(ctx context.Context, asker request.Asker, words []string, topic string) drawing {
-	identity, err := c.desk.Identify(ctx, asker)
-	if err == nil {
-		err = c.desk.Team.Shows(ctx, identity.Login)
+	var identity team.Identity
+	err := c.overdone(ctx, "", strings.TrimSpace("/rootbot "+topic), asker)
+	turned := err != nil
+	if !turned {
+		if identity, err = c.desk.Identify(ctx, asker); err == nil {
+			err = c.desk.Team.Shows(ctx, identity.Login)
+		}
+		c.desk.Found(asker, identity.Login != "", err)
 	}
 	switch topic {
 	case "", "help":
 		return drawing{text: c.overview(ctx, asker, identity, err)}
 	case "whoami":
 		return drawing{text: c.whoami(identity, err)}
+	}
+	if turned {
+		return drawing{text: refusal(err)} // it is counted
 	}
 	if err != nil {
 		return drawing{text: c.refuse(ctx, asker, identity, "/rootbot "+topic, err)}

@@ -22,6 +22,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/slack-go/slack"
+	"golang.org/x/sync/singleflight"
 )
 
 // Settings say which workspace to be in and where to post.
@@ -58,6 +59,7 @@ type Chat struct {
 	unreachable unreachable
 	replies     replies
 	linking     linking
+	opening     singleflight.Group // of who may have a form opened
 	storms      storms
 	answering   chan struct{} // as many tokens as answers may be under way
 	delivering  sync.WaitGroup

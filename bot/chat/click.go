@@ -151,13 +151,9 @@ func asked(who request.Asker, r request.Request) bool {
 // mayDecide tells which login a person has, and returns nil if they may decide about
 // a request, as far as that can be told before they have written why.
 func (c *Chat) mayDecide(ctx context.Context, verb string, r request.Request, who request.Asker) (string, error) {
-	identity, err := c.desk.Identify(ctx, who)
-	if err != nil {
-		return "", err
-	}
-	login := identity.Login
-	if err = c.desk.Team.Shows(ctx, login); err != nil && ops.KindOf(err) == ops.Refused {
-		err = c.desk.Team.Member(ctx, login) // as of now
+	login, err := c.desk.Shows(ctx, "", who)
+	if err != nil && ops.KindOf(err) == ops.Refused {
+		login, err = c.desk.Member(ctx, who) // as of now
 	}
 	switch {
 	case err != nil:
@@ -214,7 +210,7 @@ func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who req
 	if o, _ := c.desk.Operation(before.Operation); o.Asks() {
 		// What a person must state isn't copied from another person.
 		c.openFor(ctx, opening{
-			who: who, trigger: did.TriggerID, answer: did.ResponseURL, origin: from, request: before.ID, tried: actionRetry,
+			who: who, trigger: did.TriggerID, answer: did.ResponseURL, origin: from, request: before.ID, tried: actionRetry, operation: o.Name,
 			view: operationForm(o, asking{Channel: did.Channel.ID, Again: before.ID}, before.Inputs),
 			may:  func(ctx context.Context) (string, error) { return c.mayAsk(ctx, o.Name, who) },
 		})

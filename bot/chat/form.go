@@ -60,7 +60,7 @@ func (c *Chat) openForm(ctx context.Context, o ops.Operation, who request.Asker,
 		given[o.Form[i].Name] = o.Form[i].Values(words)
 	}
 	c.openFor(ctx, opening{
-		who: who, trigger: typed.TriggerID, answer: typed.ResponseURL, origin: from, tried: o.Command,
+		who: who, trigger: typed.TriggerID, answer: typed.ResponseURL, origin: from, tried: o.Command, operation: o.Name,
 		view: operationForm(o, asking{Channel: typed.ChannelID}, given),
 		may:  func(ctx context.Context) (string, error) { return c.mayAsk(ctx, o.Name, who) },
 	})
@@ -131,6 +131,7 @@ type opening struct {
 	trigger, answer string // where Slack opens forms, and where it is answered instead
 	origin          string // tells it from everything else that people do
 	request, tried  string // what the person does, and with which request
+	operation       string // that the person asks for; empty: a decision
 	view            slack.ModalViewRequest
 
 	may func(context.Context) (login string, err error) // whether they may
@@ -146,11 +147,20 @@ type verdict struct {
 // once, and why. Where that can't be told in time, the form opens: the desk judges
 // every form that is sent. A form that is asked for twice opens once.
 func (c *Chat) openFor(ctx context.Context, f opening) {
+	if no := c.overdone(ctx, f.operation, f.tried, f.who); no != nil {
+		c.later(ctx, f.answer, func(context.Context) string { return refusal(no) })
+		return
+	}
 	found := make(chan verdict, 1)
 	asking, asked := context.WithTimeout(context.WithoutCancel(ctx), time.Duration(c.mayWithin.Load()))
 	c.delivering.Go(func() {
 		defer asked()
-		login, err := f.may(asking)
+		// One question answers for all forms that a person asks for at once.
+		v, err, _ := c.opening.Do(personKey(f.who)+" "+f.tried+" "+f.request, func() (any, error) {
+			login, err := f.may(asking)
+			return login, err
+		})
+		login, _ := v.(string)
 		found <- verdict{login, err}
 	})
 	if c.again(ctx, f.who, f.tried, f.origin) {

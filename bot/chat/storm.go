@@ -24,6 +24,8 @@ var (
 	perSearch = limit{burst: 60, every: 250 * time.Millisecond} // Slack asks at each pause in typing
 	byUnknown = limit{burst: 60, every: time.Second}
 	byOutside = limit{burst: 10, every: 6 * time.Second}
+
+	perRefused = limit{burst: 5, every: 10 * time.Second} // of a person who was refused a moment ago
 )
 
 // countedFor is how long what isn't looked at is counted in one record.
@@ -146,13 +148,36 @@ func (c *Chat) stormed(ctx context.Context, who request.Asker, what, tried strin
 // counted.
 func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who request.Asker) error {
 	no := c.desk.Lately(operation, who)
-	switch {
-	case no != nil:
-	case c.desk.Outside(who) && (operation == "" || c.desk.TermsOf(operation).Requesters != request.ByPlace):
-		no = c.storms.crowded(c.storms.outside, errOutside, time.Now())
-	case !c.desk.Acquainted(ctx, who):
-		no = c.storms.crowded(c.storms.unknown, errTooMany, time.Now())
+	if no == nil {
+		no = c.tooMany(ctx, operation, who)
 	}
+	return c.counted(ctx, tried, who, no)
+}
+
+// overdone is turnsAway for what is stored only where it is refused: forms that are to
+// open, and questions. A person who was refused a moment ago is asked about, and
+// recorded, a few times more.
+func (c *Chat) overdone(ctx context.Context, operation, tried string, who request.Asker) error {
+	no := c.desk.Lately(operation, who)
+	if no == nil || c.storms.takes(who, "refused/", perRefused, time.Now()) {
+		no = c.tooMany(ctx, operation, who)
+	}
+	return c.counted(ctx, tried, who, no)
+}
+
+// tooMany returns why a person isn't looked up now, among all of whom the bot knows as little.
+func (c *Chat) tooMany(ctx context.Context, operation string, who request.Asker) error {
+	switch {
+	case c.desk.Outside(who) && (operation == "" || c.desk.TermsOf(operation).Requesters != request.ByPlace):
+		return c.storms.crowded(c.storms.outside, errOutside, time.Now())
+	case !c.desk.Acquainted(ctx, who):
+		return c.storms.crowded(c.storms.unknown, errTooMany, time.Now())
+	}
+	return nil
+}
+
+// counted counts what is turned away, if it is.
+func (c *Chat) counted(ctx context.Context, tried string, who request.Asker, no error) error {
 	if no != nil {
 		fated(ctx, "storm")
 		c.storms.pass(who, tried, refusal(no), time.Now())

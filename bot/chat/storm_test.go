@@ -215,3 +215,51 @@ func TestAStormOfPeopleWhomGitHubCallsNoMembersCostsItLittle(t *testing.T) {
 		t.Errorf("ten minutes later one is told %q", said)
 	}
 }
+
+// What is stored only where it is refused costs no more than what is stored first.
+func TestOnePersonsStormOfQuestionsAndFormsIsOneRecord(t *testing.T) {
+	t.Parallel()
+	c := &crew{}
+	o := build(t, slacktest.Options{})
+	o.storms = true
+	o.meet(c)
+	for _, test := range []struct {
+		command, text string
+		who           slacktest.User
+	}{{"/let-go", "", o.mallory}, {"/rootbot", "requests", o.nemo}} {
+		asked, calls, told := o.Count("users.info"), len(o.gh.Calls()), len(o.told(test.who))
+		for range 38 {
+			o.commands(test.who, o.place, test.command, test.text)
+		}
+		o.wait("told: "+test.command, func() bool { return len(o.told(test.who)) >= told+38 })
+		if n := o.Count("users.info") - asked; n > 30 {
+			t.Errorf("38 commands %s %s ask users.info %d times", test.command, test.text, n)
+		}
+		if n := len(o.gh.Calls()) - calls; n > 30 {
+			t.Errorf("38 commands %s %s cost %d calls of GitHub", test.command, test.text, n)
+		}
+		if n := len(o.refusals("slack:" + o.TeamID + "/" + test.who.ID)); n > 10 {
+			t.Errorf("38 commands %s %s are %d records", test.command, test.text, n)
+		}
+	}
+}
+
+func TestStrangersQuestionsLeaveSlacksAnswersToMembers(t *testing.T) {
+	t.Parallel()
+	o := stormy(t)
+	var people []slacktest.User
+	for i := range 100 {
+		who := o.AddUser(slacktest.User{ID: fmt.Sprintf("U0STRANGER%02d", i)})
+		o.Invite(o.home.ID, who.ID)
+		people = append(people, who)
+	}
+	asked := o.Count("users.info")
+	for _, who := range people {
+		o.commands(who, o.home, "/rootbot", "whoami")
+	}
+	o.wait("told", func() bool { return len(o.told(people[99])) > 0 })
+	o.quietly()
+	if n := o.Count("users.info") - asked; n > 90 {
+		t.Errorf("users.info is asked %d times for 100 strangers, and Slack answers it about 100 times a minute", n)
+	}
+}
