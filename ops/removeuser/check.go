@@ -35,7 +35,7 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 	if user != nil && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
 		return ops.Again(5 * time.Second) // IAM may show it a little longer
 	}
-	report := ops.Report{}
+	report := ops.Report{Final: !same}
 	switch {
 	case same:
 		return run.Report(ctx, remains(user, was, run.Request().ID))
