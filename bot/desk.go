@@ -273,6 +273,9 @@ func clean(o ops.Operation, inputs ops.Inputs) ops.Inputs {
 	return kept
 }
 
+// redacted are values that match nothing, without secrets.
+func redacted(inputs ops.Inputs) ops.Inputs { return clean(ops.Operation{}, inputs) }
+
 // split gives each value of the operation's Split field inputs of its own.
 func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
 	if o.Split == "" || len(inputs[o.Split]) < 2 {

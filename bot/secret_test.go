@@ -140,6 +140,7 @@ func TestANameThatLooksLikeASecretIsComparedAsItWasTyped(t *testing.T) {
 	}{
 		{"one that matches", false, name, request.Waiting, name},
 		{"one that matches, and is known at once", true, name, request.Waiting, name},
+		{"one that doesn't match, as the plan finds", false, "Token: hmpps2025", request.Refused, redacted},
 		{"one that doesn't match, as is known at once", true, "Token: hmpps2025", request.Refused, redacted},
 	} {
 		t.Run(test.name, func(t *testing.T) {
