@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,7 +223,7 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (request.Request, error) {
 	}
 	var requests []request.Request
 	var changes []request.Change
-	for _, inputs := range split(o, clean(a.Inputs)) {
+	for _, inputs := range split(o, clean(o, a.Inputs)) {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return request.Request{}, fmt.Errorf("make a request's ID: %w", err)
@@ -248,17 +249,32 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (request.Request, error) {
 	return requests[0], d.Store.InsertAll(ctx, a.Origin, requests, changes)
 }
 
-// clean takes secrets out of what somebody typed: nobody can use them there,
-// and they would be kept.
-func clean(inputs ops.Inputs) ops.Inputs {
+// clean takes secrets out of values that people typed: nobody can use them there,
+// and the store would keep them. A name that the operation compares with one in the
+// world stays as it was typed, because such names may look like secrets; but one that
+// the operation knows not to match is no such name.
+func clean(o ops.Operation, inputs ops.Inputs) ops.Inputs {
+	var wrong map[string]string
+	if o.Match != nil {
+		wrong = o.Match(inputs)
+	}
 	kept := ops.Inputs{}
 	for name, values := range inputs {
+		compared := wrong[name] == "" && slices.ContainsFunc(o.Form, func(f ops.Field) bool {
+			return f.Name == name && (f.Retype || f.Search != nil)
+		})
 		for _, value := range values {
-			kept[name] = append(kept[name], ops.Redact(value))
+			if !compared {
+				value = ops.Redact(value)
+			}
+			kept[name] = append(kept[name], value)
 		}
 	}
 	return kept
 }
+
+// redacted are values that match nothing, without secrets.
+func redacted(inputs ops.Inputs) ops.Inputs { return clean(ops.Operation{}, inputs) }
 
 // split gives each value of the operation's Split field inputs of its own.
 func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {

@@ -469,6 +469,9 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 		}
 		say(request.Result, request.Body{})
 	}
+	if r.State.Ended() && r.Plan == nil {
+		r.Inputs = redacted(r.Inputs) // no plan found that a name in them matches
+	}
 	if h.review.Reason != "" {
 		data["reason"] = h.review.Reason
 	}

@@ -127,3 +127,45 @@ func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
 	}
 	h.hides(t, "a secret", secrets...)
 }
+
+func TestANameThatLooksLikeASecretIsComparedAsItWasTyped(t *testing.T) {
+	t.Parallel()
+	const name, redacted = "Token: hmpps2024", "Token: [redacted]"
+	for _, test := range []struct {
+		name  string
+		knows bool // the operation knows the name when the form is sent
+		typed string
+		state request.State
+		kept  string
+	}{
+		{"one that matches", false, name, request.Waiting, name},
+		{"one that matches, and is known at once", true, name, request.Waiting, name},
+		{"one that doesn't match, as the plan finds", false, "Token: hmpps2025", request.Refused, redacted},
+		{"one that doesn't match, as is known at once", true, "Token: hmpps2025", request.Refused, redacted},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			operation := tidy(nothing)
+			operation.Form = append(operation.Form, ops.Field{Name: "name", Label: "Name", Retype: true}, ops.Field{Name: "reason", Label: "Reason"})
+			operation.Match = func(inputs ops.Inputs) map[string]string {
+				if test.knows && inputs["name"][0] != name {
+					return map[string]string{"name": "That is another name."}
+				}
+				return nil
+			}
+			operation.Plan = func(_ context.Context, r ops.Request, _ ops.Progress) (ops.Plan, error) {
+				if r.Inputs["name"][0] != name {
+					return ops.Plan{}, &ops.Error{Kind: ops.Invalid, What: "That is another name."}
+				}
+				return *planOf(1), nil
+			}
+			h := build(t)
+			h.terms = map[string]request.Terms{"tidy-up": demands(1)}
+			h.begin(operation)
+			r := h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"name": {test.typed}, "reason": {name}}}).ID, test.state)
+			same(t, "the inputs", ops.Inputs{"name": {test.kept}, "reason": {redacted}}, r.Inputs)
+			asked := h.last(r.ID, "asked")
+			same(t, "the record", any(map[string]any{"name": []any{redacted}, "reason": []any{redacted}}), asked.Data["inputs"])
+		})
+	}
+}

@@ -124,7 +124,7 @@ type Field struct {
 	Agree    []string           // statements, all of which must be agreed to; the values are Agreed's
 	Search   Search             // the value is chosen among what this finds; nil: it is typed
 	Optional bool               // may be left empty
-	Retype   bool               // it must be typed anew where what was given before is asked again
+	Retype   bool               // it must be typed anew where what was given before is asked again, and counts as it is typed
 	Check    func(string) error // nil: any value; an *Error says in words what is wrong
 
 	// Read takes the values out of what was typed or pasted in a List field: people
@@ -296,8 +296,8 @@ func (o Operation) Asks() bool {
 }
 
 // Fill checks the values of a whole form, each field by itself. It returns the
-// inputs, without empty values and doubles, and what is wrong by the field's
-// name.
+// inputs, without empty values, doubles and the white space around values, and what
+// is wrong by the field's name. The values of a Retype field stay as they were typed.
 func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 	inputs, wrong := Inputs{}, map[string]string{}
 	for _, f := range o.Form {
@@ -307,7 +307,9 @@ func (o Operation) Fill(values Inputs) (Inputs, map[string]string) {
 		}
 		var kept []string
 		for _, value := range f.Values(values[f.Name]) {
-			value = strings.TrimSpace(value)
+			if !f.Retype {
+				value = strings.TrimSpace(value)
+			}
 			if Blank(value) {
 				continue
 			}

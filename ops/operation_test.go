@@ -115,6 +115,29 @@ func TestWordsOfACommand(t *testing.T) {
 	}
 }
 
+func TestValuesOfAForm(t *testing.T) {
+	o := card(func(o *ops.Operation) {
+		o.Form = []ops.Field{{Name: "reason"}, {Name: "name", Retype: true}}
+	})
+	for _, test := range []struct {
+		name          string
+		reason, typed string
+		want          ops.Inputs
+		wrong         map[string]string
+	}{
+		{"as they are", "wet", "pond", ops.Inputs{"reason": {"wet"}, "name": {"pond"}}, map[string]string{}},
+		{"with white space around them", " wet\n", " pond ", ops.Inputs{"reason": {"wet"}, "name": {" pond "}}, map[string]string{}},
+		{"of white space alone", " ", "  ", ops.Inputs{}, map[string]string{"reason": "Please fill this in.", "name": "Please fill this in."}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, wrong := o.Fill(ops.Inputs{"reason": {test.reason}, "name": {test.typed}})
+			if diff := cmp.Diff(test.want, got) + cmp.Diff(test.wrong, wrong); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestCheck(t *testing.T) {
 	o := card()
 	if err := o.Check(ops.Plan{Steps: []ops.Step{{Do: "boil"}, {Do: "boil"}}}); err != nil {

@@ -13,8 +13,9 @@ type Report struct {
 
 	Sections []Section `json:"sections,omitempty"`
 
-	// Final tells that nothing can be restored any more, also where that was done by
-	// others, such as Terraform.
+	// Final tells that nothing can be restored any more: what the run changed is gone.
+	// It is set also where others did that, such as Terraform, and no call of the run's
+	// own tells of it.
 	Final bool `json:"final,omitempty"`
 
 	Notes []string `json:"notes,omitempty"` // worth knowing, no failure

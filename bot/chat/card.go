@@ -236,7 +236,11 @@ func drawCard(o ops.Operation, all []request.Request, place, other string, head 
 		}
 	}
 	for _, f := range o.Form {
-		if text := strings.Join(common[f.Name], ", "); text != "" && len(f.Agree) == 0 {
+		text := strings.Join(common[f.Name], ", ")
+		if first.Plan == nil {
+			text = ops.Redact(text) // nothing shows yet that it is the name it was typed for
+		}
+		if text != "" && len(f.Agree) == 0 {
 			asked += "\n" + escape(f.Label) + ": " + item(oneLine(text), lineLimit)
 		}
 	}

@@ -306,3 +306,17 @@ func TestACardIsDrawnTheSameEveryTime(t *testing.T) {
 		t.Errorf("one is\n%s\nthe other\n%s", first, second)
 	}
 }
+
+func TestANameThatLooksLikeASecretIsShownOnceAPlanHasFoundIt(t *testing.T) {
+	t.Parallel()
+	const name = "Token: hmpps2024"
+	_, list := drawn(t,
+		drawing{r: requestIn(request.Planning, func(r *request.Request) { r.Inputs = ops.Inputs{"people": {name}} }), kind: request.Card},
+		drawing{r: requestIn(request.Running, func(r *request.Request) { r.Inputs = ops.Inputs{"people": {name}} }), kind: request.Card})
+	if before := list[0].PlainText(); strings.Contains(before, name) || !strings.Contains(before, "Token: [redacted]") {
+		t.Errorf("before: %s", before)
+	}
+	if after := list[1].PlainText(); !strings.Contains(after, name) {
+		t.Errorf("after: %s", after)
+	}
+}

@@ -100,6 +100,7 @@ func (o *operation) reportClosed(ctx context.Context, run ops.Run, a *Account, e
 	report := ops.Report{
 		Summary: fmt.Sprintf("Account %s is closed. AWS's support can reinstate it until %s.", &d.Account, last.Format("2 Jan 2006")),
 		Notes:   []string{"A reminder follows two weeks before that."},
+		Final:   a == nil && err == nil || a != nil && a.gone(),
 	}
 	accepted := fmt.Sprintf("AWS accepted on %s that account %s is closed", closed.Format("2 Jan 2006"), &d.Account)
 	why := reason(err, run)

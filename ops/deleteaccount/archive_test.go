@@ -24,36 +24,37 @@ func TestWhatCouldNotBeReadIsNotKnown(t *testing.T) {
 		why     string   // of the last outcome
 		summary string
 		moved   bool
+		final   bool // Restore isn't offered any more
 	}{
 		{
 			"its state", func(w *world) { w.aws.Fail("organizations:DescribeAccount", denied) },
 			[]string{"Closed (not known)", "In ${closed} (not known)"},
-			"AWS refused organizations:DescribeAccount to the role " + lookRole + ".", "Its state couldn't be read.", false,
+			"AWS refused organizations:DescribeAccount to the role " + lookRole + ".", "Its state couldn't be read.", false, false,
 		},
 		{
 			"where it is", func(w *world) { w.aws.Fail("organizations:ListParents", denied) },
 			[]string{"State SUSPENDED (confirmed)", "In ${closed} (not known)"},
-			"AWS refused organizations:ListParents to the role " + lookRole + ".", "is closed. AWS's support can reinstate it until", false,
+			"AWS refused organizations:ListParents to the role " + lookRole + ".", "is closed. AWS's support can reinstate it until", false, true,
 		},
 		{
 			"its state, after it was moved", func(w *world) { w.aws.Fail("organizations:DescribeAccount", later) },
 			[]string{"Closed (not known)", "In ${closed} (not known)"},
-			"AWS refused organizations:DescribeAccount", "Its state couldn't be read.", true,
+			"AWS refused organizations:DescribeAccount", "Its state couldn't be read.", true, false,
 		},
 		{
 			"its state, for days", func(w *world) { w.breaks("DescribeAccount", 2*day) },
 			[]string{"Closed (not known)", "In ${closed} (not known)"},
-			"AWS answered organizations:DescribeAccount with ServiceException", "Its state couldn't be read.", false,
+			"AWS answered organizations:DescribeAccount with ServiceException", "Its state couldn't be read.", false, false,
 		},
 		{
 			"what AWS doesn't say", func(w *world) { w.o.SetState(sinking, "", "") },
 			[]string{"State unknown (not known)", "In Root / Closed accounts (${id}) (confirmed)"},
-			"", "Its state is unknown now.", true,
+			"", "Its state is unknown now.", true, false,
 		},
 		{
 			"what has vanished", func(w *world) { w.o.RemoveAccount(sinking) },
 			[]string{"Closed (not known)", "In ${closed} (not known)"},
-			"an account that isn't in the organisation can't be read", "and it is not in the organisation any more.", false,
+			"an account that isn't in the organisation can't be read", "and it is not in the organisation any more.", false, true,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,6 +83,9 @@ func TestWhatCouldNotBeReadIsNotKnown(t *testing.T) {
 			}
 			if a, ok := w.o.Account(sinking); ok && (a.Parent == w.closed) != test.moved {
 				t.Errorf("account %+v", a)
+			}
+			if report.Final != test.final {
+				t.Errorf("final: %v", report.Final)
 			}
 			if len(walk.Reminders()) != 1 {
 				t.Errorf("reminders %v", walk.Reminders())

@@ -93,16 +93,20 @@ func (o *operation) disabling(ctx context.Context, client *organizations.Client,
 	return texts(list), fmt.Sprintf("No policy in %s denies everything, so moving the account there may take little access away.%s", unit, goesOn), nil
 }
 
-// meaning tells of a service control policy whether a statement denies all actions, or
-// all but some, and whether one allows everything.
+// statement is one of a policy's.
+type statement struct {
+	Effect                      string
+	Action, NotAction, Resource json.RawMessage
+	Condition                   map[string]map[string]json.RawMessage
+}
+
+// meaning tells of a service control policy whether a statement denies everybody all
+// actions, or all but some, and whether one may allow that. A denial for some Regions,
+// resources or principals only leaves the account usable, and an Allow with exceptions
+// does so too.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_evaluation.html
 func meaning(content string) (denies, allows bool) {
 	var document struct{ Statement json.RawMessage }
-	type statement struct {
-		Effect                      string
-		Action, NotAction, Resource json.RawMessage
-		Condition                   map[string]any
-	}
 	var statements []statement
 	if json.Unmarshal([]byte(content), &document) != nil || json.Unmarshal(document.Statement, &statements) != nil {
 		var one statement // a single statement may stand without its list
@@ -112,19 +116,45 @@ func meaning(content string) (denies, allows bool) {
 		statements = []statement{one}
 	}
 	for _, s := range statements {
-		all := every(s.Action)
-		switch {
-		case s.Effect == "Deny" && (all || len(s.NotAction) > 0):
-			denies = true
-		case s.Effect == "Allow" && all && len(s.Condition) == 0:
-			allows = true
-		}
+		all := every(s.Action) || len(s.NotAction) > 0 && !every(s.NotAction)
+		denies = denies || s.Effect == "Deny" && all && every(s.Resource) && s.forEverybody()
+		allows = allows || s.Effect == "Allow" && all
 	}
 	return denies, allows
 }
 
+// forEverybody tells whether a statement's conditions do no more than except principals
+// by their ARN, such as the role of those who look after the organisation.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+func (s statement) forEverybody() bool {
+	for operator, keys := range s.Condition {
+		switch strings.TrimSuffix(strings.ToLower(operator), "ifexists") {
+		case "arnnotlike", "arnnotequals", "stringnotlike", "stringnotequals", "stringnotequalsignorecase":
+		default:
+			return false
+		}
+		for key, values := range keys {
+			if !strings.EqualFold(key, "aws:PrincipalArn") || has(values, isAnyPrincipal) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isAnyPrincipal tells whether a pattern fits every principal, or every role or user.
+func isAnyPrincipal(arn string) bool {
+	last := arn[strings.LastIndex(arn, ":")+1:]
+	return slices.Contains([]string{"", "role", "role/", "user", "user/"}, strings.TrimRight(last, "*"))
+}
+
 // every tells whether a policy's word or list of words has the one for everything.
 func every(words json.RawMessage) bool {
+	return has(words, func(w string) bool { return strings.Trim(w, "*") == "" || w == "*:*" })
+}
+
+// has tells whether a word of a policy, or one in its list of words, is such a one.
+func has(words json.RawMessage, is func(string) bool) bool {
 	var one string
 	var many []string
 	if json.Unmarshal(words, &one) == nil {
@@ -132,5 +162,5 @@ func every(words json.RawMessage) bool {
 	} else if json.Unmarshal(words, &many) != nil {
 		return false
 	}
-	return slices.ContainsFunc(many, func(w string) bool { return strings.Trim(w, "*") == "" || w == "*:*" })
+	return slices.ContainsFunc(many, is)
 }

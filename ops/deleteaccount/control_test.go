@@ -15,7 +15,15 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 		deny     = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalARN":"arn:aws:iam::*:role/aws-reserved/*"}}}]}`
 		denyBut  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sso:*"],"Resource":"*"}}`
 		denySome = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["ec2:*"],"Resource":"*"}]}`
-		allowFew = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sso:*"],"Resource":"*"}]}`
+		// As AWS Control Tower denies Regions.
+		denyRegions = `{"Version":"2012-10-17","Statement":[{"Sid":"GRREGIONDENY","Effect":"Deny","NotAction":["iam:*","organizations:*","sts:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":["eu-west-2"]},"ArnNotLike":{"aws:PrincipalARN":["arn:*:iam::*:role/AWSControlTowerExecution"]}}}]}`
+		denyRoot    = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:PrincipalArn":["arn:aws:iam::*:root"]}}}]}`
+		denyBucket  = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"arn:aws:s3:::audit-logs/*"}]}`
+		denyNoRole  = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/*"]}}}]}`
+		denyRoles   = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"support:*","Resource":["*"],"Condition":{"StringNotLikeIfExists":{"aws:PrincipalArn":["arn:aws:iam::*:role/keeper","arn:aws:iam::*:root"]}}}]}`
+		denyNothing = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"*","Resource":"*"}]}`
+		allowBut    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"iam:*","Resource":"*"}]}`
+		allowFew    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sso:*"],"Resource":"*"}]}`
 	)
 	for _, test := range []struct {
 		name   string
@@ -28,6 +36,16 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 			w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), unit)
 			w.o.DetachPolicy("p-FullAWSAccess", unit)
 		}, ""},
+		{"a policy that denies everything else, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoles), unit) }, ""},
+		{"Regions are denied in the whole organisation", func(w *world, _ string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRegions), w.o.Root()) }, "No policy in Shelf ("},
+		{"a policy that denies the root user everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoot), unit) }, "No policy in Shelf ("},
+		{"a policy that denies everything in one bucket", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyBucket), unit) }, "No policy in Shelf ("},
+		{"a policy that excepts every role", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyNoRole), unit) }, "No policy in Shelf ("},
+		{"a policy that denies everything but everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyNothing), unit) }, "No policy in Shelf ("},
+		{"everything but one service is allowed", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", allowBut), unit)
+			w.o.DetachPolicy("p-FullAWSAccess", unit)
+		}, "No policy in Shelf ("},
 		{"no policy of its own", func(*world, string) {}, "takes no access away: nothing but FullAWSAccess applies there."},
 		{"a policy that denies little", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denySome), unit) }, "No policy in Shelf ("},
 		{"a few things are allowed besides everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), unit) }, "No policy in Shelf ("},

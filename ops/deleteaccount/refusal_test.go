@@ -237,6 +237,33 @@ func TestTerraformCannotBeRead(t *testing.T) {
 	}
 }
 
+// A name is compared as it was typed: two accounts may differ by a space at its end.
+func TestANameIsComparedAsItWasTyped(t *testing.T) {
+	t.Parallel()
+	for name, typed := range map[string]string{"pond-old ": "pond-old", "pond-old": "pond-old ", " pond": "pond"} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			const id = "666666666666"
+			w.add(id, name, w.ponds, nil)
+			for _, text := range []string{name, typed} {
+				inputs := w.walkFor(id, text).Request.Inputs
+				inputs, wrong := w.operation().Fill(inputs)
+				if len(wrong) > 0 {
+					t.Fatalf("the form is wrong: %v", wrong)
+				}
+				plan, err := w.walkFor(id, inputs["name"][0]).Look(t.Context())
+				if text != name {
+					w.refused(err, ops.Invalid, "What was typed is not exactly the name of account "+id+".")
+				} else if err != nil || plan.Target != name {
+					t.Errorf("the plan is about %q, %v", plan.Target, err)
+				}
+			}
+			w.untouched()
+		})
+	}
+}
+
 // The card is what the form and the desk go by.
 func TestCard(t *testing.T) {
 	t.Parallel()

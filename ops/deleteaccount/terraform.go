@@ -146,7 +146,8 @@ func (s *search) look(ctx context.Context, files []terraform.File) (*terraform.P
 
 // inResource says where a resource is the account's.
 func (s *search) inResource(ctx context.Context, resource terraform.Resource) (*terraform.Place, error) {
-	a, name, email := s.account, resource.Texts["name"], resource.Texts["email"]
+	a, name := s.account, resource.Texts["name"]
+	email, has := resource.Texts["email"]
 	switch {
 	case isAddress(email, a.Email):
 		return &email.Place, nil
@@ -160,7 +161,9 @@ func (s *search) inResource(ctx context.Context, resource terraform.Resource) (*
 		}
 		return &name.Place, nil
 	}
-	sure := email.Known && !resource.Ignores("email") || name.Known && !resource.Ignores("name")
+	// A name may be changed at AWS while the files keep the old one; an address tells
+	// accounts apart. Terraform makes no account without an address.
+	sure := email.Known && !resource.Ignores("email") || !has && name.Known && !resource.Ignores("name")
 	if sure && resource.Why == "" {
 		return nil, nil
 	}
@@ -185,8 +188,10 @@ func why(resource terraform.Resource, a *Account) string {
 		return "it may well be this account: its name or address is an expression that fits"
 	case resource.Why != "":
 		return resource.Why
-	case name.Known:
+	case name.Known && resource.Ignores("name"):
 		return fmt.Sprintf("called %q there; name and address may have changed since, and Terraform ignores that", name.Value)
+	case name.Known:
+		return fmt.Sprintf("called %q there, as no other account of the organisation is, and its address is an expression", name.Value)
 	}
 	return "its name is an expression"
 }

@@ -59,6 +59,10 @@ func TestWhatTerraformsFilesDontTell(t *testing.T) {
 	t.Parallel()
 	for _, test := range []defining{
 		{"a name and an address that may have changed", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch Training"`, `replace(local.t, "{email}", "pond-watch")`, ignoring)}, "", folder + `organizations-accounts-a.tf:1 (called "Pond Watch Training" there; name and address may have changed since, and Terraform ignores that)`},
+		{"an old name, and an address that is a variable", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch"`, "var.email", "")}, "", folder + `organizations-accounts-a.tf:1 (called "Pond Watch" there, as no other account of the organisation is, and its address is an expression)`},
+		{"an old name, and an address that is a secret", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch"`, `jsondecode(data.aws_secretsmanager_secret_version.e.secret_string)["pond"]`, "")}, "", folder + `organizations-accounts-a.tf:1 (called "Pond Watch" there, as`},
+		{"an old name, and a variable whose default is another address", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch"`, "var.email", "") + "variable \"email\" {\n  default = \"watch@example.gov.uk\"\n}\n"}, "", ""},
+		{"another account's name, and an address that is a variable", map[string]string{"organizations-accounts-a.tf": pond(`"pond-monitoring-prod"`, "var.email", "")}, "", ""},
 		{"… in JSON, of which every change is ignored", map[string]string{"a.tf.json": `{"resource":{"aws_organizations_account":{"p":{"name":"Pond Watch","email":"x@y","lifecycle":{"ignore_changes":"all"}}}}}`}, "", folder + `a.tf.json:1 (called "Pond Watch" there`},
 		{"another account's, by its name", map[string]string{"organizations-accounts-a.tf": pond(`"pond-monitoring-prod"`, `replace(local.t, "{email}", "pond-watch")`, ignoring)}, "", ""},
 		{"another account's, by its local part", map[string]string{"organizations-accounts-a.tf": pond(`"Pond Watch"`, `replace(local.t, "{email}", "pond-monitoring-prod")`, ignoring)}, "", ""},

@@ -12,7 +12,8 @@ import (
 )
 
 // check reads back whether the very user who was shown is gone, tells by whom as
-// far as that is known, and keeps what the user had.
+// far as that is known, and keeps what the user had. A user who was only to be
+// quarantined is to be there still.
 func (o *operation) check(ctx context.Context, run ops.Run) error {
 	name := userOf(run.Request())
 	look, err := o.reader(run.Request())
@@ -32,11 +33,14 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	same := user != nil && d.User != nil && user.ID == d.User.ID
-	if user != nil && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
+	only := same && onlyQuarantines(run.Plan())
+	if user != nil && !only && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
 		return ops.Again(5 * time.Second) // IAM may show it a little longer
 	}
-	report := ops.Report{}
+	report := ops.Report{Final: !same}
 	switch {
+	case only:
+		return run.Report(ctx, o.locked(user, was, run.Request().ID))
 	case same:
 		return run.Report(ctx, remains(user, was, run.Request().ID))
 	case user != nil && d.User != nil:
@@ -61,6 +65,16 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 		report.Notes = append(report.Notes, "This can't be undone: a new user of the same name is another one to every trust policy. What it had is in the record, so that a like one can be made.")
 	}
 	return run.Report(ctx, report)
+}
+
+// locked reports a user who was only to be quarantined.
+func (o *operation) locked(u *User, was before, request string) ops.Report {
+	report := remains(u, was, request)
+	report.Problems = report.Problems[1:] // that the user is there is no problem
+	if report.OK() {
+		report.Notes = []string{fmt.Sprintf("No file of %s defines the user, so no pull request can remove it: delete the user by hand, or press Restore.", o.settings.Repository)}
+	}
+	return report
 }
 
 // remains reports a user who is still there, and whether still locked out.

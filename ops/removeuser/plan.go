@@ -88,7 +88,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		d.Source = o.settings.source()
 		d.Files = together(shown.files(), found.files(d.Source))
 	}
-	p := ops.Plan{Target: name, Summary: o.summary(name, user, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
+	p := ops.Plan{Target: name, Summary: o.summary(user, d, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
 	if r.Shown != nil {
 		// A second look: the evidence has been weighed.
 		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
@@ -200,16 +200,30 @@ func together(shown, now []string) []string {
 	return all
 }
 
-func (o *operation) summary(name string, user *User, defined bool) string {
+func (o *operation) summary(user *User, d data, defined bool) string {
 	switch {
 	case user == nil && defined:
-		return fmt.Sprintf("%s is no longer in IAM, but still defined in %s.", name, o.settings.Repository)
+		return fmt.Sprintf("%s is no longer in IAM, but still defined in %s.", d.Name, o.settings.Repository)
 	case user == nil:
-		return name + " is no longer in IAM."
-	case o.settings.Grace > 0:
-		return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user %s later unless Restore is pressed.", name, user.ID, ops.Span(o.settings.Grace))
+		return d.Name + " is no longer in IAM."
 	}
-	return fmt.Sprintf("Take all access from IAM user %s (%s) now, and remove the user.", name, user.ID)
+	now := fmt.Sprintf("Take all access from IAM user %s (%s) now", user.Name, user.ID)
+	switch {
+	case o.settings.Users == byTerraform && d.Source == (source{}):
+		return fmt.Sprintf("%s, and leave the user in quarantine: no file of %s defines the user, so no pull request can remove it.", now, o.settings.Repository)
+	case d.Grace > 0:
+		return fmt.Sprintf("%s, and remove the user %s later unless Restore is pressed.", now, ops.Span(d.Grace))
+	}
+	return now + ", and remove the user."
+}
+
+// onlyQuarantines tells whether a plan locks a user out and removes nobody: the user is
+// in IAM, and Terraform, which owns the users, defines no such one.
+func onlyQuarantines(p ops.Plan) bool {
+	does := func(name string) bool {
+		return slices.ContainsFunc(p.Steps, func(s ops.Step) bool { return s.Do == name })
+	}
+	return does("quarantine") && !does("delete") && !does("propose")
 }
 
 // steps are those of the run, with exact IDs, less the effects that are there already. An
@@ -237,7 +251,11 @@ func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
 			steps = append(steps, ops.Step{Do: "empty", Title: "Take everything off " + name + ", so that Terraform can remove the user", Effects: deletions(u)})
 		}
 	}
-	return append(steps, ops.Step{Do: "check", Title: "Look whether " + name + " is gone"})
+	check := ops.Step{Do: "check", Title: "Look whether " + name + " is gone"}
+	if onlyQuarantines(ops.Plan{Steps: steps}) {
+		check.Title = "Look whether " + name + " is in quarantine"
+	}
+	return append(steps, check)
 }
 
 // quarantining are the effects that the quarantine of a user by a request still has.

@@ -324,7 +324,11 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	if err := run.OfferUndo(ctx, end); err != nil {
 		return err
 	}
+	only := onlyQuarantines(run.Plan())
 	text := fmt.Sprintf("%s has been locked out since %s. Wrong person? Press Restore by %s and everything is as before.", user.Name, moment(was.At), moment(end))
+	if only {
+		text = fmt.Sprintf("%s has been locked out since %s, and stays in quarantine: this run doesn't remove the user. It looks until %s whether the quarantine stands. Wrong person? Press Restore and everything is as before.", user.Name, moment(was.At), moment(end))
+	}
 	if err := run.Waiting(ctx, ops.Waiting{For: text, Until: end}); err != nil {
 		return err
 	}
@@ -341,6 +345,9 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 		wait = min(wait, left-day)
 	case d.Grace > 2*day:
 		text := fmt.Sprintf("Reminder: %s will be removed at %s; that can't be undone.", user.Name, moment(end))
+		if only {
+			text = fmt.Sprintf("Reminder: this run ends at %s, and %s stays in quarantine.", moment(end), user.Name)
+		}
 		if err := run.Log(ctx, ops.Line{Key: "reminder " + moment(end), Level: ops.Warning, Text: text}); err != nil {
 			return err
 		}

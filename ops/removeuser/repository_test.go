@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/awstest"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
@@ -211,8 +212,42 @@ func TestUserInOneOfTwo(t *testing.T) {
 			t.Errorf("the second look warns of %q", second.Warnings)
 		}
 		report := w.run(walk)
-		if report.OK() || !w.iam.Powerless(leaver) || len(w.github.Pulls(repo)) > 0 || report.Summary != leaver+" is not removed; it is in quarantine." {
+		if !report.OK() || report.Final || !w.iam.Powerless(leaver) || len(w.github.Pulls(repo)) > 0 || report.Summary != leaver+" is not removed; it is in quarantine." {
 			t.Errorf("report %+v; powerless %v", report, w.iam.Powerless(leaver))
+		}
+		// Nothing that people read promises more than the quarantine.
+		said := []string{plan.Summary, text(walk.Lines()), strings.Join(report.Notes, " ")}
+		for _, step := range plan.Steps {
+			said = append(said, step.Title)
+		}
+		for _, wait := range walk.Waits() {
+			said = append(said, wait.For)
+		}
+		told := strings.Join(said, "\n")
+		for _, promise := range []string{"remove the user ", "will be removed", "Restore by", "is gone", "can't be undone"} {
+			if strings.Contains(told, promise) {
+				t.Errorf("%q is promised:\n%s", promise, told)
+			}
+		}
+		for _, part := range []string{
+			"now, and leave the user in quarantine: no file of " + repo + " defines the user", "Look whether " + leaver + " is in quarantine",
+			", and stays in quarantine: this run doesn't remove the user.", "Reminder: this run ends at ", "delete the user by hand, or press Restore.",
+		} {
+			if !strings.Contains(told, part) {
+				t.Errorf("%q isn't told:\n%s", part, told)
+			}
+		}
+		w.done()
+	})
+	t.Run("in IAM alone, and let out in the end", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, terraformMode)
+		w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "By hand")
+		walk := w.walk()
+		w.until(walk, "check")
+		w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) { u.Attached = nil })
+		if report := w.run(walk); report.OK() || report.Summary != leaver+" is not removed." || len(report.Problems) != 1 {
+			t.Errorf("report %+v", report)
 		}
 		w.done()
 	})
