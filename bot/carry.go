@@ -23,8 +23,8 @@ const (
 	progressThen  = 3 * time.Second
 )
 
-// apply makes a thing happen to a request, if the request is still as it was read.
-func (d *Desk) apply(ctx context.Context, r request.Request, h happening) error {
+// apply has an event happen to a request, if the request is still as it was read.
+func (d *Desk) apply(ctx context.Context, r request.Request, t request.Trigger) error {
 	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
 			return request.Change{}, err
@@ -32,7 +32,7 @@ func (d *Desk) apply(ctx context.Context, r request.Request, h happening) error 
 		if now.Version != r.Version {
 			return request.Change{}, store.ErrStale
 		}
-		next, change, err := after(*now, h, d.now())
+		next, change, err := request.Apply(*now, t, d.now())
 		if err != nil {
 			return change, err
 		}
@@ -42,10 +42,10 @@ func (d *Desk) apply(ctx context.Context, r request.Request, h happening) error 
 	if err == nil {
 		d.entered(r.State, now)
 		by := r.By
-		if h.login != "" {
-			by = h.login
+		if t.Login != "" {
+			by = t.Login
 		}
-		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", by, "reason", h.reason)
+		d.Log.Info("request "+string(t.Event), "request", r.ID, "operation", r.Operation, "by", by, "reason", t.Reason)
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) er
 		d.report(err, r)
 		d.Meter.Refused(ops.KindOf(err).String())
 		words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
-		return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: words, fault: ops.KindOf(err), changed: ops.ChangedNothing, quiet: d.said(ctx, r, words)})
+		return d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: login, Reason: words, Fault: ops.KindOf(err), Changed: ops.ChangedNothing, Quiet: d.said(ctx, r, words)})
 	}
 	asked := r.For()
 	asked.By = login
@@ -93,14 +93,14 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) er
 		} else if err != nil {
 			d.report(err, r)
 			words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
-			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: words, fault: ops.KindOf(err), changed: ops.ChangedNothing, quiet: d.said(ctx, r, words)})
+			return d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: login, Reason: words, Fault: ops.KindOf(err), Changed: ops.ChangedNothing, Quiet: d.said(ctx, r, words)})
 		}
 	}
-	h := happening{kind: admitted, login: login, account: account}
+	h := request.Trigger{Event: request.EventAdmitted, Login: login, Account: account}
 	if o.Lock != nil && !r.Preview {
-		if h.held, err = safely(func() (string, error) { return o.Lock(asked), nil }); err != nil {
+		if h.Held, err = safely(func() (string, error) { return o.Lock(asked), nil }); err != nil {
 			d.report(err, r)
-			return d.apply(ctx, r, happening{kind: turnedAway, login: login, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), changed: ops.ChangedNothing})
+			return d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: login, Reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), Changed: ops.ChangedNothing})
 		}
 	}
 	err = d.apply(ctx, r, h)
@@ -112,9 +112,9 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) er
 	if other, err := d.Store.Request(ctx, held.By); err == nil {
 		reason = fmt.Sprintf("%s is already under way: %s asked for it at %s UTC.", o.Command, other.By, other.At.Format("15:04"))
 	}
-	return d.apply(ctx, r, happening{
-		kind: turnedAway, login: login, fault: ops.Busy, pointer: held.By, changed: ops.ChangedNothing,
-		reason: reason + " Your request was not started; follow that one, and ask again when it has ended.",
+	return d.apply(ctx, r, request.Trigger{
+		Event: request.EventRefused, Login: login, Fault: ops.Busy, Pointer: held.By, Changed: ops.ChangedNothing,
+		Reason: reason + " Your request was not started; follow that one, and ask again when it has ended.",
 	})
 }
 
@@ -147,9 +147,9 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) err
 	}
 	if err != nil {
 		d.report(err, r)
-		return d.apply(ctx, r, happening{kind: unplanned, reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), fault: ops.KindOf(err), changed: ops.ChangedNothing})
+		return d.apply(ctx, r, request.Trigger{Event: request.EventUnplanned, Reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), Fault: ops.KindOf(err), Changed: ops.ChangedNothing})
 	}
-	return d.apply(ctx, r, happening{kind: planned, plan: &plan, terms: d.TermsOf(o.Name), settings: d.settingsOf(o.Name), few: d.tooFew(ctx, r, plan)})
+	return d.apply(ctx, r, request.Trigger{Event: request.EventPlanned, Plan: &plan, Terms: d.TermsOf(o.Name), Settings: d.settingsOf(o.Name), Few: d.tooFew(ctx, r, plan)})
 }
 
 // look makes a plan, and tells where that stands while it takes long.
@@ -218,9 +218,9 @@ func (d *Desk) wait(ctx context.Context, r request.Request) (time.Duration, erro
 		if err != nil {
 			return 0, err
 		}
-		return 0, d.apply(ctx, r, happening{kind: expired, changed: changed})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventExpired, Changed: changed})
 	case !r.RemindAt.IsZero() && !now.Before(r.RemindAt):
-		return 0, d.apply(ctx, r, happening{kind: reminded, terms: d.TermsOf(r.Operation)})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventReminded, Terms: d.TermsOf(r.Operation)})
 	}
 	until := r.ExpiresAt
 	if !r.RemindAt.IsZero() && r.RemindAt.Before(until) {
@@ -253,7 +253,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (t
 		if r.State != request.Approved {
 			return 0, nil // there is nothing left to do
 		}
-		return 0, d.apply(ctx, r, happening{kind: started})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStarted})
 	}
 	err := d.recorded(ctx, r)
 	if err == nil {
@@ -266,7 +266,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (t
 		return d.act(ctx, r, answer{err: err})
 	}
 	d.asked(r.ID, true)
-	return 0, d.apply(ctx, r, happening{kind: started})
+	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStarted})
 }
 
 // step calls the step at hand once.
@@ -280,7 +280,7 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (ti
 		return d.act(ctx, r, a) // and comes back
 	}
 	if begun.IsZero() {
-		if err := d.apply(ctx, r, happening{kind: stepBegun}); err != nil {
+		if err := d.apply(ctx, r, request.Trigger{Event: request.EventStepBegun}); err != nil {
 			return 0, err
 		}
 	}
@@ -302,7 +302,7 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (ti
 	case ops.KindOf(err) == ops.Lifted:
 		d.Meter.Step(o.Name, "lifted")
 		d.report(err, r)
-		return 0, d.apply(ctx, r, happening{kind: lifted, reason: ops.Words(err, r.ID), terms: d.TermsOf(o.Name)})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventLifted, Reason: ops.Words(err, r.ID), Terms: d.TermsOf(o.Name)})
 	case err != nil:
 		outcome := "failed"
 		if ops.KindOf(err) == ops.Unknown {
@@ -314,10 +314,10 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (ti
 		if failed != nil {
 			return 0, failed
 		}
-		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: ops.WordsChanged(err, r.ID, changed), fault: ops.KindOf(err), changed: changed})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStepFailed, Reason: ops.WordsChanged(err, r.ID, changed), Fault: ops.KindOf(err), Changed: changed})
 	}
 	d.Meter.Step(o.Name, "done")
-	return 0, d.apply(ctx, r, happening{kind: stepEnded})
+	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStepEnded})
 }
 
 // nudge reminds people each working day of what they must do, while a step waits
@@ -352,9 +352,9 @@ func (d *Desk) undo(ctx context.Context, o ops.Operation, r request.Request) (ti
 		return wait, nil
 	case err != nil:
 		d.report(err, r)
-		return 0, d.apply(ctx, r, happening{kind: stepFailed, reason: "Restoring has stopped half-way. " + ops.Words(err, r.ID), fault: ops.KindOf(err), changed: ops.ChangedPart})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStepFailed, Reason: "Restoring has stopped half-way. " + ops.Words(err, r.ID), Fault: ops.KindOf(err), Changed: ops.ChangedPart})
 	}
-	return 0, d.apply(ctx, r, happening{kind: undone})
+	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventUndone})
 }
 
 // call calls a function of the card once. It returns a wait if the function

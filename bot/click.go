@@ -69,7 +69,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if errors.Is(err, store.ErrNotFound) {
 		const why = "There is no such request. Your click changed nothing."
 		return d.Store.AnswerClick(ctx, c, request.Change{
-			Events:   []request.Event{{At: d.now(), Kind: "refused", By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb, "reason": why}}},
+			Events:   []request.Event{{At: d.now(), Kind: "refused", By: c.Asker.Name(), Data: map[string]any{"tried": c.Verb, "reason": why}}},
 			Messages: []request.Message{{Kind: request.Letter, Body: request.Body{Text: why, For: &c.Asker}}},
 		})
 	}
@@ -92,18 +92,18 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 		}
 	}
-	h := happening{
-		click: c.ID, terms: d.TermsOf(r.Operation),
-		review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+	h := request.Trigger{
+		Click: c.ID, Terms: d.TermsOf(r.Operation),
+		Review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
 	}
-	if h.shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
+	if h.Shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
 		return err
 	}
-	if h.changed, err = d.changed(ctx, r, nil); err != nil {
+	if h.Changed, err = d.changed(ctx, r, nil); err != nil {
 		return err
 	}
 	if c.Verb == Undo && r.Acted() {
-		if h.effects, err = d.mayRestore(ctx, r, c); ctx.Err() != nil {
+		if h.Effects, err = d.mayRestore(ctx, r, c); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
 			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
@@ -113,10 +113,10 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		was = now.State
 		var err error
-		if h.kind, err = d.verb(*now, c, login); err != nil {
+		if h.Event, err = d.verb(*now, c, login); err != nil {
 			return request.Change{}, err
 		}
-		next, change, err := after(*now, h, d.now())
+		next, change, err := request.Apply(*now, h, d.now())
 		if err == nil {
 			*now = next
 		}
@@ -125,7 +125,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if held, ok := errors.AsType[*store.HeldError](err); ok {
 		return d.refuseClick(ctx, r, c, login, "refused", d.busyWith(ctx, held.By))
 	}
-	if no, ok := errors.AsType[*NotNowError](err); ok {
+	if no, ok := errors.AsType[*request.NotNowError](err); ok {
 		kind := "refused"
 		if c.Digest != no.Request.Digest() || no.Request.State != request.Waiting && c.Verb != Reviewed {
 			kind = "too-late"
@@ -134,7 +134,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	}
 	if err == nil {
 		d.entered(was, now)
-		d.Log.Info("request "+string(h.kind), "request", r.ID, "operation", r.Operation, "by", login)
+		d.Log.Info("request "+string(h.Event), "request", r.ID, "operation", r.Operation, "by", login)
 	}
 	return err
 }
@@ -156,56 +156,56 @@ func (d *Desk) mayDecide(ctx context.Context, r request.Request, c request.Click
 }
 
 // verb is what a click of a login makes happen to a request as it is now.
-func (d *Desk) verb(r request.Request, c request.Click, login string) (kind, error) {
+func (d *Desk) verb(r request.Request, c request.Click, login string) (request.EventKind, error) {
 	o, _ := d.Operation(r.Operation)
 	if o.Dangerous && r.State == request.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
-		return "", &NotNowError{Request: r, Why: fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", c.Name, r.Plan.Target, map[string]string{Approve: "wasn't approved", BreakGlass: "isn't run"}[c.Verb])}
+		return "", &request.NotNowError{Request: r, Why: fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", c.Name, r.Plan.Target, map[string]string{Approve: "wasn't approved", BreakGlass: "isn't run"}[c.Verb])}
 	}
 	switch c.Verb {
 	case Approve:
-		return reviewed, nil
+		return request.EventApproved, nil
 	case BreakGlass:
 		switch {
 		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
-			return "", &NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
+			return "", &request.NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
 		case r.State == request.Waiting && ops.Blank(c.Text):
-			return "", &NotNowError{Request: r, Why: "That needs a written reason, so it isn't run. Press the button again, and give one."}
+			return "", &request.NotNowError{Request: r, Why: "That needs a written reason, so it isn't run. Press the button again, and give one."}
 		}
-		return glass, nil
+		return request.EventBreakGlass, nil
 	case Reviewed:
-		return looked, nil
+		return request.EventReviewed, nil
 	case Reject:
 		if r.State == request.Waiting && c.Digest != r.Digest() {
-			return "", &NotNowError{Request: r, Why: changed(r)}
+			return "", &request.NotNowError{Request: r, Why: request.Outdated(r)}
 		}
 		if r.State == request.Waiting && ops.Blank(c.Text) {
-			return "", &NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
+			return "", &request.NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
 		}
-		return rejected, nil
+		return request.EventRejected, nil
 	case Withdraw:
-		theirs := same(request.Review{By: login, User: c.Asker.User}, request.Review{By: r.By, User: r.Asker.User})
+		theirs := request.Review{By: login, User: c.Asker.User}.Same(request.Review{By: r.By, User: r.Asker.User})
 		if r.State == request.Waiting && !theirs && ops.Blank(c.Text) {
-			return "", &NotNowError{Request: r, Why: "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."}
+			return "", &request.NotNowError{Request: r, Why: "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."}
 		}
-		return withdrawn, nil
+		return request.EventWithdrawn, nil
 	case QuarantineAgain:
-		return again, nil
+		return request.EventAgain, nil
 	case End:
 		if r.Lifted != "" && ops.Blank(c.Text) {
-			return "", &NotNowError{Request: r, Why: "That needs a reason, so it wasn't ended. Press the button again, and give one."}
+			return "", &request.NotNowError{Request: r, Why: "That needs a reason, so it wasn't ended. Press the button again, and give one."}
 		}
-		return leftAsIs, nil
+		return request.EventEnd, nil
 	case Undo:
 		if r.Acted() && ops.Blank(c.Text) {
-			return "", &NotNowError{Request: r, Why: "That needs a reason, so it isn't being restored. Press the button again, and give one."}
+			return "", &request.NotNowError{Request: r, Why: "That needs a reason, so it isn't being restored. Press the button again, and give one."}
 		}
-		return undoing, nil
+		return request.EventUndo, nil
 	}
-	return "", &NotNowError{Request: r, Why: "I don't know that button. Your click changed nothing."}
+	return "", &request.NotNowError{Request: r, Why: "I don't know that button. Your click changed nothing."}
 }
 
 // told is what somebody reads whose click came too late or doesn't count.
-func (d *Desk) told(no *NotNowError) string {
+func (d *Desk) told(no *request.NotNowError) string {
 	if no.Why != "" {
 		return no.Why
 	}
@@ -231,7 +231,7 @@ func (d *Desk) refuseClick(ctx context.Context, r request.Request, c request.Cli
 	d.Meter.Refused("click")
 	by := login
 	if by == "" {
-		by = nameOf(c.Asker)
+		by = c.Asker.Name()
 	}
 	return d.Store.AnswerClick(ctx, c, request.Change{
 		Events: []request.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},

@@ -125,7 +125,7 @@ func (d *Desk) aboutLink(ctx context.Context, c request.Click) error {
 	case err != nil:
 		return d.refuseClick(ctx, request.Request{}, c, "", "refused", ops.WordsChanged(err, "", ops.ChangedNothing))
 	}
-	d.Log.Info(c.Verb, "user", link.User, "github", link.Login, "by", nameOf(c.Asker))
+	d.Log.Info(c.Verb, "user", link.User, "github", link.Login, "by", c.Asker.Name())
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (d *Desk) AboutLink(ctx context.Context, c request.Click) (store.Link, erro
 	if person, err := d.Team.Person(ctx, a.Workspace, a.User); err == nil {
 		own = slices.Contains(person.IDs, link.User)
 	}
-	login := nameOf(a)
+	login := a.Name()
 	if verb != RevokesLink || !own {
 		if login, err = d.Member(ctx, a); err != nil {
 			return link, err
@@ -159,7 +159,7 @@ func (d *Desk) AboutLink(ctx context.Context, c request.Click) (store.Link, erro
 	case errors.Is(err, store.ErrLost):
 		return link, &ops.Error{Kind: ops.Refused, What: "Another member was faster."}
 	case err == nil:
-		d.lately.forget(nameOf(ownerOf(link)))
+		d.lately.forget(ownerOf(link).Name())
 	}
 	return link, err
 }
@@ -214,7 +214,7 @@ func (d *Desk) mayConfirm(ctx context.Context, a request.Asker, l store.Link, lo
 func LinkConfirmed(l store.Link, by string, at time.Time) request.Change {
 	whose := ownerOf(l)
 	return request.Change{
-		Events: []request.Event{{At: at, Kind: "link-confirmed", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
+		Events: []request.Event{{At: at, Kind: "link-confirmed", By: by, Data: map[string]any{"user": whose.Name(), "github": l.Login, "github_id": l.GitHub}}},
 		Messages: []request.Message{linking(l), {Kind: request.Letter, Body: request.Body{For: &whose, Text: fmt.Sprintf(
 			"Your link to the GitHub account %s counts from now on: %s confirmed it at %s.", l.Login, by, utc(at))}}},
 	}
@@ -225,7 +225,7 @@ func LinkConfirmed(l store.Link, by string, at time.Time) request.Change {
 func LinkRevoked(l store.Link, by string, at time.Time) request.Change {
 	whose := ownerOf(l)
 	return request.Change{
-		Events: []request.Event{{At: at, Kind: "link-revoked", By: by, Data: map[string]any{"user": nameOf(whose), "github": l.Login, "github_id": l.GitHub}}},
+		Events: []request.Event{{At: at, Kind: "link-revoked", By: by, Data: map[string]any{"user": whose.Name(), "github": l.Login, "github_id": l.GitHub}}},
 		Messages: []request.Message{gone(l, fmt.Sprintf("%s revoked the link at %s.", by, utc(at))), {Kind: request.Letter, Body: request.Body{For: &whose, Text: fmt.Sprintf(
 			"%s revoked your link to the GitHub account %s at %s. If it is yours, type `/rootbot link` to prove it again.", by, l.Login, utc(at))}}},
 	}

@@ -240,7 +240,7 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (request.Request, error) {
 		}
 		requests = append(requests, r)
 		changes = append(changes, request.Change{
-			Events: []request.Event{event(r, r.At, "asked", map[string]any{
+			Events: []request.Event{request.NewEvent(r, r.At, "asked", map[string]any{
 				"operation": r.Operation, "inputs": r.Inputs, "preview": r.Preview, "again": r.Again, "asker": r.Asker,
 			})},
 			Wake: true,
@@ -273,9 +273,6 @@ func clean(o ops.Operation, inputs ops.Inputs) ops.Inputs {
 	return kept
 }
 
-// redacted are values that match nothing, without secrets.
-func redacted(inputs ops.Inputs) ops.Inputs { return clean(ops.Operation{}, inputs) }
-
 // split gives each value of the operation's Split field inputs of its own.
 func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
 	if o.Split == "" || len(inputs[o.Split]) < 2 {
@@ -291,14 +288,6 @@ func split(o ops.Operation, inputs ops.Inputs) []ops.Inputs {
 }
 
 // event is an entry of the audit about r, by whoever asked.
-func event(r request.Request, at time.Time, kind string, data map[string]any) request.Event {
-	by := r.By
-	if by == "" {
-		by = nameOf(r.Asker)
-	}
-	return request.Event{At: at, Request: r.ID, Kind: kind, By: by, Data: data}
-}
-
 const (
 	lease      = 30 * time.Second
 	leaseBeat  = 10 * time.Second

@@ -8,7 +8,7 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Happening is a happening as tests write it.
+// Happening is a request.Trigger as tests write it.
 type Happening struct {
 	Kind    string
 	Login   string
@@ -28,9 +28,9 @@ type Happening struct {
 
 // After is the life of a request.
 func After(r request.Request, h Happening, now time.Time) (request.Request, request.Change, error) {
-	return after(r, happening{
-		kind: kind(h.Kind), login: h.Login, held: h.Held, plan: h.Plan, terms: h.Terms, review: h.Review,
-		reason: h.Reason, fault: h.Fault, pointer: h.Pointer, click: h.Click, shown: !h.Unshown, changed: h.Changed, effects: h.Effects, lost: h.Lost,
+	return request.Apply(r, request.Trigger{
+		Event: request.EventKind(h.Kind), Login: h.Login, Held: h.Held, Plan: h.Plan, Terms: h.Terms, Review: h.Review,
+		Reason: h.Reason, Fault: h.Fault, Pointer: h.Pointer, Click: h.Click, Shown: !h.Unshown, Changed: h.Changed, Effects: h.Effects, Lost: h.Lost,
 	}, now)
 }
 

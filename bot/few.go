@@ -32,7 +32,7 @@ func (d *Desk) tooFew(ctx context.Context, r request.Request, plan ops.Plan) str
 	case n > 1:
 		who = fmt.Sprintf("%d members who can approve: %s.", n, strings.Join(known, ", "))
 	}
-	text := fmt.Sprintf("This needs %s, and the bot knows %s ", approvals(need), who)
+	text := fmt.Sprintf("This needs %s, and the bot knows %s ", request.Approvals(need), who)
 	if len(others) == 0 {
 		return text + fmt.Sprintf("The team %s has no other member: add one on GitHub.", d.Team.Name())
 	}

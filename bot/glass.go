@@ -26,13 +26,13 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 	reached := false
 	for _, e := range events {
 		switch {
-		case e.Kind == string(glass):
+		case e.Kind == string(request.EventBreakGlass):
 			reached = false // the notice of an earlier one says nothing of this one
 		case e.Kind == "told" && e.Data["message"] == request.Glass:
 			reached = true
 		case e.Kind == "told" && e.Data["message"] == request.Letter:
 			to := e.Data["to"]
-			reached = reached || to != nameOf(r.Asker) && to != nameOf(request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User})
+			reached = reached || to != r.Asker.Name() && to != request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User}.Name()
 		}
 	}
 	if reached {
@@ -50,20 +50,7 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 		What: fmt.Sprintf("Nobody but %s could be told that it runs without its approvals: the notice reached neither the log channel nor any other member by direct message.", r.Glass.By),
 		Next: "Mend the log channel, then ask again, or have it approved.",
 	}
-	return 0, d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: ops.WordsChanged(why, r.ID, changed), fault: ops.Refused, changed: changed})
-}
-
-// GlassDue is the reminder, on the next working day, that a run without its
-// approvals has still to be looked at.
-func GlassDue(r request.Request, hours request.Hours, now time.Time) request.Message {
-	if hours.Zone == nil {
-		hours = request.OfficeHours()
-	}
-	due := hours.NextDay(now)
-	return request.Message{
-		// Beside everything else: nothing must wait for it.
-		Thread: "glassdue/" + r.ID + due.Format("/20060102"), Request: r.ID, Kind: request.GlassDue, Due: due,
-	}
+	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: r.By, Reason: ops.WordsChanged(why, r.ID, changed), Fault: ops.Refused, Changed: changed})
 }
 
 // Then is what follows the delivery of a message: the next reminder.
@@ -71,5 +58,5 @@ func (d *Desk) Then(m request.Message, r request.Request) []request.Message {
 	if m.Kind != request.GlassDue || r.Glass == nil || r.Looked != nil {
 		return nil
 	}
-	return []request.Message{GlassDue(r, d.TermsOf(r.Operation).Hours, d.now())}
+	return []request.Message{request.ReviewDue(r, d.TermsOf(r.Operation).Hours, d.now())}
 }

@@ -55,7 +55,7 @@ func (p *play) happen(h bot.Happening) bool {
 	before := p.r
 	next, change, err := bot.After(before, h, p.now)
 	if err != nil {
-		if _, ok := errors.AsType[*bot.NotNowError](err); !ok {
+		if _, ok := errors.AsType[*request.NotNowError](err); !ok {
 			p.t.Fatalf("%s of a request that is %s: %v", h.Kind, before.State, err)
 		}
 		if diff := difference(before, next); diff != "" || change.Done != 0 || len(change.Messages)+len(change.Events) > 0 {

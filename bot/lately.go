@@ -62,7 +62,7 @@ func (l *lately) note(name string, byGitHub bool, err error, now time.Time) {
 // whether by GitHub. That they weren't isn't kept.
 func (d *Desk) Found(a request.Asker, known bool, err error) {
 	if a.Login == "" && ops.KindOf(err) == ops.Refused {
-		d.lately.note(nameOf(a), known, err, d.now())
+		d.lately.note(a.Name(), known, err, d.now())
 	}
 }
 
@@ -79,7 +79,7 @@ func (l *lately) forget(name string) {
 func (d *Desk) Outside(a request.Asker) bool {
 	d.lately.mu.Lock()
 	defer d.lately.mu.Unlock()
-	at, ok := d.lately.outside[nameOf(a)]
+	at, ok := d.lately.outside[a.Name()]
 	return ok && d.now().Sub(at) < outsideFor
 }
 
@@ -114,7 +114,7 @@ func (d *Desk) inCrowd(ctx context.Context, operation string, a request.Asker) (
 		return "", nil // MayAsk says why
 	}
 	if err = d.Team.Crowd(ctx, identity.Login); err != nil {
-		d.lately.note(nameOf(a), true, err, d.now())
+		d.lately.note(a.Name(), true, err, d.now())
 	}
 	return identity.Login, err
 }
@@ -122,7 +122,7 @@ func (d *Desk) inCrowd(ctx context.Context, operation string, a request.Asker) (
 func (d *Desk) refusedLately(a request.Asker) refusal {
 	d.lately.mu.Lock()
 	defer d.lately.mu.Unlock()
-	if known := d.lately.refused[nameOf(a)]; d.now().Sub(known.at) < refusedFor {
+	if known := d.lately.refused[a.Name()]; d.now().Sub(known.at) < refusedFor {
 		return known
 	}
 	return refusal{}
@@ -132,7 +132,7 @@ func (d *Desk) refusedLately(a request.Asker) refusal {
 // them to be a member since it began. It says nothing of what they may.
 func (d *Desk) Acquainted(ctx context.Context, a request.Asker) bool {
 	d.lately.mu.Lock()
-	member := d.lately.members[nameOf(a)]
+	member := d.lately.members[a.Name()]
 	d.lately.mu.Unlock()
 	if member || a.Workspace == d.Team.Workspace && d.Team.Identities[a.User] != "" {
 		return true

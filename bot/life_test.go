@@ -381,7 +381,7 @@ func TestWhatMayNotHappen(t *testing.T) {
 			t.Run(fmt.Sprintf("a request that is %s can't be %s", s, kind), func(t *testing.T) {
 				r := in(s)
 				got, change, err := bot.After(r, bot.Happening{Kind: kind, Login: "mallory", Held: "else", Plan: planOf(1), Reason: "because", Review: review("hubot", planOf(2)), Click: 7}, noon)
-				if no, ok := errors.AsType[*bot.NotNowError](err); !ok || no.Request.ID != r.ID {
+				if no, ok := errors.AsType[*request.NotNowError](err); !ok || no.Request.ID != r.ID {
 					t.Fatalf("it could, or the fault is another: %v", err)
 				}
 				if diff := cmp.Diff(r, got); diff != "" {

@@ -79,7 +79,7 @@ func (d *Desk) Link(ctx context.Context, a request.Asker, account team.Account) 
 			continue // by another proof, at the same moment
 		}
 		if err == nil {
-			d.lately.forget(nameOf(a))
+			d.lately.forget(a.Name())
 		}
 		return err
 	}
@@ -88,13 +88,13 @@ func (d *Desk) Link(ctx context.Context, a request.Asker, account team.Account) 
 // linked is the record and the messages of a new link, and of those that it replaces.
 func (d *Desk) linked(a request.Asker, link store.Link, over []store.Link) request.Change {
 	e := request.Event{At: link.At, Kind: "linked", By: link.Login, Data: map[string]any{
-		"user": nameOf(a), "github": link.Login, "github_id": link.GitHub, "how": link.How,
+		"user": a.Name(), "github": link.Login, "github_id": link.GitHub, "how": link.How,
 	}}
 	var c request.Change
 	for _, old := range over {
 		whose := ownerOf(old)
 		if old.GitHub == link.GitHub {
-			e.Data["before"] = nameOf(whose)
+			e.Data["before"] = whose.Name()
 		}
 		if old.User != link.User {
 			c.Messages = append(c.Messages, request.Message{Kind: request.Letter, Body: request.Body{For: &whose, About: &a, Text: fmt.Sprintf(
@@ -114,7 +114,7 @@ func (d *Desk) linked(a request.Asker, link store.Link, over []store.Link) reque
 // claimed records a claim that was refused, and tells the owner, if there is one.
 func (d *Desk) claimed(ctx context.Context, a request.Asker, owner string, account team.Account, why string) error {
 	change := request.Change{Events: []request.Event{{
-		At: d.now(), Kind: "claimed", By: nameOf(a),
+		At: d.now(), Kind: "claimed", By: a.Name(),
 		Data: map[string]any{"github": account.Login, "github_id": account.ID, "owner": owner, "reason": why},
 	}}}
 	if owner != "" {
@@ -135,7 +135,7 @@ func (d *Desk) Unlink(ctx context.Context, a request.Asker) (string, error) {
 	link, err := d.Team.LinkOf(ctx, person)
 	if err == nil {
 		c := request.Change{Events: []request.Event{{
-			At: d.now(), Kind: "unlinked", By: nameOf(a), Data: map[string]any{"github": link.Login, "github_id": link.GitHub},
+			At: d.now(), Kind: "unlinked", By: a.Name(), Data: map[string]any{"github": link.Login, "github_id": link.GitHub},
 		}}}
 		if !link.Asked.IsZero() {
 			c.Messages = []request.Message{gone(link, fmt.Sprintf("They ended it at %s.", utc(d.now())))}

@@ -125,13 +125,13 @@ func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Durat
 	terms := d.TermsOf(r.Operation)
 	switch {
 	case a.yes():
-		if err := d.apply(ctx, r, happening{kind: replanned, plan: a.plan}); err != nil {
+		if err := d.apply(ctx, r, request.Trigger{Event: request.EventReplanned, Plan: a.plan}); err != nil {
 			return 0, err
 		}
 		d.asked(r.ID, r.State == request.Approved)
 		return 0, nil
 	case a.stale:
-		return 0, d.apply(ctx, r, happening{kind: stale, plan: a.plan, terms: terms, settings: d.settingsOf(r.Operation)})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStale, Plan: a.plan, Terms: terms, Settings: d.settingsOf(r.Operation)})
 	}
 	d.report(a.err, r)
 	if d.mayPass(r, a.err) {
@@ -150,11 +150,11 @@ func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Durat
 	words := ops.WordsChanged(a.err, r.ID, changed)
 	switch {
 	case r.ActedAt.IsZero() && r.State == request.Approved && (ops.KindOf(a.err) == ops.Refused || ops.KindOf(a.err) == ops.Invalid):
-		return 0, d.apply(ctx, r, happening{kind: turnedAway, login: r.By, reason: words, fault: ops.KindOf(a.err), changed: changed})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: r.By, Reason: words, Fault: ops.KindOf(a.err), Changed: changed})
 	case a.lost != nil && !r.ActedAt.IsZero() && r.Need > 0:
-		return 0, d.apply(ctx, r, happening{kind: lapsed, terms: terms, lost: *a.lost, reason: ops.Words(a.err, r.ID)})
+		return 0, d.apply(ctx, r, request.Trigger{Event: request.EventLapsed, Terms: terms, Lost: *a.lost, Reason: ops.Words(a.err, r.ID)})
 	}
-	return 0, d.apply(ctx, r, happening{kind: gaveUp, reason: "The run stopped before its next change. " + words, changed: changed})
+	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventGaveUp, Reason: "The run stopped before its next change. " + words, Changed: changed})
 }
 
 // mayPass tells whether an error is only that something can't be asked now: it is
@@ -220,7 +220,7 @@ func (d *Desk) recorded(ctx context.Context, r request.Request) error {
 	if need = max(need, r.Need); need == 0 {
 		return nil
 	}
-	has := func(kind kind, review request.Review) bool {
+	has := func(kind request.EventKind, review request.Review) bool {
 		for _, e := range events {
 			if e.Kind == string(kind) && strings.EqualFold(e.By, review.By) && e.Data["digest"] == review.Digest && !e.At.Before(review.At.Add(-time.Second)) {
 				return true
@@ -230,12 +230,12 @@ func (d *Desk) recorded(ctx context.Context, r request.Request) error {
 	}
 	counted := len(r.Reviews)
 	for _, review := range r.Reviews {
-		if !has(reviewed, review) || review.Digest != r.Digest() {
+		if !has(request.EventApproved, review) || review.Digest != r.Digest() {
 			return unrecorded(fmt.Sprintf("The record has no approval of this plan by %s.", review.By))
 		}
 	}
 	if r.Alone() {
-		if !has(glass, *r.Glass) {
+		if !has(request.EventBreakGlass, *r.Glass) {
 			return unrecorded(fmt.Sprintf("The record doesn't say that %s had this plan run alone.", r.Glass.By))
 		}
 		return nil
@@ -249,7 +249,7 @@ func (d *Desk) recorded(ctx context.Context, r request.Request) error {
 // plannedNeed is how many approvals a plan needed when it was recorded.
 func plannedNeed(events []request.Event, digest string) (need int, known bool) {
 	for _, e := range events {
-		if (e.Kind != string(planned) && e.Kind != string(stale)) || e.Data["digest"] != digest {
+		if (e.Kind != string(request.EventPlanned) && e.Kind != string(request.EventStale)) || e.Data["digest"] != digest {
 			continue
 		}
 		known = true
@@ -284,7 +284,7 @@ func (d *Desk) changed(ctx context.Context, r request.Request, why error) (ops.C
 			open++
 		case e.Kind == "acting":
 			acting++
-		case e.Kind == string(stepEnded):
+		case e.Kind == string(request.EventStepEnded):
 			done, acting = done+acting, 0
 		case e.Kind != "called":
 		case e.Data["outcome"] == "done":

@@ -141,7 +141,7 @@ func (d *Desk) adopt(ctx context.Context, was request.Request) error {
 		}
 		now.Settings = d.settingsOf(now.Operation)
 		return request.Change{Events: []request.Event{
-			event(*now, d.now(), "adopted", map[string]any{"before": was.Settings, "now": now.Settings}),
+			request.NewEvent(*now, d.now(), "adopted", map[string]any{"before": was.Settings, "now": now.Settings}),
 		}}, nil
 	})
 	if err == nil {

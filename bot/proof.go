@@ -42,7 +42,7 @@ func (d *Desk) Prove(ctx context.Context, a request.Asker, account team.Account)
 		}
 	}
 	err = d.Store.AddProof(ctx, proof, request.Change{Events: []request.Event{{
-		At: proof.At, Kind: "proved", By: login, Data: map[string]any{"user": nameOf(a), "github": account.Login, "github_id": account.ID, "how": team.HowDevice},
+		At: proof.At, Kind: "proved", By: login, Data: map[string]any{"user": a.Name(), "github": account.Login, "github_id": account.ID, "how": team.HowDevice},
 	}}})
 	return proof.At.Add(d.FreshProof), err
 }

@@ -194,7 +194,7 @@ func (d *Desk) Receipt(m request.Message, r request.Request, at store.Post) []re
 		if m.Body.For != nil {
 			to = *m.Body.For
 		}
-		e.Data["to"] = nameOf(to)
+		e.Data["to"] = to.Name()
 	case request.Result, request.Note, request.Announce, request.Anchor, request.Glass, request.GlassDue, request.Restore, request.Linking:
 	default:
 		return nil

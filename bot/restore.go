@@ -94,10 +94,3 @@ func (d *Desk) wasShown(ctx context.Context, id, digest string) (bool, error) {
 }
 
 // listed are the points of a list, each on one line: they have names of others in them.
-func listed(points []string) string {
-	lines := make([]string, len(points))
-	for i, point := range points {
-		lines[i] = ops.Visible(point)
-	}
-	return strings.Join(lines, "\n• ")
-}

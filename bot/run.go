@@ -38,7 +38,7 @@ func (r *run) MayAct(ctx context.Context) error {
 	if err := r.mark(ctx, "", false); err != nil {
 		return err
 	}
-	e := event(r.request, r.desk.now(), "acting", map[string]any{"step": r.title()})
+	e := request.NewEvent(r.request, r.desk.now(), "acting", map[string]any{"step": r.title()})
 	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == r.request.ID {
 		return r.desk.Store.RecordAs(ctx, as.request, as.job, e)
 	}

@@ -31,13 +31,13 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 		}
 		for _, r := range all {
 			_, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
-				next, change, err := after(*now, happening{kind: voided, changed: ops.ChangedNothing}, d.now())
+				next, change, err := request.Apply(*now, request.Trigger{Event: request.EventVoided, Changed: ops.ChangedNothing}, d.now())
 				if err == nil {
 					*now, change.Wake = next, true
 				}
 				return change, err
 			})
-			if _, tooLate := errors.AsType[*NotNowError](err); tooLate {
+			if _, tooLate := errors.AsType[*request.NotNowError](err); tooLate {
 				d.Log.Error("a request ran whose requester was told that it wasn't taken", "request", r.ID, "state", r.State)
 			} else if err != nil {
 				return err
@@ -51,7 +51,7 @@ func (d *Desk) VoidRequest(ctx context.Context, card string) {
 func (d *Desk) VoidClick(ctx context.Context, c request.Click) {
 	d.void(ctx, c.Request, func() error {
 		_, err := d.Store.VoidClick(ctx, c.Origin, request.Event{
-			At: d.now(), Request: c.Request, Kind: string(voided), By: nameOf(c.Asker), Data: map[string]any{"tried": c.Verb},
+			At: d.now(), Request: c.Request, Kind: string(request.EventVoided), By: c.Asker.Name(), Data: map[string]any{"tried": c.Verb},
 		})
 		return err
 	})

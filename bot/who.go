@@ -37,7 +37,7 @@ func (d *Desk) Member(ctx context.Context, a request.Asker) (string, error) {
 		err = d.Team.Unconfirmed(*identity.Unconfirmed, identity.Login)
 	}
 	if a.Login == "" {
-		d.lately.note(nameOf(a), known, err, d.now())
+		d.lately.note(a.Name(), known, err, d.now())
 	}
 	return identity.Login, err
 }
@@ -46,7 +46,7 @@ func (d *Desk) Member(ctx context.Context, a request.Asker) (string, error) {
 // people are told apart by it, for a login can change hands at any moment. 0: a
 // terminal's, or of somebody without a login.
 func (d *Desk) account(ctx context.Context, a request.Asker, login string) (int64, error) {
-	if a.Login != "" || strings.HasPrefix(login, unknownLogin) {
+	if a.Login != "" || strings.HasPrefix(login, request.UnknownLogin) {
 		return 0, nil
 	}
 	return d.Team.Account(ctx, a.Workspace, a.User, login)
@@ -75,7 +75,7 @@ func (d *Desk) MayAsk(ctx context.Context, operation string, a request.Asker) (s
 		return "", err
 	}
 	// CloudTrail names them as the chat does.
-	return unknownLogin + a.User, nil
+	return request.UnknownLogin + a.User, nil
 }
 
 // Shows is MayAsk for showing things: GitHub's answer may be 30 seconds old.
@@ -155,7 +155,7 @@ func of(what, login string, err error) error {
 		return err
 	}
 	who := what
-	if !strings.HasPrefix(login, unknownLogin) {
+	if !strings.HasPrefix(login, request.UnknownLogin) {
 		who += " " + login
 	}
 	told := *refused
@@ -167,18 +167,13 @@ func of(what, login string, err error) error {
 	return &told
 }
 
-// nameOf names somebody in the audit whose login isn't known.
-func nameOf(a request.Asker) string {
-	return a.Front + ":" + strings.Trim(a.Workspace+"/"+a.User, "/")
-}
-
 // Refuse records that somebody was refused before there was a request: what
 // they tried, and why not.
 func (d *Desk) Refuse(ctx context.Context, a request.Asker, tried, why string) error {
 	d.Meter.Refused("command")
 	by := a.Login
 	if by == "" {
-		by = nameOf(a)
+		by = a.Name()
 	}
 	return d.Store.Record(ctx, request.Event{At: d.now(), Kind: "refused", By: by, Data: map[string]any{"tried": tried, "reason": why}})
 }

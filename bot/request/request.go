@@ -1,6 +1,7 @@
 package request
 
 import (
+	"strings"
 	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -44,6 +45,9 @@ type Asker struct {
 	Login     string `json:"login,omitempty"`     // what a terminal's token proves
 	Taker     string `json:"taker,omitempty"`     // the process that took it, of several: it was told where to answer
 }
+
+// Name names an asker in the audit whose login isn't known.
+func (a Asker) Name() string { return a.Front + ":" + strings.Trim(a.Workspace+"/"+a.User, "/") }
 
 // Request is one request and where it stands.
 type Request struct {

@@ -24,8 +24,8 @@ type roll struct {
 
 const (
 	rollFor  = 30 * time.Second // how long a list holds, and how long one that couldn't be read isn't asked for
-	fewAsk   = 10              // people who are no members may be asked about at once
-	fewAgain = 6 * time.Second // and one more that often
+	fewAsk   = 10               // people who are no members may be asked about at once
+	fewAgain = 6 * time.Second  // and one more that often
 
 	rollWithin = 2 * time.Second // how long the list may take
 )
