@@ -83,8 +83,9 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
+	var proved time.Time
 	if r.State == request.Waiting {
-		if err = d.Fresh(ctx, r, c.Verb, c.Asker, login); ctx.Err() != nil {
+		if proved, err = d.proved(ctx, r, c.Verb, c.Asker, login); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
 			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
@@ -92,7 +93,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	}
 	h := happening{
 		click: c.ID, terms: d.TermsOf(r.Operation),
-		review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+		review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text, Proved: proved},
 	}
 	if h.shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
 		return err

@@ -469,6 +469,9 @@ func after(r request.Request, h happening, now time.Time) (request.Request, requ
 		}
 		say(request.Result, request.Body{})
 	}
+	if !h.review.Proved.IsZero() {
+		data["proved"] = h.review.Proved
+	}
 	if h.review.Reason != "" {
 		data["reason"] = h.review.Reason
 	}
