@@ -59,7 +59,7 @@ var plan = ops.Plan{
 }
 
 var report = ops.Report{
-	Summary: "The access is gone.", Problems: []string{"One key was there again."}, Notes: []string{"It took 4 s."},
+	Summary: "The access is gone.", Alarm: "A key of another user is gone. Don't run it again.", Problems: []string{"One key was there again."}, Notes: []string{"It took 4 s."},
 	Sections: []ops.Section{{Title: "Keys", Outcomes: []ops.Outcome{
 		{Text: "AKIA…ABCD", State: ops.Confirmed}, {Text: "AKIA…WXYZ", State: ops.Failed, Why: "somebody made it again"}, {Text: "none other"},
 	}}},
