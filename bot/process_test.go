@@ -225,7 +225,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 		if r.Settings != want {
 			t.Errorf("the settings of what was asked for are %q", r.Settings)
 		}
-		// Whoever finds the click, who has its settings answers it.
+		// Either process may find the click; the one with its settings answers it.
 		h.press("U2", bot.Approve, r, "")
 		r = h.ended(r.ID)
 		slowest = max(slowest, time.Since(begun))
@@ -242,7 +242,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 	if slowest > 10*time.Second {
 		t.Errorf("one took %v: it was found by who looks for lost ones", slowest)
 	}
-	// Once nobody has the settings any more, who has the operation answers the click
+	// Once no process has the settings any more, one with the operation answers the click
 	// and goes on with the request.
 	asked := h.waiting()
 	left := time.Now()
