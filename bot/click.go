@@ -83,8 +83,9 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
+	var proved time.Time
 	if r.State == request.Waiting {
-		err = d.Fresh(ctx, r, c.Verb, c.Asker, login)
+		proved, err = d.proved(ctx, r, c.Verb, c.Asker, login)
 		if _, said := errors.AsType[*ops.Error](err); ctx.Err() != nil || err != nil && !said {
 			return errors.Join(ctx.Err(), err)
 		}
@@ -94,7 +95,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	}
 	h := request.Trigger{
 		Click: c.ID, Terms: d.TermsOf(r.Operation),
-		Review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+		Review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text, Proved: proved},
 	}
 	if h.Shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
 		return err

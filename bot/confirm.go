@@ -66,7 +66,7 @@ func (d *Desk) unconfirmed(ctx context.Context, waiting *team.UnconfirmedError) 
 			return err
 		}
 	}
-	no := &ops.Error{Kind: ops.Refused, Err: waiting, What: fmt.Sprintf(
+	no := &ops.Error{Kind: ops.Refused, Err: waiting, Of: "has a link to GitHub that no other member has confirmed.", What: fmt.Sprintf(
 		"You have proved that the GitHub account %s is yours. It is a member of the team %s, so your link doesn't count before another member confirms it.", waiting.Login, d.Team.Name())}
 	switch confirmers, all := d.confirmers(ctx, link, waiting.Login); {
 	case !link.Confirmed.IsZero():

@@ -176,8 +176,8 @@ func (d *Desk) tellOnce(ctx context.Context, origin string, m request.Message) e
 	return err
 }
 
-// answers answers a click, if this process has the front end and the operation of its
-// request; else the click is left to one that has, and kept while there is none.
+// answers answers a click, if this process can judge its request; else the click is
+// left to one that can, and kept while there is none.
 func (d *Desk) answers(ctx context.Context, id int64) time.Duration {
 	left, err := d.leaves(ctx, id)
 	switch {
@@ -190,7 +190,10 @@ func (d *Desk) answers(ctx context.Context, id int64) time.Duration {
 	return d.answer(ctx, id)
 }
 
-// leaves tells whether a click was left to others.
+// leaves tells whether a click was left to others. The settings say what a decision
+// takes, so a process with other ones leaves it to those that have the request's, and
+// answers it itself once none has been there for long enough. A process that carries
+// one request answers no clicks; for those on its request no other is waited for.
 func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 	c, err := d.Store.Click(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || c.Done {
@@ -200,7 +203,7 @@ func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 		return false, err
 	}
 	r, err := d.Store.Request(ctx, c.Request)
-	if errors.Is(err, store.ErrNotFound) || err == nil && serves(d.process(), r) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && judges(d.process(), r) {
 		return false, nil
 	}
 	if err != nil {
@@ -210,7 +213,15 @@ func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	offers := func(p store.Process) bool { return serves(p, r) }
+	can := func(p store.Process) bool { return p.Only == "" && judges(p, r) }
+	if other := d.chosen(all, can); other != "" {
+		return true, d.Store.HandOverClick(ctx, id, other)
+	}
+	if serves(d.process(), r) {
+		alone := func(p store.Process) bool { return p.Only != "" && judges(p, r) }
+		return d.chosen(all, alone) == "" && !d.missing(all, can), nil
+	}
+	offers := func(p store.Process) bool { return p.Only == "" && serves(p, r) }
 	if other := d.chosen(all, offers); other != "" {
 		return true, d.Store.HandOverClick(ctx, id, other)
 	}

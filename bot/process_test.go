@@ -225,7 +225,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 		if r.Settings != want {
 			t.Errorf("the settings of what was asked for are %q", r.Settings)
 		}
-		// Anybody may answer the click.
+		// Either process may find the click; the one with its settings answers it.
 		h.press("U2", bot.Approve, r, "")
 		r = h.ended(r.ID)
 		slowest = max(slowest, time.Since(begun))
@@ -242,7 +242,8 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 	if slowest > 10*time.Second {
 		t.Errorf("one took %v: it was found by who looks for lost ones", slowest)
 	}
-	// Once nobody has the settings any more, who has the operation goes on with it.
+	// Once no process has the settings any more, one with the operation answers the click
+	// and goes on with the request.
 	asked := h.waiting()
 	left := time.Now()
 	h.end()
@@ -255,6 +256,38 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 		t.Errorf("it ended as %s (%s) with the settings %q, done by %v", r.State, r.Reason, r.Settings, who[r.ID])
 	}
 	same(t, "adopted", map[string]any{"before": "old", "now": "new"}, other.last(asked.ID, "adopted").Data)
+}
+
+// A deployment switches fresh_proof on: for a while a process runs that asks for none.
+func TestAClickIsLeftToWhoHasTheSettingsOfItsRequest(t *testing.T) {
+	storetest.OnlyOn(t, storetest.PostgreSQL)
+	t.Parallel()
+	h := build(t)
+	h.patience = time.Minute
+	h.terms = map[string]request.Terms{"tidy-up": demands(1)}
+	o := dangerous("shelf one")
+	h.settle = func(d *bot.Desk) {
+		settings("new")(d)
+		d.FreshProof = 10 * time.Minute
+	}
+	h.begin(o)
+	other := h.beside(settings("old"), o)
+	for range 6 {
+		r := h.waiting()
+		h.show(r)
+		words := h.answer(h.clicked(request.Click{Request: r.ID, Verb: bot.Approve, Asker: by("U2"), Digest: r.Digest(), Name: "shelf one"}))
+		if !strings.Contains(words, "a new proof") || len(h.request(r.ID).Reviews) > 0 {
+			t.Errorf("an approval without a proof is answered with %q", words)
+		}
+	}
+	// What was asked for without the setting is decided without it.
+	r := other.waiting()
+	if words := h.press("U2", bot.Approve, r, "shelf one"); words != "" {
+		t.Errorf("where no proof is asked for, who pressed reads %q", words)
+	}
+	if r := h.ended(r.ID); r.State != request.Succeeded {
+		t.Errorf("it ended as %s: %s", r.State, r.Reason)
+	}
 }
 
 func TestOtherSettingsAreTakenAtOnceWhereThereIsOneProcess(t *testing.T) {

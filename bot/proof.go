@@ -59,29 +59,35 @@ func proves(p store.Proof, account int64, login string) bool {
 // Fresh returns nil if a decision needs no new proof of who makes it, or if that
 // person, who is the login here, has given one within FreshProof.
 func (d *Desk) Fresh(ctx context.Context, r request.Request, verb string, a request.Asker, login string) error {
+	_, err := d.proved(ctx, r, verb, a, login)
+	return err
+}
+
+// proved is Fresh, and tells when that proof was given; zero: the decision needs none.
+func (d *Desk) proved(ctx context.Context, r request.Request, verb string, a request.Asker, login string) (time.Time, error) {
 	o, _ := d.Operation(r.Operation)
 	if d.FreshProof <= 0 || verb != BreakGlass && (!o.Dangerous || verb != Approve && verb != QuarantineAgain) {
-		return nil
+		return time.Time{}, nil
 	}
 	account, err := d.account(ctx, a, login)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	person, err := d.Team.Person(ctx, a.Workspace, a.User)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	for _, id := range person.IDs {
 		proof, err := d.Store.ProofOf(ctx, a.Workspace, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
-			return err
+			return time.Time{}, err
 		case proves(proof, account, login) && d.now().Before(proof.At.Add(d.FreshProof)):
-			return nil
+			return proof.At, nil
 		}
 	}
-	return &ops.Error{
+	return time.Time{}, &ops.Error{
 		Kind: ops.Refused, What: "That needs a new proof that you are " + login + " on GitHub.",
 		Next: fmt.Sprintf("Type `/rootbot prove`, then press the button again within %s.", ops.Span(d.FreshProof)),
 	}

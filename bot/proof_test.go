@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -73,6 +74,60 @@ func TestWhichDecisionsNeedANewProofAndForHowLong(t *testing.T) {
 			} else if err != nil {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// dangerous is tidying up something whose name must be typed.
+func dangerous(target string) ops.Operation {
+	o := tidy(nothing)
+	o.Dangerous = true
+	o.Plan = func(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
+		p := *planOf(1)
+		p.Target = target
+		return p, nil
+	}
+	return o
+}
+
+func TestADecisionKeepsWhenItsProofWasGiven(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, verb string
+		fresh      time.Duration
+		want       time.Time
+	}{
+		{"an approval", bot.Approve, 10 * time.Minute, noon},
+		{"a break glass", bot.BreakGlass, 10 * time.Minute, noon},
+		{"an approval that needs no proof", bot.Approve, 0, time.Time{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := build(t)
+			h.stand(noon)
+			h.terms = map[string]request.Terms{"tidy-up": demands(2)}
+			h.settle = func(d *bot.Desk) { d.FreshProof, d.BreakGlass = test.fresh, []string{"hubot"} }
+			h.begin(dangerous("shelf one"))
+			if _, err := h.Prove(t.Context(), by("U2"), h.account("hubot")); err != nil {
+				t.Fatal(err)
+			}
+			h.stand(noon.Add(time.Minute))
+			r := h.waiting()
+			h.show(r)
+			if words := h.answer(h.clicked(request.Click{Request: r.ID, Verb: test.verb, Asker: by("U2"), Digest: r.Digest(), Name: "shelf one", Text: burns})); words != "" {
+				t.Fatalf("who pressed reads %q", words)
+			}
+			now := h.request(r.ID)
+			decision := now.Glass
+			if test.verb == bot.Approve {
+				decision = &now.Reviews[0]
+			}
+			same(t, "the proof of the decision", test.want, decision.Proved)
+			var recorded any
+			if !test.want.IsZero() {
+				recorded = test.want.Format(time.RFC3339Nano)
+			}
+			same(t, "the proof in the record", recorded, h.last(r.ID, "approved", "break-glass").Data["proved"])
 		})
 	}
 }

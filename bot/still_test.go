@@ -92,6 +92,10 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 			unlink(h)
 			h.links("U8", "owl")
 		}, ops.Refused, "isn't known on GitHub any more"},
+		{"they have proved their account anew, and nobody has confirmed it", func(h *house) {
+			unlink(h)
+			h.announced(h.proves("U7", "owl"))
+		}, ops.Refused, "has a link to GitHub that no other member has confirmed"},
 		{"the settings give them another login", func(h *house) { h.Team.Identities["U7"] = "monalisa" }, ops.Refused, "was owl on GitHub then and is monalisa now"},
 		{"the settings give their login to somebody else", func(h *house) { h.Team.Identities["U8"] = "owl" }, ops.Refused, "give to somebody else"},
 		{"GitHub doesn't show their account", func(h *house) { h.gh.Fail("/user", githubtest.Fault{Status: 502}) }, ops.Unavailable, "502"},

@@ -59,7 +59,7 @@ var plan = ops.Plan{
 }
 
 var report = ops.Report{
-	Summary: "The access is gone.", Problems: []string{"One key was there again."}, Notes: []string{"It took 4 s."},
+	Summary: "The access is gone.", Alarm: "A key of another user is gone. Don't run it again.", Problems: []string{"One key was there again."}, Notes: []string{"It took 4 s."},
 	Sections: []ops.Section{{Title: "Keys", Outcomes: []ops.Outcome{
 		{Text: "AKIA…ABCD", State: ops.Confirmed}, {Text: "AKIA…WXYZ", State: ops.Failed, Why: "somebody made it again"}, {Text: "none other"},
 	}}},
@@ -104,14 +104,14 @@ func everyKind(t *testing.T) []request.Event {
 		event(t, "shown", "", data{"digest": digest, "channel": "C1", "ts": "1772452801.000100"}),
 		event(t, "reminded", "otter", nil),
 		event(t, "approved", "badger", data{"digest": digest}),
-		event(t, "approved", "stoat", data{"digest": digest, "reason": "Agreed with the team."}),
+		event(t, "approved", "stoat", data{"digest": digest, "reason": "Agreed with the team.", "proved": noon.Add(-time.Minute)}),
 		event(t, "too-late", "weasel", data{"tried": "reject", "reason": "It has failed before.", "state": request.Failed}),
 		event(t, "rejected", "badger", data{"reason": "Still needed.", "state": request.Refused}),
 		event(t, "withdrawn", "otter", data{"state": request.Withdrawn}),
 		event(t, "expired", "otter", data{"state": request.Expired}),
 		event(t, "stale", "otter", data{"digest": other, "plan": plan.WithoutData(), "beyond": []string{"delete access key AKIA…WXYZ", "delete the login profile"}}),
 		event(t, "replanned", "otter", data{"digest": digest}),
-		event(t, "break-glass", "badger", data{"digest": digest, "missing": 2, "reason": "The account is being misused now."}),
+		event(t, "break-glass", "badger", data{"digest": digest, "missing": 2, "proved": noon.Add(-time.Minute), "reason": "The account is being misused now."}),
 		event(t, "break-glass", "badger", nil),
 		event(t, "started", "otter", nil),
 		event(t, "step-begun", "otter", data{"step": "Take the access away"}),
@@ -151,7 +151,7 @@ func everyKind(t *testing.T) []request.Event {
 		event(t, "acting", "otter", data{"step": "Open a pull request"}),
 		event(t, "lapsed", "otter", data{"login": "badger", "reason": "badger has left the team."}),
 		event(t, "lifted", "otter", data{"reason": "deny-all was detached."}),
-		event(t, "again", "badger", data{"reason": "It was detached by mistake."}),
+		event(t, "again", "badger", data{"proved": noon.Add(-time.Minute), "reason": "It was detached by mistake."}),
 		event(t, "end", "badger", data{"reason": "They are needed.", "state": request.Withdrawn, "changed": ops.ChangedPart}),
 		event(t, "voided", "otter", data{"state": request.Withdrawn}),
 		event(t, "alarm", "", data{"name": "unwritten-log", "text": "The log channel takes nothing.", "to": "U0BADGER"}),

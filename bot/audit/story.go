@@ -128,6 +128,9 @@ func (t *teller) plan(p ops.Plan) {
 
 // report tells a report below the sentence that it came with.
 func (t *teller) report(r ops.Report) {
+	if r.Alarm != "" {
+		t.line("%s! %s", indent, r.Alarm)
+	}
 	t.line("%sresult: %s", indent, r.Summary)
 	for _, problem := range r.Problems {
 		t.line("%s! %s", indent, problem)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws-root-account/rootbot/bot/request"
@@ -43,6 +44,18 @@ func (e *entry) with(format, key string) string {
 		return fmt.Sprintf(format, s)
 	}
 	return ""
+}
+
+// proof takes when who decides has proved anew who they are.
+func (e *entry) proof() string {
+	said := e.text("proved")
+	if at, err := time.Parse(time.RFC3339Nano, said); err == nil {
+		said = moment(at)
+	}
+	if said == "" {
+		return ""
+	}
+	return ", having signed in to GitHub at " + said
 }
 
 // named takes a person, as the audit calls them, and puts them into a format.
@@ -182,7 +195,7 @@ func (e *entry) words() string {
 	case "unshown":
 		return e.happens("%s couldn't be shown%s", e.digest(), e.with(", because: %s", "reason"))
 	case "approved":
-		return e.does("approved %s%s", e.digest(), e.with(", because: %s", "reason"))
+		return e.does("approved %s%s%s", e.digest(), e.proof(), e.with(", because: %s", "reason"))
 	case "rejected":
 		return e.does("rejected it%s", e.with(", because: %s", "reason"))
 	case "withdrawn":
@@ -203,7 +216,7 @@ func (e *entry) words() string {
 	case "lifted":
 		return e.happens("people undid what the run had done, so it waits for what they decide%s", e.with(": %s", "reason"))
 	case "again":
-		return e.does("had it done again%s", e.with(", because: %s", "reason"))
+		return e.does("had it done again%s%s", e.proof(), e.with(", because: %s", "reason"))
 	case "end":
 		return e.does("left it as people had made it%s", e.with(", because: %s", "reason"))
 	case "voided":
@@ -234,7 +247,7 @@ func (e *entry) words() string {
 	case "gave-up":
 		return e.happens("gave up%s", e.with(", because: %s", "reason"))
 	case "break-glass":
-		return e.does("broke the glass for %s, so that it runs without %s%s", e.digest(), cmp.Or(e.with("%s of its approvals", "missing"), "approval"), e.with(", because: %s", "reason"))
+		return e.does("broke the glass for %s, so that it runs without %s%s%s", e.digest(), cmp.Or(e.with("%s of its approvals", "missing"), "approval"), e.proof(), e.with(", because: %s", "reason"))
 	case "reviewed":
 		return e.does("reviewed it afterwards%s", e.with(": %s", "reason"))
 	case "linked":

@@ -133,6 +133,7 @@ type Review struct {
 	At      time.Time `json:"at"`
 	Digest  string    `json:"digest,omitempty"` // of the plan that was approved
 	Reason  string    `json:"reason,omitempty"`
+	Proved  time.Time `json:"proved,omitzero"`  // when they last proved who they are; zero: no new proof was asked for
 	Fallen  bool      `json:"fallen,omitempty"` // the plan has changed since; for good, also if it is again what it was
 }
 

@@ -137,6 +137,9 @@ func Apply(r Request, t Trigger, now time.Time) (Request, Change, error) {
 	for _, teller := range row.tell {
 		tell = append(tell, teller(c)...)
 	}
+	if !c.Review.Proved.IsZero() {
+		c.data["proved"] = c.Review.Proved
+	}
 	if c.Review.Reason != "" {
 		c.data["reason"] = c.Review.Reason
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
@@ -37,6 +36,7 @@ type result struct {
 	f             following
 	timeout       time.Duration // of the function
 	before, after Directory
+	asked         []string // the logins asked for
 	expected      []change // what the plan said
 	changed       []change // what differs in Identity Center
 	missing       []change // of expected: the changes that aren't there
@@ -64,7 +64,7 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	o = o.under(kept.Terms)
-	r.timeout, r.before = o.settings.Timeout, kept.Before
+	r.timeout, r.before, r.asked = o.settings.Timeout, kept.Before, kept.People
 	if r.after, err = o.readDirectory(ctx, run.Request(), func(int, int) {}); err != nil {
 		return o.unread(ctx, run, r.inv, err)
 	}
@@ -100,7 +100,7 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 			return err
 		}
 	}
-	return run.Report(ctx, r.report(run.Request()))
+	return run.Report(ctx, r.report())
 }
 
 // askGitHub reads the teams as they are now: what is due has changed since the plan
@@ -206,9 +206,9 @@ func (r result) threats() []change {
 }
 
 // report tells what holds now: first what was taken away besides the plan.
-func (r result) report(asked ops.Request) ops.Report {
+func (r result) report() ops.Report {
 	report := ops.Report{Alarm: r.alarm(), Problems: r.problems(), Notes: r.notes()}
-	report.Sections = append(r.persons(asked), r.outcomes()...)
+	report.Sections = append(r.persons(), r.outcomes()...)
 	if section := r.taken(); len(section.Outcomes) > 0 {
 		report.Sections = append([]ops.Section{section}, report.Sections...)
 	}
@@ -220,7 +220,7 @@ func (r result) report(asked ops.Request) ops.Report {
 }
 
 // persons tells, for each login asked for, every team they are in, and since when.
-func (r result) persons(asked ops.Request) []ops.Section {
+func (r result) persons() []ops.Section {
 	var sections []ops.Section
 	was, is := r.before.teamsOf(), r.after.teamsOf()
 	planned := func(what, login, team string) ops.Truth {
@@ -230,8 +230,7 @@ func (r result) persons(asked ops.Request) []ops.Section {
 		}
 		return "" // the section of what wasn't planned judges it
 	}
-	for _, word := range asked.Inputs["people"] {
-		login := strings.ToLower(word)
+	for _, login := range r.asked {
 		section := ops.Section{Title: login}
 		for _, team := range is[login] {
 			outcome := ops.Outcome{Text: "in " + team + " since before this run"}

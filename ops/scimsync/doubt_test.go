@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
@@ -67,5 +69,25 @@ func TestAWordThatIsNobodysLoginInTheOrganisationIsDoubtful(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A login that is named for certain is reported on as any other.
+func TestTheResultSpeaksOfALoginHoweverItWasTyped(t *testing.T) {
+	t.Parallel()
+	of := func(word string) ops.Section {
+		w := newWorld(t)
+		report := w.run(w.walk(word))
+		w.done(1)
+		return report.Sections[0]
+	}
+	want := of("octocat")
+	if want.Title != "octocat" || len(want.Outcomes) == 0 || strings.Contains(want.Outcomes[0].Text, "no user") {
+		t.Fatalf("of octocat it says %+v", want)
+	}
+	for _, word := range []string{"user:octocat", "User:OctoCat", "OCTOCAT"} {
+		if diff := cmp.Diff(want, of(word)); diff != "" {
+			t.Errorf("%s (-octocat +%s):\n%s", word, word, diff)
+		}
 	}
 }

@@ -20,7 +20,8 @@ type entry struct {
 	id      string // the request ID of a start or a report
 	owner   string // the request ID in the line's envelope; empty: it has none
 	failed  string // how Lambda says that the run ended, where it didn't succeed: "timeout", "error"
-	known   bool   // the form of the line is known
+	known   bool   // the form of the line is known, and the level that it names
+	vague   bool   // the line names a level that isn't known
 }
 
 // form is one way to write a line of a log.
@@ -116,6 +117,10 @@ func parseEntry(text string) entry {
 		return said
 	}
 	inner := parseForm(said.message, true)
+	if inner.vague && said.level != "ERROR" { // the envelope has only the stream's level
+		said.message, said.known = inner.message, false
+		return said
+	}
 	if !inner.known {
 		return said
 	}
@@ -136,8 +141,8 @@ func parseForm(text string, inside bool) entry {
 			continue
 		}
 		if f.read != nil {
-			if said, ok := f.read(text); ok && !(inside && (said.start || said.report || said.level == "")) {
-				said.known = true
+			if said, ok := f.read(text); ok && !(inside && (said.start || said.report || said.level == "" && !said.vague)) {
+				said.known = !said.vague
 				return said
 			}
 			continue
@@ -158,6 +163,8 @@ func parseForm(text string, inside bool) entry {
 		}
 		if f.pattern.SubexpIndex("level") >= 0 {
 			said.level = levelOf(part("level"))
+			said.vague = said.level == ""
+			said.known = !said.vague
 		}
 		return said
 	}
@@ -197,10 +204,10 @@ func word(text, label string) string {
 
 // What the loggers that write JSON call the parts of a line, in small letters.
 var (
-	levelKeys   = []string{"level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl", "@l", "severitytext", "severity_text"}
-	messageKeys = []string{"message", "msg", "short_message", "@m", "@mt", "event", "body", "text", "errormessage"}
+	levelKeys   = []string{"level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl", "@l", "@level", "level_name", "severitytext", "severity_text"}
+	messageKeys = []string{"message", "msg", "short_message", "@message", "@m", "@mt", "event", "body", "text", "errormessage"}
 	ownerKeys   = []string{"requestid", "awsrequestid", "aws_request_id", "function_request_id"}
-	errorKeys   = []string{"errortype", "stacktrace", "stack", "exception", "@x"}
+	errorKeys   = []string{"error", "err", "errortype", "stacktrace", "stack", "exception", "@x"}
 )
 
 // object is a JSON object whose keys are compared without case.
@@ -248,25 +255,73 @@ func jsonEntry(text string) (entry, bool) {
 		said.message = message
 	}
 	said.owner, _ = line.text(ownerKeys...)
-	if level, ok := line.text(levelKeys...); ok {
-		said.level = levelOf(level)
-		if _, gelf := line["short_message"]; gelf { // numbers as syslog has them
-			if n, err := strconv.Atoi(level); err == nil {
-				said.level = []string{"ERROR", "ERROR", "ERROR", "ERROR", "WARN", "INFO", "INFO", "DEBUG"}[min(max(n, 0), 7)]
-			}
-		}
-	} else if level, ok := numbered(line); ok {
-		said.level = level
-	} else if nested, ok := parseObject(line["log"]); ok {
-		level, _ := nested.text("level")
-		said.level = levelOf(level)
-	}
-	broken := slices.ContainsFunc(errorKeys, func(key string) bool { return len(line[key]) > 0 && string(line[key]) != "null" })
-	if said.level == "" && broken {
+	said.level, ok = levelIn(line)
+	if said.level == "" && slices.ContainsFunc(errorKeys, func(key string) bool { return !nothing[string(line[key])] }) {
 		said.level = "ERROR"
 	}
+	said.vague = ok && said.level == ""
 	_, metric := line["_aws"] // CloudWatch's embedded metrics
-	return said, said.level != "" || said.message != text || metric
+	return said, said.level != "" || said.vague || said.message != text || metric
+}
+
+// nothing is what a key holds, as JSON, where there was no error.
+var nothing = map[string]bool{"": true, "null": true, "false": true, "0": true, `""`: true, "{}": true, "[]": true}
+
+// levelIn is the level that a line in JSON names. A logger may write it twice, as a
+// number and as a word, and two loggers' numbers differ: then the gravest counts.
+// there: the line names one, known or not.
+func levelIn(line object) (level string, there bool) {
+	_, gelf := line["short_message"]
+	for _, key := range levelKeys {
+		word, ok := line.text(key)
+		if !ok || string(line[key]) == "null" {
+			continue
+		}
+		there = true
+		if is := levelBy(key, word, gelf); level == "" || grave(is) > grave(level) {
+			level = is
+		}
+	}
+	if level != "" {
+		return level, true
+	}
+	if level, ok := numbered(line); ok {
+		return level, true
+	}
+	if nested, ok := parseObject(line["log"]); ok {
+		word, ok := nested.text("level")
+		return levelOf(word), there || ok
+	}
+	return "", there
+}
+
+// levelBy is a level by the key of a line in JSON and what it holds. The numbers from
+// 100 on are Google's in one key and Monolog's in the others; those of GELF are syslog's.
+// https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
+// https://github.com/Seldaek/monolog/blob/main/doc/01-usage.md#log-levels
+// https://go2docs.graylog.org/current/getting_in_log_data/gelf.html
+func levelBy(key, word string, gelf bool) string {
+	n, err := strconv.Atoi(word)
+	switch {
+	case err == nil && gelf:
+		return []string{"ERROR", "ERROR", "ERROR", "ERROR", "WARN", "INFO", "INFO", "DEBUG"}[min(max(n, 0), 7)]
+	case err != nil || n < 100 || n > 800:
+		return levelOf(word)
+	case key == "severity":
+		return counted(n, [3]int{200, 400, 500})
+	}
+	return counted(n, [3]int{200, 300, 400})
+}
+
+// counted is a level by its number and the least numbers of INFO, WARN and ERROR.
+func counted(n int, least [3]int) string {
+	level := "DEBUG"
+	for i, name := range []string{"INFO", "WARN", "ERROR"} {
+		if n >= least[i] {
+			level = name
+		}
+	}
+	return level
 }
 
 // numbered is the level of a line that has nothing but a number for it, in a key of
@@ -280,13 +335,7 @@ func numbered(line object) (string, bool) {
 		if !ok || err != nil {
 			continue
 		}
-		level := "DEBUG"
-		for i, name := range []string{"INFO", "WARN", "ERROR"} {
-			if n >= least[i] {
-				level = name
-			}
-		}
-		return level, true
+		return counted(n, least), true
 	}
 	return "", false
 }

@@ -121,6 +121,7 @@ type data struct {
 	Before Directory `json:"before"`
 	Teams  Teams     `json:"teams"`
 	Terms  terms     `json:"terms"`
+	People []string  `json:"people,omitempty"` // the logins asked for, as the function writes them
 }
 
 func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progress) (ops.Plan, error) {
@@ -133,7 +134,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		return ops.Plan{}, err
 	}
 	changes := intended(teams, have)
-	kept, err := json.Marshal(data{Before: have, Teams: teams, Terms: o.settings.terms()})
+	kept, err := json.Marshal(data{Before: have, Teams: teams, Terms: o.settings.terms(), People: people})
 	if err != nil {
 		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
 	}

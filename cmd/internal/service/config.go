@@ -60,11 +60,15 @@ type Config struct {
 
 // OperationConfig is what the file says of one operation.
 type OperationConfig struct {
-	Settings catalog.Settings
-	Terms    request.Terms
+	Settings   catalog.Settings
+	Terms      request.Terms
+	BreakGlass []string      // as Config has it; it holds for every operation
+	FreshProof time.Duration // likewise; 0: none is asked for
 }
 
-// Digest is the same for the same settings and terms, however the file says them.
+// Digest is the same for the same settings and terms, however the file says them, and
+// whatever else says how a request is decided: a process that asks for no proof must
+// not count the approvals of a request that another asks one for.
 func (o OperationConfig) Digest() (string, error) {
 	hours := o.Terms.Hours
 	zone := ""
@@ -73,7 +77,12 @@ func (o OperationConfig) Digest() (string, error) {
 	}
 	terms := o.Terms
 	terms.Hours = request.Hours{}
-	text, err := json.Marshal([]any{o.Settings, terms, hours.Begin, hours.End, zone})
+	alone := slices.Clone(o.BreakGlass)
+	for i, login := range alone {
+		alone[i] = strings.ToLower(login)
+	}
+	slices.Sort(alone)
+	text, err := json.Marshal([]any{o.Settings, terms, hours.Begin, hours.End, zone, slices.Compact(alone), o.FreshProof})
 	if err != nil {
 		return "", fmt.Errorf("operations.%s: %w", o.Settings.Name(), err)
 	}
@@ -318,7 +327,11 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 		for _, f := range append(problems, s.Check()...) {
 			add(here(f.Key), "operations.%s.%s: %s", s.Name(), f.Key, f.Problem)
 		}
-		config.Operations = append(config.Operations, OperationConfig{Settings: s, Terms: t})
+		o := OperationConfig{Settings: s, Terms: t, BreakGlass: config.BreakGlass}
+		if config.FreshProof != nil {
+			o.FreshProof = *config.FreshProof
+		}
+		config.Operations = append(config.Operations, o)
 	}
 	if len(faulty.Faults) > 0 {
 		slices.SortStableFunc(faulty.Faults, func(a, b LineFault) int { return a.Line - b.Line })

@@ -86,6 +86,8 @@ func TestADigestIsOfAllSettings(t *testing.T) {
 			}
 			leaves(t, "settings", reflect.ValueOf(o.Settings).Elem(), differs)
 			leaves(t, "terms", reflect.ValueOf(&o.Terms).Elem(), differs)
+			leaves(t, "break_glass", reflect.ValueOf(&o.BreakGlass).Elem(), differs)
+			leaves(t, "fresh_proof", reflect.ValueOf(&o.FreshProof).Elem(), differs)
 			if seen[digest(t, *o)] != "as it was" || n < 10 {
 				t.Errorf("after %d others the digest is that of %s", n, seen[digest(t, *o)])
 			}
@@ -116,7 +118,9 @@ func TestADigestIsOfWhatTheSettingsMean(t *testing.T) {
 	}{
 		{"a comment", head + syncs + "    # as agreed\n", true},
 		{"a default that is written out", head + syncs + "    timeout: 300s\n    expiry: 72h\n", true},
-		{"the settings of something else", head + "break_glass: [otter]\n" + syncs, true},
+		{"the settings of something else", head + "identities: [{slack: U0TTER, github: otter}]\n" + syncs, true},
+		{"who may have something run alone", head + "break_glass: [otter]\n" + syncs, false},
+		{"the proof that a decision takes", strings.Replace(head, "github: {", "github: {client_id: Iv23liAbCdEfGhIjKlMn, ", 1) + "fresh_proof: 10m\n" + syncs, false},
 		{"the default in other words", head + "working_hours: {from: \"09:00\", to: \"18:00\", zone: Europe/London}\n" + syncs, true},
 		{"a setting", head + syncs + "    timeout: 301s\n", false},
 		{"a term", head + syncs + "    approvals: 1\n", false},
@@ -128,6 +132,19 @@ func TestADigestIsOfWhatTheSettingsMean(t *testing.T) {
 				t.Errorf("the digests are %v, and were %v", got, want)
 			}
 		})
+	}
+}
+
+func TestADigestIsOfTheSamePeopleInAnyOrderAndCase(t *testing.T) {
+	t.Parallel()
+	of := func(people ...string) string {
+		return digest(t, service.OperationConfig{Settings: deleteaccount.Defaults(), BreakGlass: people})
+	}
+	if of("otter", "Badger") != of("badger", "otter") {
+		t.Error("the order or the case of logins changes the digest")
+	}
+	if of("otter") == of("badger") {
+		t.Error("other people have the same digest")
 	}
 }
 

@@ -73,6 +73,9 @@ func (t terminal) plan(p ops.Plan) {
 
 func (t terminal) result(r request.Request) {
 	fmt.Fprintln(t)
+	if r.Report != nil && r.Report.Alarm != "" {
+		t.line("! %s", r.Report.Alarm)
+	}
 	t.line("Result: %s. %s", r.State, r.Reason)
 	if r.Report == nil {
 		return

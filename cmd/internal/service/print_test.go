@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/store/storetest"
@@ -31,7 +33,7 @@ func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
 			Steps: []ops.Step{{Title: outside, Effects: []string{outside}}},
 		},
 		Report: &ops.Report{
-			Summary: outside, Problems: []string{outside}, Notes: []string{outside},
+			Summary: outside, Alarm: outside, Problems: []string{outside}, Notes: []string{outside},
 			Sections: []ops.Section{{Title: outside, Outcomes: []ops.Outcome{{Text: outside, State: ops.Confirmed, Why: outside}}}},
 		},
 	}
@@ -57,5 +59,24 @@ func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
 	service.Log(&log).Error("failed: "+evil, "text", evil)
 	if strings.ContainsAny(log.String(), "\x1b\x07\r\u202e\u009b") {
 		t.Errorf("the log has %q", log.String())
+	}
+}
+
+func TestATerminalShowsAnAlarmFirst(t *testing.T) {
+	t.Parallel()
+	r := request.Request{State: request.Failed, Reason: "205 users were deleted.", Report: &ops.Report{
+		Summary: "205 users were deleted.", Alarm: "The sync deleted 205 users that were not in the plan. Don't run it again.", Problems: []string{"mona is gone."},
+	}}
+	var out bytes.Buffer
+	if err := service.Print(t.Context(), nil, &out, r, request.Message{Kind: request.Result}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+! The sync deleted 205 users that were not in the plan. Don't run it again.
+Result: failed. 205 users were deleted.
+  ! mona is gone.
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
