@@ -7,6 +7,8 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
+//go:generate go test . -run TestTheChart -update
+
 // transition is one row of the table of a request's life: what an event makes of a
 // request in a state. Of several rows for a state and an event, the first holds whose
 // condition does.
