@@ -19,14 +19,13 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // states and happenings are all there are.
 var (
-	states = []request.State{
-		request.Asked, request.Planning, request.Waiting, request.Approved, request.Running, request.Undoing,
-		request.Succeeded, request.Failed, request.Refused, request.Withdrawn, request.Expired, request.Undone, request.Unknown,
-	}
-	happenings = []string{
-		"admitted", "refused", "planned", "unplanned", "approved", "rejected", "withdrawn", "expired", "reminded", "stale", "replanned",
-		"started", "step-begun", "step-ended", "step-failed", "undo", "undone", "gave-up", "break-glass", "reviewed", "lapsed", "lifted", "again", "end",
-	}
+	states     = request.States()
+	happenings = func() (kinds []string) {
+		for _, kind := range request.EventKinds() {
+			kinds = append(kinds, string(kind))
+		}
+		return kinds
+	}()
 )
 
 func planOf(steps int) *ops.Plan {
@@ -282,7 +281,7 @@ var steps = []step{
 }
 
 func TestWhatMayHappen(t *testing.T) {
-	for _, test := range slices.Concat(steps, decisions, emergencies) {
+	for _, test := range slices.Concat(steps, decisions, emergencies, voids) {
 		t.Run(test.name, func(t *testing.T) {
 			r := in(test.from)
 			if test.change != nil {
@@ -371,8 +370,27 @@ func TestPrivateWordsGoToTheAskerAlone(t *testing.T) {
 	}
 }
 
+// voids are requests that were stored after their requester was told that they weren't.
+var voids = func() (list []step) {
+	for from, tells := range map[request.State][]string{
+		request.Asked: nil, request.Planning: {request.Card}, request.Waiting: {request.Card, request.Ask, request.Direct}, request.Approved: {request.Card},
+	} {
+		list = append(list, step{
+			name: "one that is " + string(from) + " was stored too late", from: from, h: bot.Happening{Kind: "voided", Changed: ops.ChangedNothing}, want: request.Withdrawn,
+			after: func(r *request.Request) {
+				r.Reason, r.Progress = "It was stored too late: the requester had been told that it wasn't taken.", ""
+				if from != request.Asked {
+					r.Changed = ops.ChangedNothing
+				}
+			},
+			tells: tells,
+		})
+	}
+	return list
+}()
+
 func TestWhatMayNotHappen(t *testing.T) {
-	all := slices.Concat(steps, decisions, emergencies)
+	all := slices.Concat(steps, decisions, emergencies, voids)
 	for _, s := range states {
 		for _, kind := range happenings {
 			if slices.ContainsFunc(all, func(test step) bool { return test.from == s && test.h.Kind == kind }) {

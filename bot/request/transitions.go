@@ -81,6 +81,28 @@ var transitions = []transition{
 	{[]State{Planning, Waiting, Approved, Running, Undoing}, EventGaveUp, nil, Failed, givenReason, []teller{ending, storyUnlessTold}},
 }
 
+// States are all states that the table leads to, with the first.
+func States() []State {
+	list := []State{Asked}
+	for _, row := range transitions {
+		if row.to != "" && !slices.Contains(list, row.to) {
+			list = append(list, row.to)
+		}
+	}
+	return list
+}
+
+// EventKinds are all kinds of events that the table has.
+func EventKinds() []EventKind {
+	var list []EventKind
+	for _, row := range transitions {
+		if !slices.Contains(list, row.on) {
+			list = append(list, row.on)
+		}
+	}
+	return list
+}
+
 // change is a request on its way from one state to the next.
 type change struct {
 	Trigger
