@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
+	"github.com/aws-root-account/rootbot/ops"
 )
 
 // line is a request in a list: who asked for what, when, and where it stands.
@@ -122,25 +123,39 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 			d.blocks = append(d.blocks, slack.NewActionBlock("decide/"+r.ID, buttons...))
 		}
 	}
-	d.blocks = append(d.blocks, waiting...)
-	return d, nil
+	return c.withLinks(d, waiting), nil
+}
+
+// mostBlocks is how many blocks Slack takes in a message.
+// https://docs.slack.dev/reference/block-kit/blocks
+const mostBlocks = 50
+
+// withLinks puts links below a list of requests, as many as a message has room for.
+func (c *Chat) withLinks(d drawing, links []drawing) drawing {
+	for i, l := range links {
+		if left := len(links) - i; len(d.blocks)+len(l.blocks) >= mostBlocks {
+			more := "… and " + ops.Count(left, "link") + " that must be confirmed, in the log channel"
+			d.text += "\n" + more
+			d.blocks = append(d.blocks, section(more))
+			break
+		}
+		d.text += "\n• " + l.text
+		d.blocks = append(d.blocks, l.blocks...)
+	}
+	return d
 }
 
 // openLinks draws the links that wait for a member to confirm them.
-func (c *Chat) openLinks(ctx context.Context) ([]slack.Block, error) {
+func (c *Chat) openLinks(ctx context.Context) ([]drawing, error) {
 	links, err := c.store.Links(ctx, c.workspace)
 	if err != nil {
 		return nil, err
 	}
-	var blocks []slack.Block
+	var list []drawing
 	for _, l := range links {
-		if l.Asked.IsZero() || !l.Confirmed.IsZero() || time.Now().After(bot.ConfirmTill(l)) {
-			continue
+		if !l.Asked.IsZero() && l.Confirmed.IsZero() && time.Now().Before(bot.ConfirmTill(l)) {
+			list = append(list, c.drawLink(ctx, l))
 		}
-		if len(blocks) >= 2*mostListed {
-			return append(blocks, section("… and more links that wait to be confirmed")), nil
-		}
-		blocks = append(blocks, c.drawLink(ctx, l).blocks...)
 	}
-	return blocks, nil
+	return list, nil
 }
