@@ -135,7 +135,7 @@ func unusable(setting, name string, known store.Channel, there *slack.Channel, s
 
 // channelOfID asks for a channel; nil if Slack shows the bot no such one.
 func (c *Chat) channelOfID(ctx context.Context, id string) (*slack.Channel, error) {
-	channel, err := patiently(ctx, func() (*slack.Channel, error) {
+	channel, err := steadily(ctx, func() (*slack.Channel, error) {
 		return c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
 	})
 	if codeOf(err) == "channel_not_found" {
@@ -159,7 +159,7 @@ func (c *Chat) listChannels(ctx context.Context, names map[string]bool, found fu
 	params := &slack.GetConversationsParameters{Types: []string{"public_channel", "private_channel"}, Limit: pageOfChannels, ExcludeArchived: true, TeamID: c.workspace}
 	for listed := 0; len(left) > 0; {
 		var next string
-		page, err := patiently(ctx, func() (page []slack.Channel, err error) {
+		page, err := steadily(ctx, func() (page []slack.Channel, err error) {
 			page, next, err = c.api.GetConversationsContext(ctx, params)
 			if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 				c.log.Info("Slack asks to wait before it lists more channels", "for", limited.RetryAfter, "listed", listed, "looking for", slices.Sorted(maps.Keys(left)))

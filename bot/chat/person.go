@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -16,24 +17,64 @@ import (
 )
 
 // patiently calls Slack again when Slack asks to wait, as long as the end of ctx leaves
-// time for that. Where it doesn't, the *slack.RateLimitedError is returned at once: it
+// time for that. Where it doesn't, a *slack.RateLimitedError is returned at once: it
 // says until when Slack has to be waited for.
 func patiently[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	for {
 		answer, err := call()
-		limited, ok := errors.AsType[*slack.RateLimitedError](err)
-		if !ok {
+		wait, limited := limitOf(err)
+		if !limited {
 			return answer, err
 		}
-		if till, ends := ctx.Deadline(); ends && time.Until(till) < limited.RetryAfter {
+		if till, ends := ctx.Deadline(); ends && time.Until(till) < wait {
+			return answer, &slack.RateLimitedError{RetryAfter: wait}
+		}
+		if err := sleep(ctx, wait); err != nil {
 			return answer, err
 		}
-		timer := time.NewTimer(limited.RetryAfter)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return answer, ctx.Err()
+	}
+}
+
+// limitOf tells how long Slack asks to wait, and whether it asks. Where it says so
+// without a number that can be read, a second is waited.
+// https://docs.slack.dev/apis/web-api/rate-limits
+func limitOf(err error) (time.Duration, bool) {
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return limited.RetryAfter, true
+	}
+	status, _ := errors.AsType[slack.StatusCodeError](err)
+	code := codeOf(err)
+	return time.Second, status.Code == http.StatusTooManyRequests || code == "ratelimited" || code == "rate_limited"
+}
+
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// troubleAtStart is how long a call of the start is tried again while Slack is in trouble.
+const troubleAtStart = 2 * time.Minute
+
+// steadily is patiently for the start, where one bad answer among many would throw away
+// what was found before: while Slack is in trouble, it is called again.
+func steadily[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	begun := time.Now()
+	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
+		answer, err := patiently(ctx, call)
+		status, isStatus := errors.AsType[slack.StatusCodeError](err)
+		trouble := isStatus && status.Code >= http.StatusInternalServerError || codeOf(err) != "" && aboutOf(err) == aboutNow
+		if !trouble || time.Since(begun)+wait > troubleAtStart {
+			return answer, err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return answer, err
 		}
 	}
 }

@@ -118,8 +118,9 @@ func (c *Chat) warnOfMove(ctx context.Context, name string) {
 func (c *Chat) onlyWorkspace(ctx context.Context) (string, error) {
 	const what = "SLACK_BOT_TOKEN is of an org-wide install, for all workspaces of the organisation: "
 	const next = "install it to one workspace, and set SLACK_BOT_TOKEN to the bot token of that install"
-	teams, err := patiently(ctx, func() ([]slack.Team, error) {
-		teams, _, err := c.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100})
+	more := ""
+	teams, err := patiently(ctx, func() (teams []slack.Team, err error) {
+		teams, more, err = c.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100})
 		return teams, err
 	})
 	switch answer, refused := errors.AsType[slack.SlackErrorResponse](err); {
@@ -127,6 +128,8 @@ func (c *Chat) onlyWorkspace(ctx context.Context) (string, error) {
 		return "", fmt.Errorf(what+"Slack doesn't say to which of them the app was added (%s); "+next, answer.Err)
 	case err != nil:
 		return "", fmt.Errorf(what+"Slack doesn't say to which of them the app was added; "+next+": %w", err)
+	case more != "":
+		return "", errors.New(what + "the app was added to more than one of them; " + next)
 	case len(teams) != 1 || teams[0].ID == "":
 		return "", fmt.Errorf(what+"the app was added to %d of them; "+next, len(teams))
 	}
