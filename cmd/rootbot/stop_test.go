@@ -2,11 +2,15 @@ package main_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/processtest"
+	"github.com/aws-root-account/rootbot/bot/slacktest"
+	"github.com/aws-root-account/rootbot/bot/worldtest"
 	"github.com/aws-root-account/rootbot/ops/awstest"
 )
 
@@ -125,4 +129,27 @@ func TestAnAskerInSlackIsToldOfATerminalsRun(t *testing.T) {
 		t.Errorf("badger was told %q", said)
 	}
 	s.invoked(1)
+}
+
+func TestATerminationWhileTheStartWaitsIsNoFault(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"auth.test", "conversations.list"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			w := worldtest.New(small)
+			t.Cleanup(w.Close)
+			s := &scene{T: t, World: w, dir: t.TempDir(), env: w.Env()}
+			s.env["DATABASE_URL"], s.env["ROOTBOT_LISTEN"] = "sqlite:"+filepath.Join(s.dir, "rootbot.db"), "127.0.0.1:0"
+			s.settings(s.Config())
+			s.Slack.Fail(method, slacktest.Fault{RetryAfter: time.Minute})
+			p := processtest.Launch(t, processtest.Binary(t), s.dir, s.env, "serve")
+			if err := s.Slack.Wait(t.Context(), func() bool { return s.Slack.Count(method) > 0 }); err != nil {
+				t.Fatal(err)
+			}
+			p.Signal(syscall.SIGTERM)
+			if code := p.Exit(25 * time.Second); code != 0 {
+				t.Errorf("it exits with %d", code)
+			}
+		})
+	}
 }

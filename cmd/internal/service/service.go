@@ -187,7 +187,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	}
 	s, err := New(ctx, config, env, log)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, log, err)
 	}
 	defer s.Close()
 	s.Desk.Front = "slack"
@@ -205,15 +205,15 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	defer web.Close()
 
 	if err := s.missingScopes(ctx); err != nil {
-		return err
+		return unlessStopped(ctx, log, err)
 	}
 	if err := face.Open(ctx); err != nil {
-		return err
+		return unlessStopped(ctx, log, err)
 	}
 	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
 	go s.visibleOperations(ctx)
 	if err := s.Desk.Start(ctx); err != nil {
-		return err
+		return unlessStopped(ctx, log, err)
 	}
 	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDelivering()
@@ -242,6 +242,16 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	}
 	log.Info("stopped")
 	return failed
+}
+
+// unlessStopped is the fault of a start, or nil where the program was told to end
+// meanwhile: that is what stopped the start.
+func unlessStopped(ctx context.Context, log *slog.Logger, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	log.Info("stopped before it served", "error", err)
+	return nil
 }
 
 // atLeast passes on what is at least as grave as a level.
