@@ -231,20 +231,54 @@ func (r *removal) is(text string) bool {
 	if strings.EqualFold(text, r.name) {
 		return true
 	}
-	expression := text
+	address, ok := reference(text)
+	return ok && slices.Contains(r.gone, address)
+}
+
+// reference returns the address of the resource that a text is a reference to, be it
+// to all of it or to what names a user.
+func reference(text string) (address string, ok bool) {
+	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}") {
-		expression = text[2 : len(text)-1]
+		text = text[2 : len(text)-1]
 	}
-	to, problems := hclsyntax.ParseTraversalAbs([]byte(strings.TrimSpace(expression)), "", hcl.InitialPos)
-	if problems.HasErrors() || len(to) < 2 {
-		return false
+	if !strings.Contains(text, ".") {
+		return "", false
+	}
+	tokens, _ := hclsyntax.LexExpression([]byte(text), "", hcl.InitialPos) // what isn't HCL is no traversal either
+	var bare []string
+	for _, token := range meaningful(tokens) {
+		bare = append(bare, string(token.Bytes))
+	}
+	to, problems := hclsyntax.ParseTraversalAbs([]byte(strings.Join(bare, " ")), "", hcl.InitialPos)
+	if problems.HasErrors() {
+		return "", false
 	}
 	words := strings.Split(traversal(to), ".")
-	address, rest := strings.Join(words[:min(len(words), 2)], "."), words[min(len(words), 2):]
-	if !slices.Contains(r.gone, address) || len(words) < len(to) {
-		return false
+	if len(words) < len(to) {
+		return "", false
 	}
-	return len(rest) == 0 || len(rest) == 1 && slices.Contains([]string{"name", "id", "arn", "unique_id"}, rest[0])
+	if words[0] == alias {
+		words = words[1:]
+	}
+	switch {
+	case len(words) < 2 || len(words) > 3:
+		return "", false
+	case len(words) == 3 && !slices.Contains([]string{"name", "id", "arn", "unique_id"}, words[2]):
+		return "", false
+	}
+	return words[0] + "." + words[1], true
+}
+
+// alias is what may stand before a resource's address, and changes nothing.
+// https://developer.hashicorp.com/terraform/language/expressions/references#resources
+const alias = "resource"
+
+// meaningful are the tokens without the ends of lines and the comments.
+func meaningful(tokens hclsyntax.Tokens) hclsyntax.Tokens {
+	return slices.DeleteFunc(tokens, func(t hclsyntax.Token) bool {
+		return t.Type == hclsyntax.TokenNewline || t.Type == hclsyntax.TokenComment || t.Type == hclsyntax.TokenEOF
+	})
 }
 
 // look finds what names the user still.
@@ -303,6 +337,7 @@ func (r *removal) lookForExpressions(files []File) {
 // don't count.
 func (r *removal) lookThrough(f File) {
 	tokens, _ := hclsyntax.LexConfig(f.Text, f.Path, hcl.InitialPos) // what isn't HCL has other tokens
+	tokens = meaningful(tokens)
 	for i, token := range tokens {
 		text := string(token.Bytes)
 		switch token.Type {
@@ -311,7 +346,7 @@ func (r *removal) lookThrough(f File) {
 			for next := i + 1; next < len(tokens) && next < i+3; next++ {
 				text += string(tokens[next].Bytes)
 			}
-			if i > 0 && tokens[i-1].Type == hclsyntax.TokenDot {
+			if within(tokens[:i]) {
 				continue
 			}
 		default:
@@ -323,6 +358,19 @@ func (r *removal) lookThrough(f File) {
 	}
 }
 
+// within tells whether tokens lead into something, so that the word behind them isn't
+// the root of a reference: data., module.x.
+func within(before hclsyntax.Tokens) bool {
+	is := func(fromEnd int, kind hclsyntax.TokenType) bool {
+		return len(before) >= fromEnd && before[len(before)-fromEnd].Type == kind
+	}
+	aliased := is(2, hclsyntax.TokenIdent) && string(before[len(before)-2].Bytes) == alias && !is(3, hclsyntax.TokenDot)
+	return is(1, hclsyntax.TokenDot) && !aliased
+}
+
+// gap is what may stand between the words of a reference.
+const gap = `(?s:\s|/\*.*?\*/|(?:#|//)[^\n]*\n)*`
+
 // named returns the user's name, or the address of a removed resource, if a text has
 // it anywhere; else it is empty.
 func (r *removal) named(text string) string {
@@ -331,7 +379,7 @@ func (r *removal) named(text string) string {
 		if !strings.Contains(text, label) {
 			continue
 		}
-		reference := regexp.MustCompile(`(^|[^\w.-])` + kind + `\s*\.\s*` + regexp.QuoteMeta(label) + `($|[^\w-])`)
+		reference := regexp.MustCompile(`(^|[^\w.-])(` + alias + gap + `\.` + gap + `)?` + kind + gap + `\.` + gap + regexp.QuoteMeta(label) + `($|[^\w-])`)
 		if reference.MatchString(text) {
 			return address
 		}

@@ -172,6 +172,12 @@ func TestReferences(t *testing.T) {
 		{"by ARN, with spaces", group(`"x", "${ aws_iam_user.a.arn }", "y"`), group(`"x", "y"`), "", 0},
 		{"with no attribute", group(`"${aws_iam_user.a}"`), group(``), "", 0},
 		{"by address, in another case", group(`"a@Softwire.com", "x"`), group(`"x"`), "", 0},
+		{"by the alias of an address", group(`"${resource.aws_iam_user.a.name}", "x"`), group(`"x"`), "", 0},
+		{"over lines, with comments between", group(`"x", "${ resource /* jo */ .aws_iam_user # jo\n .a\n.name }"`), group(`"x"`), "", 0},
+		{"an attachment by the alias", `{"resource": [{"aws_iam_user_policy_attachment": {"p": {"user": "${resource.aws_iam_user.a.name}"}}}, {"x": {}}]}`, `{"resource": [{"x": {}}]}`, "", 0},
+		{"an output of the alias", "{\n\n\"output\": {\"a\": {\"value\": \"${resource.aws_iam_user.a.arn}\"}}}", "", "members.tf.json:3 (aws_iam_user.a)", 0},
+		{"in an expression, with a comment between", group(`"${join(\",\", [aws_iam_user /* jo */\n.a.name])}"`), "", "members.tf.json:1 (aws_iam_user.a)", 0},
+		{"another module's", group(`"${module.x.aws_iam_user.a.name}"`), group(`"${module.x.aws_iam_user.a.name}"`), "", 0},
 		{"twice, each in its way", group(`"a@softwire.com", "x", "${aws_iam_user.a.name}"`), group(`"x"`), "", 0},
 		{"in two groups", `{"resource": {"aws_iam_group_membership": {"m": {"users": ["${aws_iam_user.a.id}", "x"]}, "n": {"users": ["${aws_iam_user.a.id}"]}}}}`, `{"resource": {"aws_iam_group_membership": {"m": {"users": ["x"]}, "n": {"users": []}}}}`, "", 0},
 		{"a policy attachment", `{"resource": [{"aws_iam_user_policy_attachment": {"p": {"user": "${aws_iam_user.a.name}", "policy_arn": "x"}}}, {"x": {}}]}`, `{"resource": [{"x": {}}]}`, "", 0},
@@ -217,6 +223,10 @@ func TestOtherFiles(t *testing.T) {
 		left             []string // what is left in it
 	}{
 		{"a reference in HCL", "roles.tf", "locals {\n  x = aws_iam_user . a.arn\n  y = data.aws_iam_user.a.arn\n}\n", "", []string{"roles.tf:2 (aws_iam_user.a)"}},
+		{"the alias of a reference in HCL", "roles.tf", "output \"u\" {\n  value = resource.aws_iam_user.a.arn\n}\n", "", []string{"roles.tf:2 (aws_iam_user.a)"}},
+		{"a reference over lines in HCL", "roles.tf", "locals {\n  x = [aws_iam_user\n  .a.name]\n  y = [resource\n  .aws_iam_user. # jo\n  a.name]\n}\n", "", []string{"roles.tf:2 (aws_iam_user.a)", "roles.tf:5 (aws_iam_user.a)"}},
+		{"a comment in a reference in HCL", "roles.tf", "locals {\n  x = [aws_iam_user /* jo */ .a.name]\n}\n", "", []string{"roles.tf:2 (aws_iam_user.a)"}},
+		{"what only ends alike, over lines in HCL", "roles.tf", "locals {\n  x = [data.\n  aws_iam_user.a.name, module.x.aws_iam_user.a, var.resource.aws_iam_user.a]\n}\n", "", nil},
 		{"an address in HCL", "roles.tf", "locals {\n  x = \"for a@softwire.com\"\n  y = <<EOT\nA@softwire.com\nEOT\n}\n", "", []string{"roles.tf:2 (a@softwire.com)", "roles.tf:4 (a@softwire.com)"}},
 		{"a comment in HCL", "roles.tf", "# aws_iam_user.a is a@softwire.com\n/* aws_iam_user.a */\n", "", nil},
 		{"a value of a variable", "terraform.tfvars", "people = [\"a@softwire.com\"]\n", "", []string{"terraform.tfvars:1 (a@softwire.com)"}},
