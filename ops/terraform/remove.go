@@ -3,6 +3,7 @@ package terraform
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ var belongings = map[string]string{
 // syntax, and of variables' values, it only looks. A file among those that must is
 // one whose JSON must be valid: *BrokenError otherwise.
 func RemoveUser(files []File, name string, must ...string) (Removal, error) {
-	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}}
+	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}}
 	for _, f := range files {
 		switch {
 		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
@@ -107,7 +108,7 @@ type removal struct {
 	was   map[string]string
 	cuts  map[string][]extent // in the order in which they were made
 	other []File
-	gone  []string // addresses of the resources that were removed: aws_iam_user.jo_doe
+	gone  map[string][]string // addresses of the resources that are removed, aws_iam_user.jo_doe, by the folder in which they hold
 }
 
 func lineOf(text string, offset int) int { return strings.Count(text[:offset], "\n") + 1 }
@@ -140,8 +141,7 @@ func (r *removal) define() error {
 	for _, file := range r.sorted() {
 		var twice error
 		r.roots[file].each(func(n *node) {
-			path := n.path()
-			if n.kind != '"' || len(path) != 4 || path[0] != "resource" || path[1] != userType || path[3] != "name" || path[2] == comment || !strings.EqualFold(n.text, r.name) {
+			if !n.namesUser() || !strings.EqualFold(n.text, r.name) {
 				return
 			}
 			at := Place{file, lineOf(r.texts[file], n.start)}
@@ -149,8 +149,8 @@ func (r *removal) define() error {
 				twice = &BrokenError{at, fmt.Sprintf("%s is defined twice: also at %s", r.name, r.Defined)}
 				return
 			}
-			r.Label, r.Defined = path[2], at
-			r.gone = []string{userType + "." + r.Label}
+			r.Label, r.Defined = n.path()[2], at
+			r.gone[path.Dir(file)] = []string{userType + "." + r.Label}
 		})
 		if twice != nil {
 			return twice
@@ -159,13 +159,40 @@ func (r *removal) define() error {
 	return nil
 }
 
+// namesUser tells whether a node is the name of a user whom a resource defines.
+func (n *node) namesUser() bool {
+	keys := n.path()
+	return n.kind == '"' && len(keys) == 4 && keys[0] == "resource" && keys[1] == userType && keys[2] != comment && keys[3] == "name"
+}
+
+// defines tells whether a node is the resource that is the user by its address. A
+// label holds in one folder, which is a module of Terraform's: in another it may be
+// another person's.
+// https://developer.hashicorp.com/terraform/language/files#directories-and-modules
+func (r *removal) defines(file string, n *node) bool {
+	keys := n.path()
+	return path.Dir(file) == path.Dir(r.Defined.Path) && len(keys) == 3 && keys[0] == "resource" && keys[1] == userType && keys[2] == r.Label && n.parent.kind == '{'
+}
+
+// isOnly tells whether a resource bears the user's name, and no other.
+func (r *removal) isOnly(resource *node) bool {
+	var own, others bool
+	resource.each(func(n *node) {
+		if n.namesUser() {
+			same := strings.EqualFold(n.text, r.name)
+			own, others = own || same, others || !same
+		}
+	})
+	return own && !others
+}
+
 // cutOne cuts one thing out of one file, and tells whether there was any.
 func (r *removal) cutOne() bool {
 	for _, file := range r.sorted() {
 		var out *node
 		r.roots[file].each(func(n *node) {
 			if out == nil {
-				out = r.removable(n)
+				out = r.removable(file, n)
 			}
 		})
 		if out == nil {
@@ -178,24 +205,25 @@ func (r *removal) cutOne() bool {
 	return false
 }
 
-// removable returns the node to cut because of a node; nil: none.
-func (r *removal) removable(n *node) *node {
-	path := n.path()
+// removable returns the node to cut because of a node of a file; nil: none.
+func (r *removal) removable(file string, n *node) *node {
+	keys := n.path()
 	switch {
-	case len(path) == 0 || n.inComment():
+	case len(keys) == 0 || n.inComment():
 		return nil
-	case len(path) == 3 && path[0] == "resource" && path[1] == userType && path[2] == r.Label && n.parent.kind == '{':
+	case r.defines(file, n) && r.isOnly(n):
 		return n.whole()
-	case n.kind != '"' || !r.is(n.text):
+	case n.kind != '"' || !r.is(file, n.text):
 		return nil
 	}
-	switch last := path[len(path)-1]; {
+	switch last := keys[len(keys)-1]; {
 	case n.parent.kind == '[':
-		return r.element(n, path, last)
-	case len(path) == 4 && path[0] == "resource" && belongings[path[1]] == last:
-		r.gone = append(r.gone, path[1]+"."+path[2])
+		return r.element(n, keys, last)
+	case len(keys) == 4 && keys[0] == "resource" && belongings[keys[1]] == last:
+		folder := path.Dir(file)
+		r.gone[folder] = append(r.gone[folder], keys[1]+"."+keys[2])
 		return n.up(3).whole()
-	case len(path) == 2 && (path[0] == "import" && last == "to" || path[0] == "moved" && (last == "to" || last == "from")):
+	case len(keys) == 2 && (keys[0] == "import" && last == "to" || keys[0] == "moved" && (last == "to" || last == "from")):
 		return n.parent.block()
 	}
 	return nil
@@ -211,28 +239,28 @@ func (n *node) block() *node {
 
 // element is an element of a list if the list may go without it: of members, of what
 // something depends on, and of locals.
-func (r *removal) element(n *node, path []string, last string) *node {
+func (r *removal) element(n *node, keys []string, last string) *node {
 	switch {
-	case last == "depends_on", path[0] == "locals":
-	case path[0] != "resource" || len(path) != 4 || last != "users":
+	case last == "depends_on", keys[0] == "locals":
+	case keys[0] != "resource" || len(keys) != 4 || last != "users":
 		return nil
-	case path[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
+	case keys[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
 		return nil // it must have one at least
-	case !strings.HasPrefix(path[1], "aws_iam_"):
+	case !strings.HasPrefix(keys[1], "aws_iam_"):
 		return nil
 	}
 	return n
 }
 
-// is tells whether a text is the user and nothing else: the name, a reference to what
+// is tells whether a text of a file is the user and nothing else: the name, a reference to what
 // is removed, or to what names the user of it.
-func (r *removal) is(text string) bool {
+func (r *removal) is(file, text string) bool {
 	text = strings.TrimSpace(text)
 	if strings.EqualFold(text, r.name) {
 		return true
 	}
 	address, ok := reference(text)
-	return ok && slices.Contains(r.gone, address)
+	return ok && slices.Contains(r.gone[path.Dir(file)], address)
 }
 
 // reference returns the address of the resource that a text is a reference to, be it
@@ -286,7 +314,10 @@ func (r *removal) look() {
 	for _, file := range r.sorted() {
 		r.roots[file].each(func(n *node) {
 			for _, text := range []string{n.key, n.text} {
-				what := r.named(text)
+				what := r.named(file, text)
+				if what == "" && r.Label != "" && r.defines(file, n) {
+					what = userType + "." + r.Label // in an override, or with another's name
+				}
 				if what == "" {
 					continue
 				}
@@ -352,7 +383,7 @@ func (r *removal) lookThrough(f File) {
 		default:
 			continue
 		}
-		if what := r.named(text); what != "" {
+		if what := r.named(f.Path, text); what != "" {
 			r.Left = append(r.Left, Mention{Place{f.Path, token.Range.Start.Line}, what})
 		}
 	}
@@ -371,10 +402,10 @@ func within(before hclsyntax.Tokens) bool {
 // gap is what may stand between the words of a reference.
 const gap = `(?s:\s|/\*.*?\*/|(?:#|//)[^\n]*\n)*`
 
-// named returns the user's name, or the address of a removed resource, if a text has
-// it anywhere; else it is empty.
-func (r *removal) named(text string) string {
-	for _, address := range r.gone {
+// named returns the user's name, or the address of a removed resource, if a text
+// of a file has it anywhere; else it is empty.
+func (r *removal) named(file, text string) string {
+	for _, address := range r.gone[path.Dir(file)] {
 		kind, label, _ := strings.Cut(address, ".")
 		if !strings.Contains(text, label) {
 			continue
