@@ -49,7 +49,7 @@ var belongings = map[string]string{
 // syntax, and of variables' values, it only looks. A file among those that must is
 // one whose JSON must be valid: *BrokenError otherwise.
 func RemoveUser(files []File, name string, must ...string) (Removal, error) {
-	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}}
+	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}, users: map[string]bool{}}
 	for _, f := range files {
 		switch {
 		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
@@ -108,6 +108,7 @@ type removal struct {
 	was   map[string]string
 	cuts  map[string][]extent // in the order in which they were made
 	other []File
+	users map[string]bool     // names, in small letters, of those whom the JSON files define
 	gone  map[string][]string // addresses of the resources that are removed, aws_iam_user.jo_doe, by the folder in which they hold
 }
 
@@ -135,13 +136,17 @@ func (r *removal) sorted() []string {
 	return files
 }
 
-// define finds the resource that is the user.
+// define finds the resource that is the user, and the names of all users.
 func (r *removal) define() error {
 	r.Changed = map[string]string{}
 	for _, file := range r.sorted() {
 		var twice error
 		r.roots[file].each(func(n *node) {
-			if !n.namesUser() || !strings.EqualFold(n.text, r.name) {
+			if !n.namesUser() {
+				return
+			}
+			r.users[strings.ToLower(strings.TrimSpace(n.text))] = true
+			if !strings.EqualFold(n.text, r.name) {
 				return
 			}
 			at := Place{file, lineOf(r.texts[file], n.start)}
@@ -238,10 +243,14 @@ func (n *node) block() *node {
 }
 
 // element is an element of a list if the list may go without it: of members, of what
-// something depends on, and of locals.
+// something depends on, and of users in locals.
 func (r *removal) element(n *node, keys []string, last string) *node {
 	switch {
-	case last == "depends_on", keys[0] == "locals":
+	case keys[0] == "locals":
+		if !r.isPeople(n.parent) {
+			return nil
+		}
+	case last == "depends_on":
 	case keys[0] != "resource" || len(keys) != 4 || last != "users":
 		return nil
 	case keys[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
@@ -250,6 +259,18 @@ func (r *removal) element(n *node, keys []string, last string) *node {
 		return nil
 	}
 	return n
+}
+
+// isPeople tells whether a list under locals is one of users alone. In any other, as in
+// pairs of a user and a role, what an element means may depend on where it stands.
+func (r *removal) isPeople(list *node) bool {
+	if list.parent == nil || list.parent.kind == '[' {
+		return false
+	}
+	return !slices.ContainsFunc(list.children, func(n *node) bool {
+		address, ok := reference(n.text)
+		return n.kind != '"' || !r.users[strings.ToLower(strings.TrimSpace(n.text))] && !(ok && strings.HasPrefix(address, userType+"."))
+	})
 }
 
 // is tells whether a text of a file is the user and nothing else: the name, a reference to what
