@@ -3,6 +3,7 @@ package terraform
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ var belongings = map[string]string{
 // syntax, and of variables' values, it only looks. A file among those that must is
 // one whose JSON must be valid: *BrokenError otherwise.
 func RemoveUser(files []File, name string, must ...string) (Removal, error) {
-	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}}
+	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}, users: map[string]bool{}}
 	for _, f := range files {
 		switch {
 		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
@@ -107,7 +108,8 @@ type removal struct {
 	was   map[string]string
 	cuts  map[string][]extent // in the order in which they were made
 	other []File
-	gone  []string // addresses of the resources that were removed: aws_iam_user.jo_doe
+	users map[string]bool     // names, in small letters, of those whom the JSON files define
+	gone  map[string][]string // addresses of the resources that are removed, aws_iam_user.jo_doe, by the folder in which they hold
 }
 
 func lineOf(text string, offset int) int { return strings.Count(text[:offset], "\n") + 1 }
@@ -134,14 +136,17 @@ func (r *removal) sorted() []string {
 	return files
 }
 
-// define finds the resource that is the user.
+// define finds the resource that is the user, and the names of all users.
 func (r *removal) define() error {
 	r.Changed = map[string]string{}
 	for _, file := range r.sorted() {
 		var twice error
 		r.roots[file].each(func(n *node) {
-			path := n.path()
-			if n.kind != '"' || len(path) != 4 || path[0] != "resource" || path[1] != userType || path[3] != "name" || path[2] == comment || !strings.EqualFold(n.text, r.name) {
+			if !n.namesUser() {
+				return
+			}
+			r.users[strings.ToLower(strings.TrimSpace(n.text))] = true
+			if !strings.EqualFold(n.text, r.name) {
 				return
 			}
 			at := Place{file, lineOf(r.texts[file], n.start)}
@@ -149,8 +154,8 @@ func (r *removal) define() error {
 				twice = &BrokenError{at, fmt.Sprintf("%s is defined twice: also at %s", r.name, r.Defined)}
 				return
 			}
-			r.Label, r.Defined = path[2], at
-			r.gone = []string{userType + "." + r.Label}
+			r.Label, r.Defined = n.path()[2], at
+			r.gone[path.Dir(file)] = []string{userType + "." + r.Label}
 		})
 		if twice != nil {
 			return twice
@@ -159,13 +164,40 @@ func (r *removal) define() error {
 	return nil
 }
 
+// namesUser tells whether a node is the name of a user whom a resource defines.
+func (n *node) namesUser() bool {
+	keys := n.path()
+	return n.kind == '"' && len(keys) == 4 && keys[0] == "resource" && keys[1] == userType && keys[2] != comment && keys[3] == "name"
+}
+
+// defines tells whether a node is the resource that is the user by its address. A
+// label holds in one folder, which is a module of Terraform's: in another it may be
+// another person's.
+// https://developer.hashicorp.com/terraform/language/files#directories-and-modules
+func (r *removal) defines(file string, n *node) bool {
+	keys := n.path()
+	return path.Dir(file) == path.Dir(r.Defined.Path) && len(keys) == 3 && keys[0] == "resource" && keys[1] == userType && keys[2] == r.Label && n.parent.kind == '{'
+}
+
+// isOnly tells whether a resource bears the user's name, and no other.
+func (r *removal) isOnly(resource *node) bool {
+	var own, others bool
+	resource.each(func(n *node) {
+		if n.namesUser() {
+			same := strings.EqualFold(n.text, r.name)
+			own, others = own || same, others || !same
+		}
+	})
+	return own && !others
+}
+
 // cutOne cuts one thing out of one file, and tells whether there was any.
 func (r *removal) cutOne() bool {
 	for _, file := range r.sorted() {
 		var out *node
 		r.roots[file].each(func(n *node) {
 			if out == nil {
-				out = r.removable(n)
+				out = r.removable(file, n)
 			}
 		})
 		if out == nil {
@@ -178,24 +210,25 @@ func (r *removal) cutOne() bool {
 	return false
 }
 
-// removable returns the node to cut because of a node; nil: none.
-func (r *removal) removable(n *node) *node {
-	path := n.path()
+// removable returns the node to cut because of a node of a file; nil: none.
+func (r *removal) removable(file string, n *node) *node {
+	keys := n.path()
 	switch {
-	case len(path) == 0 || n.inComment():
+	case len(keys) == 0 || n.inComment():
 		return nil
-	case len(path) == 3 && path[0] == "resource" && path[1] == userType && path[2] == r.Label && n.parent.kind == '{':
+	case r.defines(file, n) && r.isOnly(n):
 		return n.whole()
-	case n.kind != '"' || !r.is(n.text):
+	case n.kind != '"' || !r.is(file, n.text):
 		return nil
 	}
-	switch last := path[len(path)-1]; {
+	switch last := keys[len(keys)-1]; {
 	case n.parent.kind == '[':
-		return r.element(n, path, last)
-	case len(path) == 4 && path[0] == "resource" && belongings[path[1]] == last:
-		r.gone = append(r.gone, path[1]+"."+path[2])
+		return r.element(n, keys, last)
+	case len(keys) == 4 && keys[0] == "resource" && belongings[keys[1]] == last:
+		folder := path.Dir(file)
+		r.gone[folder] = append(r.gone[folder], keys[1]+"."+keys[2])
 		return n.up(3).whole()
-	case len(path) == 2 && (path[0] == "import" && last == "to" || path[0] == "moved" && (last == "to" || last == "from")):
+	case len(keys) == 2 && (keys[0] == "import" && last == "to" || keys[0] == "moved" && (last == "to" || last == "from")):
 		return n.parent.block()
 	}
 	return nil
@@ -210,41 +243,91 @@ func (n *node) block() *node {
 }
 
 // element is an element of a list if the list may go without it: of members, of what
-// something depends on, and of locals.
-func (r *removal) element(n *node, path []string, last string) *node {
+// something depends on, and of users in locals.
+func (r *removal) element(n *node, keys []string, last string) *node {
 	switch {
-	case last == "depends_on", path[0] == "locals":
-	case path[0] != "resource" || len(path) != 4 || last != "users":
+	case keys[0] == "locals":
+		if !r.isPeople(n.parent) {
+			return nil
+		}
+	case last == "depends_on":
+	case keys[0] != "resource" || len(keys) != 4 || last != "users":
 		return nil
-	case path[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
+	case keys[1] == "aws_iam_policy_attachment" && len(n.parent.children) == 1:
 		return nil // it must have one at least
-	case !strings.HasPrefix(path[1], "aws_iam_"):
+	case !strings.HasPrefix(keys[1], "aws_iam_"):
 		return nil
 	}
 	return n
 }
 
-// is tells whether a text is the user and nothing else: the name, a reference to what
+// isPeople tells whether a list under locals is one of users alone. In any other, as in
+// pairs of a user and a role, what an element means may depend on where it stands.
+func (r *removal) isPeople(list *node) bool {
+	if list.parent == nil || list.parent.kind == '[' {
+		return false
+	}
+	return !slices.ContainsFunc(list.children, func(n *node) bool {
+		address, ok := reference(n.text)
+		return n.kind != '"' || !r.users[strings.ToLower(strings.TrimSpace(n.text))] && !(ok && strings.HasPrefix(address, userType+"."))
+	})
+}
+
+// is tells whether a text of a file is the user and nothing else: the name, a reference to what
 // is removed, or to what names the user of it.
-func (r *removal) is(text string) bool {
+func (r *removal) is(file, text string) bool {
 	text = strings.TrimSpace(text)
 	if strings.EqualFold(text, r.name) {
 		return true
 	}
-	expression := text
+	address, ok := reference(text)
+	return ok && slices.Contains(r.gone[path.Dir(file)], address)
+}
+
+// reference returns the address of the resource that a text is a reference to, be it
+// to all of it or to what names a user.
+func reference(text string) (address string, ok bool) {
+	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}") {
-		expression = text[2 : len(text)-1]
+		text = text[2 : len(text)-1]
 	}
-	to, problems := hclsyntax.ParseTraversalAbs([]byte(strings.TrimSpace(expression)), "", hcl.InitialPos)
-	if problems.HasErrors() || len(to) < 2 {
-		return false
+	if !strings.Contains(text, ".") {
+		return "", false
+	}
+	tokens, _ := hclsyntax.LexExpression([]byte(text), "", hcl.InitialPos) // what isn't HCL is no traversal either
+	var bare []string
+	for _, token := range meaningful(tokens) {
+		bare = append(bare, string(token.Bytes))
+	}
+	to, problems := hclsyntax.ParseTraversalAbs([]byte(strings.Join(bare, " ")), "", hcl.InitialPos)
+	if problems.HasErrors() {
+		return "", false
 	}
 	words := strings.Split(traversal(to), ".")
-	address, rest := strings.Join(words[:min(len(words), 2)], "."), words[min(len(words), 2):]
-	if !slices.Contains(r.gone, address) || len(words) < len(to) {
-		return false
+	if len(words) < len(to) {
+		return "", false
 	}
-	return len(rest) == 0 || len(rest) == 1 && slices.Contains([]string{"name", "id", "arn", "unique_id"}, rest[0])
+	if words[0] == alias {
+		words = words[1:]
+	}
+	switch {
+	case len(words) < 2 || len(words) > 3:
+		return "", false
+	case len(words) == 3 && !slices.Contains([]string{"name", "id", "arn", "unique_id"}, words[2]):
+		return "", false
+	}
+	return words[0] + "." + words[1], true
+}
+
+// alias is what may stand before a resource's address, and changes nothing.
+// https://developer.hashicorp.com/terraform/language/expressions/references#resources
+const alias = "resource"
+
+// meaningful are the tokens without the ends of lines and the comments.
+func meaningful(tokens hclsyntax.Tokens) hclsyntax.Tokens {
+	return slices.DeleteFunc(tokens, func(t hclsyntax.Token) bool {
+		return t.Type == hclsyntax.TokenNewline || t.Type == hclsyntax.TokenComment || t.Type == hclsyntax.TokenEOF
+	})
 }
 
 // look finds what names the user still.
@@ -252,7 +335,10 @@ func (r *removal) look() {
 	for _, file := range r.sorted() {
 		r.roots[file].each(func(n *node) {
 			for _, text := range []string{n.key, n.text} {
-				what := r.named(text)
+				what := r.named(file, text)
+				if what == "" && r.Label != "" && r.defines(file, n) {
+					what = userType + "." + r.Label // in an override, or with another's name
+				}
 				if what == "" {
 					continue
 				}
@@ -303,6 +389,7 @@ func (r *removal) lookForExpressions(files []File) {
 // don't count.
 func (r *removal) lookThrough(f File) {
 	tokens, _ := hclsyntax.LexConfig(f.Text, f.Path, hcl.InitialPos) // what isn't HCL has other tokens
+	tokens = meaningful(tokens)
 	for i, token := range tokens {
 		text := string(token.Bytes)
 		switch token.Type {
@@ -311,27 +398,40 @@ func (r *removal) lookThrough(f File) {
 			for next := i + 1; next < len(tokens) && next < i+3; next++ {
 				text += string(tokens[next].Bytes)
 			}
-			if i > 0 && tokens[i-1].Type == hclsyntax.TokenDot {
+			if within(tokens[:i]) {
 				continue
 			}
 		default:
 			continue
 		}
-		if what := r.named(text); what != "" {
+		if what := r.named(f.Path, text); what != "" {
 			r.Left = append(r.Left, Mention{Place{f.Path, token.Range.Start.Line}, what})
 		}
 	}
 }
 
-// named returns the user's name, or the address of a removed resource, if a text has
-// it anywhere; else it is empty.
-func (r *removal) named(text string) string {
-	for _, address := range r.gone {
+// within tells whether tokens lead into something, so that the word behind them isn't
+// the root of a reference: data., module.x.
+func within(before hclsyntax.Tokens) bool {
+	is := func(fromEnd int, kind hclsyntax.TokenType) bool {
+		return len(before) >= fromEnd && before[len(before)-fromEnd].Type == kind
+	}
+	aliased := is(2, hclsyntax.TokenIdent) && string(before[len(before)-2].Bytes) == alias && !is(3, hclsyntax.TokenDot)
+	return is(1, hclsyntax.TokenDot) && !aliased
+}
+
+// gap is what may stand between the words of a reference.
+const gap = `(?s:\s|/\*.*?\*/|(?:#|//)[^\n]*\n)*`
+
+// named returns the user's name, or the address of a removed resource, if a text
+// of a file has it anywhere; else it is empty.
+func (r *removal) named(file, text string) string {
+	for _, address := range r.gone[path.Dir(file)] {
 		kind, label, _ := strings.Cut(address, ".")
 		if !strings.Contains(text, label) {
 			continue
 		}
-		reference := regexp.MustCompile(`(^|[^\w.-])` + kind + `\s*\.\s*` + regexp.QuoteMeta(label) + `($|[^\w-])`)
+		reference := regexp.MustCompile(`(^|[^\w.-])(` + alias + gap + `\.` + gap + `)?` + kind + gap + `\.` + gap + regexp.QuoteMeta(label) + `($|[^\w-])`)
 		if reference.MatchString(text) {
 			return address
 		}
