@@ -21,8 +21,9 @@ const (
 	lookEveryMerge = time.Hour
 )
 
-// merge waits until people have merged the pull request. It changes nothing but the
-// pull request's branch, where others' changes got in its way.
+// merge waits until people have merged the pull request, or taken the user out of the
+// branch by another commit. It changes nothing but the pull request's branch, where
+// others' changes got in its way.
 func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	d, err := kept(run)
 	if err != nil {
@@ -44,6 +45,10 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return o.lookAgain(ctx, run, nil)
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
+	case !pull.GetMerged():
+		if decided, err := o.decidedWhileOpen(ctx, run, d.Source, p); decided || err != nil {
+			return err
+		}
 	}
 	if err := o.asProposed(ctx, run, d.Source, p, pull); err != nil {
 		return err
@@ -96,14 +101,35 @@ func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p propo
 	return o.lookAgain(ctx, run, pull)
 }
 
-// closed says who closed the pull request unmerged, if GitHub tells, and what
+// closed goes on where people have closed the pull request because the branch doesn't
+// define the user any more. Otherwise it says who closed it, if GitHub tells, and what
 // stands now.
 func (o *operation) closed(ctx context.Context, run ops.Run, at source, p proposal) error {
+	now, err := o.lookAtBranch(ctx, run, at)
+	if err != nil && (ctx.Err() != nil || ops.Halted(err)) {
+		return err
+	}
+	if ops.IsPassing(err) {
+		if err := o.branchUnseen(ctx, run, at, err); err != nil {
+			return err
+		}
+		return o.lookAgain(ctx, run, nil)
+	}
 	owner, name := at.owner()
 	user := userOf(run.Request())
 	who := fmt.Sprintf("Pull request %s#%d was closed without being merged", at.Repository, p.Number)
 	if issue, _, err := o.github.Issues.Get(ctx, owner, name, p.Number); err == nil && issue.GetClosedBy().GetLogin() != "" {
 		who = fmt.Sprintf("%s closed pull request %s#%d without merging it", issue.GetClosedBy().GetLogin(), at.Repository, p.Number)
+	}
+	if now.gone {
+		return o.decide(ctx, run, at, now, who+", but")
+	}
+	what := fmt.Sprintf("%s, so Terraform doesn't remove %s.", who, user)
+	switch {
+	case err != nil:
+		what = fmt.Sprintf("%s, and the bot can't see whether %s (%s) still defines %s: %s", who, at.Repository, at.Branch, user, ops.Words(err, run.Request().ID))
+	case now.unsure != "":
+		what = fmt.Sprintf("%s. %s", who, now.unsure)
 	}
 	stands := fmt.Sprintf("%s is still without access", user)
 	if now, _, known, err := o.standing(ctx, run); err != nil {
@@ -113,7 +139,7 @@ func (o *operation) closed(ctx context.Context, run ops.Run, at source, p propos
 	}
 	return &ops.Error{
 		Kind: ops.Refused,
-		What: fmt.Sprintf("%s, so Terraform doesn't remove %s. %s. %s", who, user, stands, p.URL),
+		What: fmt.Sprintf("%s %s. %s", what, stands, p.URL),
 		Next: "Press Restore to give the access back, or run it again to propose the removal anew.",
 	}
 }
@@ -131,7 +157,8 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	var p proposal
 	var merged, emptied time.Time
-	for key, to := range map[string]any{"proposal": &p, "merged": &merged, "emptied": &emptied} {
+	var otherwise string
+	for key, to := range map[string]any{"proposal": &p, "merged": &merged, "emptied": &emptied, "otherwise": &otherwise} {
 		if _, err := run.Recall(ctx, key, to); err != nil {
 			return err
 		}
@@ -164,10 +191,13 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	end := emptied.Add(applyWithin)
 	if seen.After(end) {
+		decided := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
+		if otherwise != "" {
+			decided = fmt.Sprintf("At %s the bot saw that %s no longer defines the user as of commit %s", moment(merged), d.Source.Repository, otherwise)
+		}
 		return &ops.Error{
 			Kind: ops.Unavailable,
-			What: fmt.Sprintf("Pull request %s#%d was merged at %s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.",
-				d.Source.Repository, p.Number, moment(merged), userOf(r)),
+			What: fmt.Sprintf("%s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.", decided, userOf(r)),
 			Next: "Run Terraform's apply again.",
 		}
 	}

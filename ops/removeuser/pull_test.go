@@ -1,6 +1,7 @@
 package removeuser_test
 
 import (
+	"context"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -346,5 +347,121 @@ func TestClosedUnmerged(t *testing.T) {
 	w.run(again)
 	if pulls := w.github.Pulls(repo); len(pulls) != 2 || pulls[0].Head == pulls[1].Head || pulls[0].Merged || !pulls[1].Merged {
 		t.Errorf("pull requests %+v", pulls)
+	}
+}
+
+// A commit that takes the user out of the branch decides the removal, and Terraform's next
+// apply needs the user emptied, whatever becomes of the pull request.
+func TestRemovedByAnotherCommit(t *testing.T) {
+	t.Parallel()
+	gone := map[string]string{usersFile: usersAfter, membersFile: membersAfter}
+	more := map[string]string{usersFile: strings.Replace(usersAfter, `"force_destroy": true`, `"force_destroy": false`, 1), membersFile: membersAfter}
+	for _, test := range []struct {
+		name   string
+		files  map[string]string
+		closed bool
+		says   string
+	}{
+		{"the pull request is closed because of it", gone, true, "ann closed pull request " + repo + "#1 without merging it, but " + repo},
+		{"the commit changes more than was proposed", more, true, "without merging it, but " + repo},
+		{"the pull request stays open", gone, false, "Pull request " + repo + "#1 is open and can be closed: " + repo},
+		{"the pull request stays open and conflicts", more, false, "is open and can be closed: " + repo},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, "merge")
+			w.asksAgain(walk)
+			sha := w.github.Commit(repo, "master", test.files, "Remove leavers")
+			if test.closed {
+				w.github.ClosePull(repo, 1, "ann")
+			}
+			walk.Waiting = func(context.Context) error {
+				walk.Restart()
+				if walk.At() == "empty" {
+					w.apply()
+				}
+				return nil
+			}
+			if report := w.run(walk); !report.OK() || report.Summary != leaver+" is removed." {
+				t.Errorf("report %+v", report)
+			}
+			if w.applied != nil {
+				t.Errorf("Terraform's apply: %v", w.applied)
+			}
+			told := text(walk.Lines())
+			if want := test.says + " (master) no longer defines " + leaver + " as of commit " + sha[:7] + ". That decides the removal, which goes on."; strings.Count(told, want) != 1 {
+				t.Errorf("told, and not %q once:\n%s", want, told)
+			}
+			if pull := w.firstPull(); pull.Merged || (pull.State == "closed") != test.closed {
+				t.Errorf("pull request %+v", pull)
+			}
+			w.done()
+		})
+	}
+}
+
+// A user whom the files may still define in another way isn't taken for removed.
+func TestClosedWhereTheBranchDoesNotTell(t *testing.T) {
+	t.Parallel()
+	elsewhere := func(text string) func(*world) {
+		return func(w *world) {
+			w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter, "terraform/people.tf": text}, "In another way")
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		says   string
+	}{
+		{"the name stands in another file", elsewhere("locals {\n  people = [\"" + leaver + "\"]\n}\n"), "but the name stands at terraform/people.tf:2"},
+		{"names are put together by an expression", elsewhere("resource \"aws_iam_user\" \"all\" {\n  for_each = local.people\n  name = each.key\n}\n"), "is an aws_iam_user whose name is an expression, so whether Terraform removes the user isn't known."},
+		{"the file of users isn't there any more", func(w *world) {
+			w.github.Commit(repo, "master", map[string]string{"README.md": "# Moved\n"}, "Moved", usersFile)
+		}, "and the bot can't see whether " + repo + " (master) still defines " + leaver + ": GitHub shows the bot no file " + usersFile},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, "merge")
+			test.change(w)
+			w.github.ClosePull(repo, 1, "ann")
+			w.refused(walk.Run(t.Context()), ops.Refused, "ann closed pull request "+repo+"#1 without merging it", test.says, leaver+" is still without access.", "Press Restore")
+			if !w.iam.Powerless(leaver) {
+				t.Error("the user isn't powerless")
+			}
+		})
+	}
+}
+
+// GitHub out of order decides nothing: the branch is read again later.
+func TestRemovedByAnotherCommitOnceGitHubTells(t *testing.T) {
+	t.Parallel()
+	for _, closed := range []bool{true, false} {
+		t.Run(map[bool]string{true: "closed", false: "open"}[closed], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, "merge")
+			w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "Remove leavers")
+			if closed {
+				w.github.ClosePull(repo, 1, "ann")
+			}
+			w.github.Fail("GET /repos/*/*/git/ref/heads/master$", githubtest.Fault{Status: 503})
+			walk.Waiting = nil
+			if err := walk.Step(t.Context()); err != nil || walk.At() != "merge" {
+				t.Fatalf("at step %q: %v", walk.At(), err)
+			}
+			if told, want := text(walk.Lines()), "warning Whether "+repo+" (master) still defines "+leaver+" isn't known, which is tried again: "; !strings.Contains(told, want) {
+				t.Errorf("told, without %q:\n%s", want, told)
+			}
+			w.github.ClearFaults()
+			w.until(walk, "empty")
+		})
 	}
 }

@@ -259,9 +259,16 @@ type withdrawal struct {
 	Branch string // that is still there and may go; empty: none
 	Open   bool
 	Merged string // by whom; empty: it isn't
+
+	Otherwise string // the commit by which the branch was seen not to define the user; empty: none
 }
 
 func (p withdrawal) effects() []string {
+	if p.Otherwise != "" {
+		closed := p
+		closed.Otherwise = ""
+		return append(closed.effects(), fmt.Sprintf("Not undone: %s no longer defines the user as of commit %s, so Terraform deletes the user at its next apply unless the block is put back", p.Source.Repository, p.Otherwise))
+	}
 	switch {
 	case p.Open:
 		return []string{fmt.Sprintf("Close pull request %s#%d and delete its branch %s", p.Source.Repository, p.Number, p.Branch)}
@@ -278,7 +285,10 @@ func (p withdrawal) warning() string {
 }
 
 func (p withdrawal) notes(name string) []string {
-	if p.Merged == "" {
+	switch {
+	case p.Otherwise != "":
+		return []string{fmt.Sprintf("%s no longer defines %s as of commit %s: put the block back, or Terraform deletes the user at its next apply.", p.Source.Repository, name, p.Otherwise)}
+	case p.Merged == "":
 		return nil
 	}
 	return []string{fmt.Sprintf("Pull request %s#%d was merged by %s: revert it, or Terraform deletes %s at its next apply. %s", p.Source.Repository, p.Number, p.Merged, name, p.URL)}
@@ -302,6 +312,9 @@ func (o *operation) toWithdraw(ctx context.Context, run ops.Run) (withdrawal, er
 		return withdrawal{}, err
 	}
 	p := withdrawal{Source: d.Source}
+	if _, err := run.Recall(ctx, "otherwise", &p.Otherwise); err != nil {
+		return p, err
+	}
 	owner, name := p.Source.owner()
 	branch := branch(run.Request())
 	pull, err := o.findPull(ctx, p.Source, branch)

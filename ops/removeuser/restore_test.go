@@ -271,6 +271,29 @@ func TestRestoreAndThePullRequest(t *testing.T) {
 			w.done()
 		})
 	}
+	t.Run("and another commit has removed the user", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, terraformMode)
+		before := w.user(leaver)
+		walk := w.walk()
+		w.until(walk, "merge")
+		sha := w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "Remove leavers")
+		w.github.ClosePull(repo, 1, "ann")
+		w.until(walk, "empty")
+		want := "Not undone: " + repo + " no longer defines the user as of commit " + sha[:7] + ", so Terraform deletes the user at its next apply unless the block is put back"
+		if plan, err := walk.UndoPlan(t.Context()); err != nil || plan[len(plan)-1] != want {
+			t.Errorf("it will %q, %v; want %q", plan, err, want)
+		}
+		if err := walk.Undo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.same(before)
+		report, _ := walk.Report()
+		if notes := []string{repo + " no longer defines " + leaver + " as of commit " + sha[:7] + ": put the block back, or Terraform deletes the user at its next apply."}; !cmp.Equal(notes, report.Notes) {
+			t.Errorf("notes %q, want %q", report.Notes, notes)
+		}
+		w.done()
+	})
 	t.Run("and GitHub is away for a while", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, terraformMode)

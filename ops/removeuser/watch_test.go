@@ -42,6 +42,7 @@ func TestAPullRequestIsLookedAtMoreSeldomTheLongerItStaysAsItIs(t *testing.T) {
 	if first[0] != time.Minute || first[4] != time.Minute || len(first) > 20 {
 		t.Errorf("in the first hour it is looked at after %v", first)
 	}
+	files := w.github.Count("GET /repos/*/*/contents/")
 	looks(time.Hour)
 	if later := looks(time.Hour); len(later) > 5 || later[0] > 15*time.Minute {
 		t.Errorf("in the third hour after %v", later)
@@ -58,6 +59,9 @@ func TestAPullRequestIsLookedAtMoreSeldomTheLongerItStaysAsItIs(t *testing.T) {
 		if call.Path == "/repos/"+repo+"/pulls/1" && call.Status != http.StatusNotModified {
 			counted++
 		}
+	}
+	if files := w.github.Count("GET /repos/*/*/contents/") - files; files > 0 {
+		t.Errorf("%d files are read again though the branch hasn't moved", files)
 	}
 	if counted > 4 {
 		t.Errorf("GitHub counts %d of the looks", counted)

@@ -1,0 +1,115 @@
+package removeuser
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/githubaccess"
+)
+
+// defining is what the head of the branch says of the user.
+type defining struct {
+	commit string // that was read
+	gone   bool   // no file defines or names the user any more, so Terraform's next apply deletes the user
+	unsure string // why that can't be told, though no block defines the user; empty: it can
+}
+
+// lookAtBranch tells whether the branch still defines the user. People may take the user
+// out of it by another commit than the pull request's. A user who is merely defined in a
+// way that the bot can't read isn't gone.
+func (o *operation) lookAtBranch(ctx context.Context, run ops.Run, at source) (defining, error) {
+	user := userOf(run.Request())
+	e, sha, err := o.readAt(ctx, at, user)
+	now := defining{commit: sha}
+	if err != nil || e.found() {
+		return now, err
+	}
+	more, err := o.hidesMore(ctx, run, at, e)
+	if err != nil {
+		return now, err
+	}
+	no := fmt.Sprintf("No block in %s (%s) defines %s at commit %s", at.Repository, at.Branch, user, short(sha))
+	switch {
+	case len(e.Left) > 0:
+		now.unsure = fmt.Sprintf("%s, but the name stands at %s, so whether Terraform removes the user isn't known.", no, mentions(e.Left))
+	case e.unseen != "":
+		now.unsure = fmt.Sprintf("%s, but the bot can't read the other files. %s", no, e.unseen)
+	case more:
+		now.unsure = fmt.Sprintf("%s, but %s is %s, so whether Terraform removes the user isn't known.", no, e.Unread[0].Place, e.Unread[0].Why)
+	}
+	now.gone = now.unsure == ""
+	return now, nil
+}
+
+// hidesMore tells whether more of the files can't be looked through than in the commit
+// that the bot has proposed: the user may be defined there now.
+func (o *operation) hidesMore(ctx context.Context, run ops.Run, at source, e edit) (bool, error) {
+	if len(e.Unread) == 0 {
+		return false, nil
+	}
+	var pushed string
+	if _, err := run.Recall(ctx, "pushed", &pushed); err != nil || pushed == "" {
+		return true, err
+	}
+	proposed, err := o.editAt(ctx, at, pushed, userOf(run.Request()))
+	return len(e.Unread) > len(proposed.Unread), err
+}
+
+// decide goes on as after a merge: the user is defined no more, whatever became of the
+// pull request, and Terraform's next apply fails unless the user is emptied first.
+func (o *operation) decide(ctx context.Context, run ops.Run, at source, now defining, how string) error {
+	text := fmt.Sprintf("%s %s (%s) no longer defines %s as of commit %s. That decides the removal, which goes on.", how, at.Repository, at.Branch, userOf(run.Request()), short(now.commit))
+	if err := run.Log(ctx, ops.Line{Key: "merged", Level: ops.Change, Text: text}); err != nil {
+		return err
+	}
+	if _, _, _, err := o.standing(ctx, run); err != nil {
+		return err
+	}
+	if err := run.Remember(ctx, "otherwise", short(now.commit)); err != nil {
+		return err
+	}
+	return run.Remember(ctx, "merged", run.Now().UTC())
+}
+
+// decidedWhileOpen decides by the branch while the pull request is open. It reads the
+// files only where the branch has moved since it last did.
+func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source, p proposal) (bool, error) {
+	var looked string
+	if _, err := run.Recall(ctx, "branch", &looked); err != nil {
+		return false, err
+	}
+	owner, name := at.owner()
+	head, _, err := o.github.Git.GetRef(githubaccess.Repeatedly(ctx), owner, name, "heads/"+at.Branch)
+	if err != nil {
+		return false, o.branchUnseen(ctx, run, at, o.unread(at, "branch "+at.Branch, err))
+	}
+	if head.GetObject().GetSHA() == looked {
+		return false, nil
+	}
+	now, err := o.lookAtBranch(ctx, run, at)
+	switch {
+	case err != nil:
+		return false, o.branchUnseen(ctx, run, at, err)
+	case now.gone:
+		return true, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
+	case now.unsure != "":
+		if err := run.Log(ctx, ops.Line{Key: "unsure " + now.commit, Level: ops.Warning, Text: now.unsure}); err != nil {
+			return false, err
+		}
+	}
+	return false, run.Remember(ctx, "branch", now.commit)
+}
+
+// branchUnseen tells that the branch can't be read, which is tried again.
+func (o *operation) branchUnseen(ctx context.Context, run ops.Run, at source, err error) error {
+	if ctx.Err() != nil || ops.Halted(err) {
+		return err
+	}
+	words := ops.Words(err, run.Request().ID)
+	text := fmt.Sprintf("Whether %s (%s) still defines %s isn't known, which is tried again: %s", at.Repository, at.Branch, userOf(run.Request()), words)
+	return run.Log(ctx, ops.Line{Key: "unseen " + words, Level: ops.Warning, Text: text})
+}
+
+// short is a commit as people are told of it.
+func short(sha string) string { return sha[:min(len(sha), 7)] }
