@@ -47,7 +47,7 @@ func (d *Desk) Prove(ctx context.Context, a request.Asker, account team.Account)
 	return proof.At.Add(d.FreshProof), err
 }
 
-// proves tells whether a proof is of the account that somebody has here: by its
+// proves tells whether a proof is of the account that a person has here: by its
 // number, or by its login where GitHub doesn't tell the number.
 func proves(p store.Proof, account int64, login string) bool {
 	if account != 0 {

@@ -142,7 +142,7 @@ func (d *Desk) stillHas(ctx context.Context, a request.Asker, login string, then
 	return nil
 }
 
-// What somebody is to a request whose rights are asked about again.
+// The parts in a request of people whose rights are asked about again.
 const (
 	requester = "the requester"
 	approver  = "the approver"

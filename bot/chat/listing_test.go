@@ -11,7 +11,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 )
 
-// What is open is shown with its buttons, however much of it there is.
+// All open requests and links fit, with as many buttons as Slack takes.
 func TestOpenRequestsAndLinksFitIntoAMessage(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ requests, links int }{{0, 3}, {6, 30}, {0, 60}} {

@@ -154,8 +154,8 @@ func (c *Chat) turnsAway(ctx context.Context, operation, tried string, who reque
 	return c.counted(ctx, tried, who, no)
 }
 
-// overdone is turnsAway for what is stored only where it is refused: forms that are to
-// open, and questions. A person who was refused a moment ago is asked about, and
+// overdone is turnsAway for forms that are to open, and for questions: the bot stores
+// only refusals of those. A person who was refused a moment ago is asked about, and
 // recorded, a few times more.
 func (c *Chat) overdone(ctx context.Context, operation, tried string, who request.Asker) error {
 	no := c.desk.Lately(operation, who)
@@ -176,7 +176,7 @@ func (c *Chat) tooMany(ctx context.Context, operation string, who request.Asker)
 	return nil
 }
 
-// counted counts what is turned away, if it is.
+// counted counts a refusal; nil is none.
 func (c *Chat) counted(ctx context.Context, tried string, who request.Asker, no error) error {
 	if no != nil {
 		fated(ctx, "storm")

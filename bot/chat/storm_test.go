@@ -216,7 +216,7 @@ func TestAStormOfPeopleWhomGitHubCallsNoMembersCostsItLittle(t *testing.T) {
 	}
 }
 
-// What is stored only where it is refused costs no more than what is stored first.
+// Forms and questions cost no more than commands.
 func TestOnePersonsStormOfQuestionsAndFormsIsOneRecord(t *testing.T) {
 	t.Parallel()
 	c := &crew{}

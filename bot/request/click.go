@@ -2,8 +2,8 @@ package request
 
 import "time"
 
-// Click is what somebody pressed, stored before it is acknowledged and
-// answered afterwards: whether it may is found out by asking GitHub.
+// Click is a press of a button, or a form of one, stored before it is acknowledged and
+// answered afterwards: GitHub is asked whether the person may decide.
 type Click struct {
 	ID      int64     `json:"-"` // set by the store
 	Request string    `json:"-"`
@@ -15,5 +15,5 @@ type Click struct {
 	Asker  Asker  `json:"asker"`          // who pressed, and where
 	Digest string `json:"digest"`         // of the plan that the button was shown with
 	Text   string `json:"text,omitempty"` // a reason
-	Name   string `json:"name,omitempty"` // what had to be typed in full
+	Name   string `json:"name,omitempty"` // the name that a dangerous operation has people type in full
 }

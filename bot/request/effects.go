@@ -53,7 +53,7 @@ func onPlanned(c *change) {
 	c.r.Progress = ""
 }
 
-// planned has the request be about another plan, which nobody has been shown.
+// planned replaces the plan by another one, which must be shown yet.
 func (c *change) planned() {
 	c.data["digest"], c.data["plan"] = c.Plan.Digest(), c.Plan.WithoutData()
 	c.r.Plan, c.r.PlannedAt, c.r.Settings, c.r.Shown = c.Plan, c.now, c.Settings, ""
@@ -127,14 +127,14 @@ func onReplanned(c *change) {
 	c.data["digest"] = c.Plan.Digest()
 	c.r.PlannedAt, c.r.HeldUp, c.r.HeldSince = c.now, "", time.Time{}
 	if c.was.State == Approved {
-		// Nothing has been done yet, so what is there now is what steps go by.
+		// Nothing has been done yet, so the steps go by the world as it is now.
 		c.r.Shown, c.r.Plan = c.was.Digest(), c.Plan
 	}
 }
 
 func onStarted(c *change) {
 	if c.r.Need > 0 {
-		// What counts is what is on record: whoever reads it can compare the two.
+		// The approvals on record count: a reader of the record can compare the two.
 		c.data["digest"], c.data["need"], c.data["approved"] = c.r.Digest(), c.r.Need, logins(c.r.Reviews)
 		if c.r.Alone() {
 			c.data["alone"] = c.r.Glass.By

@@ -50,8 +50,8 @@ type Message struct {
 	At      time.Time // written
 }
 
-// ThreadFor is that of the request's card, but for what is told to one person: who
-// can't be reached must not hold up what everybody reads.
+// ThreadFor is the thread of the request's card, but for messages to one person: a
+// person who can't be reached must not hold up the messages that all members read.
 func (m Message) ThreadFor(r Request) string {
 	switch m.Kind {
 	case Private, Pointer, Direct, Glass, Restore:
@@ -66,7 +66,7 @@ func (m Message) ThreadFor(r Request) string {
 	return r.Card
 }
 
-// TakerFor is the process that was told where to answer somebody; empty: none was.
+// TakerFor is the process that knows the requester's response_url; empty: none does.
 func (m Message) TakerFor(r Request) string {
 	switch {
 	case m.Kind != Private && m.Kind != Pointer:

@@ -17,12 +17,12 @@ const (
 	Waiting   State = "waiting"  // for approvals
 	Approved  State = "approved" // may run
 	Running   State = "running"
-	Undoing   State = "undoing" // taking back what was done
+	Undoing   State = "undoing" // the run is being restored
 	Succeeded State = "succeeded"
 	Failed    State = "failed"
 	Refused   State = "refused"   // by a rule, or by a person who rejected it
 	Withdrawn State = "withdrawn" // by who asked, or by a member
-	Expired   State = "expired"   // nobody approved in time
+	Expired   State = "expired"   // no member approved in time
 	Undone    State = "undone"
 	Unknown   State = "unknown" // it can't be known what happened; people must look
 )
@@ -106,7 +106,7 @@ func (r Request) Digest() string {
 	return r.Plan.Digest()
 }
 
-// Alone tells whether somebody has the plan as it is run alone.
+// Alone tells whether a break glass has the plan as it is run without its approvals.
 func (r Request) Alone() bool {
 	return r.Glass != nil && !r.Glass.Fallen && r.Glass.Digest == r.Digest()
 }
@@ -142,7 +142,7 @@ func (r Request) For() ops.Request {
 	return ops.Request{ID: r.ID, Operation: r.Operation, By: r.By, Inputs: r.Inputs, Preview: r.Preview, At: r.At}
 }
 
-// Change is what is written together with a request.
+// Change holds the events, messages and log lines that are written together with a request.
 type Change struct {
 	Events   []Event
 	Messages []Message

@@ -52,8 +52,7 @@ var (
 	askIfItSaid       = only(func(c *change) bool { return c.said }, ask)
 	whatRestoringDoes = only(func(c *change) bool { return c.text != "" }, says(Note, func(c *change) Body { return Body{Text: c.text} }))
 
-	// turnedAway tells the requester alone, and nothing to strangers' audience: there is
-	// no card.
+	// turnedAway tells the requester alone: a stranger's request has no card.
 	turnedAway = func(c *change) []Message {
 		switch {
 		case c.Pointer != "":
@@ -64,8 +63,8 @@ var (
 		return nil
 	}
 
-	// ending is what every end tells that has a card. A request that waited in the middle
-	// of a run is told as a run that has ended: what was done before stays done.
+	// ending tells the end of a request that has a card. A request that waited in the
+	// middle of a run ends like a run: its log and its result are told.
 	ending = func(c *change) (list []Message) {
 		for _, t := range []teller{
 			card,

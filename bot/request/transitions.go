@@ -111,13 +111,13 @@ type change struct {
 	now  time.Time
 	by   string // who did it; empty: the requester
 	data map[string]any
-	text string // stale: what is new; undo: what restoring will do
+	text string // stale: the news; undo: the effects of restoring
 	fell bool   // lapsed: a break glass doesn't count any more
 	said bool   // step-ended: the step had said what it waits for, or until when it can be restored
 }
 
-// Apply is the life of a request: what it is once an event has happened to it, and
-// what is to be written with that. It is a pure function. An event that can't happen
+// Apply is the life of a request. It returns the request after an event, and the
+// events and messages to be written with it. It is a pure function. An event that can't happen
 // to the request as it stands is a *NotNowError.
 func Apply(r Request, t Trigger, now time.Time) (Request, Change, error) {
 	rows := slices.DeleteFunc(slices.Clone(transitions), func(row transition) bool {
@@ -169,12 +169,12 @@ func Apply(r Request, t Trigger, now time.Time) (Request, Change, error) {
 	}
 	return c.r, Change{
 		Events: []Event{c.event()}, Messages: tell, Done: t.Click,
-		// Whoever clicked, a worker goes on with the request.
+		// A worker goes on with the request, whichever process took the click.
 		Wake: t.Click != 0,
 	}, nil
 }
 
-// event is what is recorded.
+// event records the change.
 func (c *change) event() Event {
 	e := NewEvent(c.r, c.now, string(c.Event), c.data)
 	if c.by != "" {

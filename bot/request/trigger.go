@@ -21,9 +21,9 @@ const (
 	EventReviewed   EventKind = "reviewed"    // another member has looked at that afterwards
 	EventRejected   EventKind = "rejected"    // a member rejected it
 	EventWithdrawn  EventKind = "withdrawn"   // the requester or a member took it back
-	EventExpired    EventKind = "expired"     // nobody decided in time
+	EventExpired    EventKind = "expired"     // no member decided in time
 	EventReminded   EventKind = "reminded"    // people were reminded to decide
-	EventStale      EventKind = "stale"       // the plan has an effect or a term that nobody was shown
+	EventStale      EventKind = "stale"       // the plan has an effect or a term that was never shown
 	EventLapsed     EventKind = "lapsed"      // an approver may not approve any more, in the middle of a run
 	EventLifted     EventKind = "lifted"      // people undid by hand what the run had done
 	EventAgain      EventKind = "again"       // a member has that done again

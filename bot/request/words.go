@@ -35,7 +35,7 @@ func restoredBy(c *change) string {
 	return fmt.Sprintf("%s restored it: %s", c.r.Restoring.By, c.r.Restoring.Reason)
 }
 
-// needsTheChat says why what is asked for at a terminal can't be run; it never waits.
+// needsTheChat says why a request of a terminal can't be run: it never waits for approvals.
 func needsTheChat(c *change) string {
 	why := strings.TrimSpace(c.r.Why + " It needs " + Approvals(c.r.Missing()) + ", and approvals are given in the chat: ask for it there. " + ops.ChangedNothing.Words())
 	c.r.Need = 0
@@ -65,7 +65,7 @@ func (c *change) stands() string {
 	return ""
 }
 
-// news says what is new in a plan that must be shown again.
+// news tells the new effects and terms of a plan that must be shown again.
 func news(r Request, beyond, terms []string) string {
 	text := "The plan has changed since it was made."
 	if r.Need > 0 {

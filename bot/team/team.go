@@ -167,7 +167,7 @@ func (t *Team) Account(ctx context.Context, workspace, user, login string) (int6
 	return account.GetID(), nil
 }
 
-// refused tells a person what, and others what is so of that person.
+// refused words a refusal for the person (what) and for other readers (of).
 func refused(what, of, next string) error {
 	return &ops.Error{Kind: ops.Refused, What: what, Of: of, Next: next}
 }
