@@ -92,6 +92,14 @@ func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source
 	case err != nil:
 		return false, o.branchUnseen(ctx, run, at, err)
 	case now.gone:
+		// It may be this very pull request that was merged since it was read.
+		pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
+		if err != nil {
+			return false, o.branchUnseen(ctx, run, at, o.unread(at, fmt.Sprintf("pull request #%d", p.Number), err))
+		}
+		if pull.GetMerged() || pull.GetState() != "open" {
+			return false, nil // the next look tells
+		}
 		return true, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
 	case now.unsure != "":
 		if err := run.Log(ctx, ops.Line{Key: "unsure " + now.commit, Level: ops.Warning, Text: now.unsure}); err != nil {
