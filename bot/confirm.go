@@ -130,7 +130,7 @@ func (d *Desk) aboutLink(ctx context.Context, c request.Click) error {
 }
 
 // AboutLink does with a link what a member's click says, whose Digest is the link's
-// Key, and returns the link as it was. What is done and what the member is told of it
+// Key, and returns the link as it was. The change and the words to the member
 // are written at once.
 func (d *Desk) AboutLink(ctx context.Context, c request.Click) (store.Link, error) {
 	a, verb := c.Asker, c.Verb

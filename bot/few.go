@@ -54,7 +54,7 @@ func (d *Desk) tooFew(ctx context.Context, r request.Request, plan ops.Plan) str
 // approvers are logins of members of the team, sorted.
 type approvers struct {
 	known   []string // whom the bot knows in the chat
-	linking []string // who have proved who they are, which nobody has confirmed yet
+	linking []string // who have proved who they are, and wait for another member to confirm it
 	others  []string
 }
 

@@ -30,7 +30,7 @@ const (
 // answer is what came of asking whether a run may go on to its next change.
 type answer struct {
 	plan  *ops.Plan       // as it is now; nil: it couldn't be made
-	stale bool            // it has an effect, or a term, that nobody was shown
+	stale bool            // it has an effect, or a term, that was never shown
 	lost  *request.Review // whose approval doesn't count any more
 	err   error           // why the run may not go on, or why that can't be told
 }

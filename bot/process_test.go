@@ -280,7 +280,7 @@ func TestAClickIsLeftToWhoHasTheSettingsOfItsRequest(t *testing.T) {
 			t.Errorf("an approval without a proof is answered with %q", words)
 		}
 	}
-	// What was asked for without the setting is decided without it.
+	// A request from before the setting is decided without it.
 	r := other.waiting()
 	if words := h.press("U2", bot.Approve, r, "shelf one"); words != "" {
 		t.Errorf("where no proof is asked for, who pressed reads %q", words)

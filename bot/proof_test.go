@@ -140,7 +140,7 @@ func TestAProofMustBeOfTheAccountThatThePersonHas(t *testing.T) {
 	h.links("U7", "owl")
 	_, err := h.Prove(t.Context(), by("U7"), h.account("monalisa"))
 	fault(t, err, ops.Refused, "You are owl on GitHub here", "typed in as monalisa")
-	// A login that somebody else took over is another account.
+	// A login that another person took over is another account.
 	_, err = h.Prove(t.Context(), by("U7"), team.Account{ID: 1, Login: "owl"})
 	fault(t, err, ops.Refused, "typed in as owl")
 	if _, err := h.Store.ProofOf(t.Context(), "T1", "U7"); err == nil {

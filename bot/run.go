@@ -99,7 +99,7 @@ func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
 			now.FinalAt = at
 		}
 		if r.operation.Undo == "" {
-			return request.Change{}, nil // nobody can restore it, so there is nothing to offer
+			return request.Change{}, nil // no member can restore it, so there is nothing to offer
 		}
 		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}, {Request: now.ID, Kind: request.Card}}}, nil
 	})

@@ -102,7 +102,7 @@ func TestLinesAreToldThoughTheCountCantBeEdited(t *testing.T) {
 // A card that can't be edited, for whatever reason Slack has, goes on as another one.
 func TestACardThatSlackNeverEditsHoldsUpNothing(t *testing.T) {
 	t.Parallel()
-	storetest.OnlyOn(t, storetest.PostgreSQL) // a SQLite file lets nobody else write
+	storetest.OnlyOn(t, storetest.PostgreSQL) // a SQLite file lets no other process write
 	goOn := make(chan bool)
 	o := start(t, tidy(func(ctx context.Context, run ops.Run) error { <-goOn; return work(ctx, run) }))
 	o.Refuse("chat.update", "internal_error", nil)

@@ -87,7 +87,7 @@ func target(parameters any) string {
 	return strings.Join(names, ", ")
 }
 
-// outcome is what is known of a call after it was made. A call of which one try may
+// outcome words the answer to a call. A call of which one try may
 // have been carried out may have been, whatever AWS answered to the next: that a thing
 // isn't there any more, for instance.
 func outcome(call *ops.Call, metadata middleware.Metadata, err error, uncertain bool) {
