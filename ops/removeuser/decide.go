@@ -92,13 +92,17 @@ func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source
 	case err != nil:
 		return false, o.branchUnseen(ctx, run, at, err)
 	case now.gone:
-		// It may be this very pull request that was merged since it was read.
-		pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
-		if err != nil {
-			return false, o.branchUnseen(ctx, run, at, o.unread(at, fmt.Sprintf("pull request #%d", p.Number), err))
+		// It may be this very pull request that was merged, which GitHub shows open for some
+		// seconds more: the next look decides.
+		var seen string
+		if _, err := run.Recall(ctx, "gone", &seen); err != nil {
+			return false, err
 		}
-		if pull.GetMerged() || pull.GetState() != "open" {
-			return false, nil // the next look tells
+		if seen != now.commit {
+			if err := run.Remember(ctx, "gone", now.commit); err != nil {
+				return false, err
+			}
+			return false, ops.Again(o.settings.Poll)
 		}
 		return true, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
 	case now.unsure != "":

@@ -34,6 +34,9 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	if _, err := run.Recall(ctx, "proposal", &p); err != nil {
 		return err
 	}
+	if p.Number == 0 {
+		return nil // the branch no longer defined the user, so none was opened
+	}
 	pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
 	switch {
 	case err != nil:

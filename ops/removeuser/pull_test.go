@@ -238,14 +238,48 @@ func TestRepositoryAsItIsThen(t *testing.T) {
 	}
 }
 
-// A user who is taken out of the repository by somebody else is nothing to propose.
-func TestTakenOutBySomebodyElse(t *testing.T) {
+// A user whom another commit took out of the branch needs no pull request, but Terraform's
+// next apply needs the user emptied.
+func TestRemovedBeforeItWasProposed(t *testing.T) {
+	t.Parallel()
+	for _, twice := range []bool{false, true} {
+		t.Run(map[bool]string{false: "once", true: "each step is called twice"}[twice], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			walk.Twice = twice
+			w.until(walk, "propose")
+			w.asksAgain(walk)
+			sha := w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "By hand")
+			walk.Waiting = func(context.Context) error {
+				walk.Restart()
+				w.apply()
+				return nil
+			}
+			if report := w.run(walk); !report.OK() || report.Summary != leaver+" is removed." {
+				t.Errorf("report %+v", report)
+			}
+			if w.applied != nil {
+				t.Errorf("Terraform's apply: %v", w.applied)
+			}
+			told, want := text(walk.Lines()), "No pull request is needed: "+repo+" (master) no longer defines "+leaver+" as of commit "+sha[:7]+". That decides the removal, which goes on."
+			if pulls := w.github.Pulls(repo); len(pulls) > 0 || strings.Count(told, want) != 1 {
+				t.Errorf("pull requests %v; told, and not %q once:\n%s", pulls, want, told)
+			}
+			w.done()
+		})
+	}
+}
+
+// A user who may still be defined in another way isn't taken for removed.
+func TestTakenOutAndNamedElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, terraformMode)
 	w.settings.Grace = 0
 	walk := w.walk()
 	w.until(walk, "propose")
-	w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "By hand")
+	w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter, "terraform/people.tf": "locals {\n  people = [\"" + leaver + "\"]\n}\n"}, "By hand")
 	err := walk.Run(t.Context())
 	w.refused(err, ops.Unavailable, leaver+" isn't defined in "+repo+" any more", "Run it again")
 	if pulls := w.github.Pulls(repo); len(pulls) > 0 || !w.iam.Powerless(leaver) {
@@ -400,6 +434,27 @@ func TestRemovedByAnotherCommit(t *testing.T) {
 			}
 			w.done()
 		})
+	}
+}
+
+// GitHub may show a pull request open for some seconds after its merge.
+func TestMergedAndStillShownOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	w.settings.Grace = 0
+	walk := w.walk()
+	w.until(walk, "merge")
+	w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "The merge")
+	walk.Waiting = nil
+	if err := walk.Step(t.Context()); err != nil || walk.At() != "merge" {
+		t.Fatalf("at step %q: %v", walk.At(), err)
+	}
+	if err := w.github.Merge(repo, 1, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	w.until(walk, "empty")
+	if told := text(walk.Lines()); !strings.Contains(told, "Pull request #1 was merged by ann.") || strings.Contains(told, "can be closed") {
+		t.Errorf("told:\n%s", told)
 	}
 }
 

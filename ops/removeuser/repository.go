@@ -153,6 +153,13 @@ func (o *operation) propose(ctx context.Context, run ops.Run) error {
 	}
 	// One that people closed before they had the quarantine begin again is proposed anew.
 	if pull == nil || pull.GetState() == "closed" && pull.GetMergedAt().IsZero() && pull.GetClosedAt().Before(was.At) {
+		now, err := o.lookAtBranch(ctx, run, d.Source)
+		if err != nil {
+			return err
+		}
+		if now.gone {
+			return o.decide(ctx, run, d.Source, now, "No pull request is needed:")
+		}
 		if pull, err = o.open(ctx, run, d.Source); err != nil {
 			return err
 		}
