@@ -16,7 +16,7 @@ func TestWhatAnotherMemberApprovesIsRun(t *testing.T) {
 	t.Parallel()
 	h, s := shelved(t, 1, 1)
 	r := h.waiting()
-	if got := h.press("U2", bot.Approve, r, ""); got != "" {
+	if got := h.press("U2", request.Approve, r, ""); got != "" {
 		t.Errorf("who approved is told %q", got)
 	}
 	r = h.ended(r.ID)
@@ -77,13 +77,13 @@ func TestAClickThatMayNotApprove(t *testing.T) {
 			}
 			r := h.waiting()
 			if test.first != "" {
-				h.press(test.first, bot.Approve, r, "")
+				h.press(test.first, request.Approve, r, "")
 			}
 			before := h.request(r.ID)
 			if test.world != nil {
 				test.world(h)
 			}
-			c := request.Click{Request: r.ID, Verb: bot.Approve, Asker: by(test.user), Digest: r.Plan.Digest()}
+			c := request.Click{Request: r.ID, Verb: request.Approve, Asker: by(test.user), Digest: r.Plan.Digest()}
 			if test.edit != nil {
 				test.edit(&c)
 			}
@@ -94,7 +94,7 @@ func TestAClickThatMayNotApprove(t *testing.T) {
 				t.Error("it was run")
 			}
 			e := h.last(r.ID, "refused", "too-late")
-			if e.By != test.by || e.Data["tried"] != bot.Approve || e.Data["reason"] != answer || !e.At.Equal(noon) {
+			if e.By != test.by || e.Data["tried"] != request.Approve || e.Data["reason"] != answer || !e.At.Equal(noon) {
 				t.Errorf("the record: %+v; want who tried what, and why it was refused", e)
 			}
 		})
@@ -123,11 +123,11 @@ func TestTwoPeopleMustApprove(t *testing.T) {
 			if r.Need != 2 || r.Why != test.why {
 				t.Errorf("it needs %d: %q", r.Need, r.Why)
 			}
-			h.press("U2", bot.Approve, r, "")
+			h.press("U2", request.Approve, r, "")
 			if got := h.request(r.ID); got.State != request.Waiting || len(got.Reviews) != 1 || len(s.runs()) > 0 {
 				t.Fatalf("after one approval it is %s", got.State)
 			}
-			h.press("U4", bot.Approve, r, "")
+			h.press("U4", request.Approve, r, "")
 			if got := h.ended(r.ID); got.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", got.State, got.Reason)
 			}
@@ -145,12 +145,12 @@ func TestADangerousPlanIsApprovedByTypingItsTarget(t *testing.T) {
 	h := hall(t, 1, operation)
 	r := h.waiting()
 	for _, typed := range []string{"", "shelf a", "Shelf A ", "Shelf"} {
-		says(t, h.press("U2", bot.Approve, r, typed), "the name is “Shelf A”", "wasn't approved")
+		says(t, h.press("U2", request.Approve, r, typed), "the name is “Shelf A”", "wasn't approved")
 	}
 	if got := h.request(r.ID); got.State != request.Waiting || len(s.runs()) > 0 {
 		t.Fatalf("it is %s", got.State)
 	}
-	h.press("U2", bot.Approve, r, "Shelf A")
+	h.press("U2", request.Approve, r, "Shelf A")
 	if got := h.ended(r.ID); got.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", got.State, got.Reason)
 	}
@@ -168,7 +168,7 @@ func TestANameThatLooksLikeASecretCanBeTyped(t *testing.T) {
 			operation.Dangerous = true
 			h := hall(t, 1, operation)
 			r := h.waiting()
-			h.press("U2", bot.Approve, r, name)
+			h.press("U2", request.Approve, r, name)
 			if got := h.ended(r.ID); got.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", got.State, got.Reason)
 			}
@@ -182,10 +182,10 @@ func TestAMemberRejectsWithAReason(t *testing.T) {
 	r := h.waiting()
 	old := r
 	old.Plan = planOf(2)
-	says(t, h.press("U2", bot.Reject, old, "No."), "plan has changed")
-	says(t, h.press("U3", bot.Reject, r, "No."), "not a member")
-	says(t, h.press("U2", bot.Reject, r, ""), "needs a reason")
-	if got := h.press("U2", bot.Reject, r, "Not on a Friday."); got != "" {
+	says(t, h.press("U2", request.Reject, old, "No."), "plan has changed")
+	says(t, h.press("U3", request.Reject, r, "No."), "not a member")
+	says(t, h.press("U2", request.Reject, r, ""), "needs a reason")
+	if got := h.press("U2", request.Reject, r, "Not on a Friday."); got != "" {
 		t.Errorf("who rejected is told %q", got)
 	}
 	r = h.ended(r.ID)
@@ -198,7 +198,7 @@ func TestAMemberRejectsWithAReason(t *testing.T) {
 	if e.By != "hubot" || e.Data["reason"] != "Not on a Friday." {
 		t.Errorf("the record: %+v", e)
 	}
-	says(t, h.press("U4", bot.Approve, r, ""), "too late", "refused", "hubot rejected it", "2 Mar 12:00:00 UTC", "changed nothing")
+	says(t, h.press("U4", request.Approve, r, ""), "too late", "refused", "hubot rejected it", "2 Mar 12:00:00 UTC", "changed nothing")
 	same(t, "what became of it", r, h.request(r.ID))
 }
 
@@ -233,7 +233,7 @@ func TestWithdrawing(t *testing.T) {
 			if test.world != nil {
 				test.world(h)
 			}
-			answer := h.answer(h.clicked(request.Click{Request: r.ID, Verb: bot.Withdraw, Asker: test.click, Digest: r.Plan.Digest(), Text: test.reason}))
+			answer := h.answer(h.clicked(request.Click{Request: r.ID, Verb: request.Withdraw, Asker: test.click, Digest: r.Plan.Digest(), Text: test.reason}))
 			got := h.request(r.ID)
 			if test.by == "" {
 				says(t, answer, test.says)
@@ -260,7 +260,7 @@ func TestWithdrawing(t *testing.T) {
 		h := hall(t, 0, operation)
 		r := h.ask()
 		<-looking
-		h.press("U1", bot.Withdraw, r, "")
+		h.press("U1", request.Withdraw, r, "")
 		r = h.request(r.ID)
 		close(goOn)
 		h.end()
@@ -288,9 +288,9 @@ func TestMembershipThatIsLostBetweenApprovalAndRunStopsTheRun(t *testing.T) {
 			t.Parallel()
 			h, s := shelved(t, 2, 1)
 			r := h.waiting()
-			h.press("U2", bot.Approve, r, "")
+			h.press("U2", request.Approve, r, "")
 			test.world(h)
-			h.press("U4", bot.Approve, r, "")
+			h.press("U4", request.Approve, r, "")
 			r = h.ended(r.ID)
 			if r.State != request.Refused || len(s.runs()) > 0 {
 				t.Errorf("it ended as %s after %d runs", r.State, len(s.runs()))
@@ -315,7 +315,7 @@ func TestNobodyDecidesInTime(t *testing.T) {
 		t.Errorf("it ended as %s", r.State)
 	}
 	says(t, r.Reason, "5 Mar 12:00 UTC", "Nothing was changed")
-	says(t, h.press("U2", bot.Approve, r, ""), "too late", "expired", "5 Mar 12:00:00 UTC", "Nothing was changed")
+	says(t, h.press("U2", request.Approve, r, ""), "too late", "expired", "5 Mar 12:00:00 UTC", "Nothing was changed")
 	same(t, "what became of it", r, h.request(r.ID))
 }
 

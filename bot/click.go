@@ -13,20 +13,6 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// Verbs of the buttons.
-const (
-	Approve  = "approve"
-	Reject   = "reject"
-	Withdraw = "withdraw"
-	Undo     = "undo"
-
-	QuarantineAgain = "quarantine-again" // have done again what people undid by hand
-	End             = "end"              // leave it as people made it
-
-	BreakGlass = "break-glass"
-	Reviewed   = "reviewed"
-)
-
 // Click stores what somebody pressed and sets its ID; once it returns without
 // an error, the click will be answered.
 func (d *Desk) Click(ctx context.Context, c *request.Click) error {
@@ -83,19 +69,23 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if err != nil {
 		return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
 	}
-	var proved time.Time
+	o, _ := d.Operation(r.Operation)
+	h := request.Trigger{
+		Event: request.EventOf(c.Verb), Click: c.ID, Terms: d.TermsOf(r.Operation), Name: c.Name, Dangerous: o.Dangerous,
+		MayBreak: slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }),
+		Review:   request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
+	}
+	if h.Event == "" {
+		return d.refuseClick(ctx, r, c, login, "refused", "I don't know that button. Your click changed nothing.")
+	}
 	if r.State == request.Waiting {
-		proved, err = d.proved(ctx, r, c.Verb, c.Asker, login)
+		h.Review.Proved, err = d.proved(ctx, r, c.Verb, c.Asker, login)
 		if _, said := errors.AsType[*ops.Error](err); ctx.Err() != nil || err != nil && !said {
 			return errors.Join(ctx.Err(), err)
 		}
 		if err != nil {
-			return d.refuseClick(ctx, r, c, login, "refused", ops.Words(err, r.ID)+" Your click changed nothing.")
+			h.Unproved = ops.Words(err, r.ID) + " Your click changed nothing."
 		}
-	}
-	h := request.Trigger{
-		Click: c.ID, Terms: d.TermsOf(r.Operation),
-		Review: request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text, Proved: proved},
 	}
 	if h.Shown, err = d.wasShown(ctx, r.ID, c.Digest); err != nil {
 		return err
@@ -103,7 +93,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	if h.Changed, err = d.changed(ctx, r, nil); err != nil {
 		return err
 	}
-	if c.Verb == Undo && r.Acted() {
+	if c.Verb == request.Undo && r.Acted() {
 		if h.Effects, err = d.mayRestore(ctx, r, c); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
@@ -113,10 +103,6 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	was := r.State
 	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
 		was = now.State
-		var err error
-		if h.Event, err = d.verb(*now, c, login); err != nil {
-			return request.Change{}, err
-		}
 		next, change, err := request.Apply(*now, h, d.now())
 		if err == nil {
 			*now = next
@@ -128,7 +114,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	}
 	if no, ok := errors.AsType[*request.NotNowError](err); ok {
 		kind := "refused"
-		if c.Digest != no.Request.Digest() || no.Request.State != request.Waiting && c.Verb != Reviewed {
+		if c.Digest != no.Request.Digest() || no.Request.State != request.Waiting && c.Verb != request.Reviewed {
 			kind = "too-late"
 		}
 		return d.refuseClick(ctx, no.Request, c, login, kind, d.told(no))
@@ -143,7 +129,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 // mayDecide tells who pressed and returns nil if they may decide. Who asked may
 // always withdraw.
 func (d *Desk) mayDecide(ctx context.Context, r request.Request, c request.Click) (login string, account int64, err error) {
-	if c.Verb == Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
+	if c.Verb == request.Withdraw && r.By != "" && c.Asker.User != "" && c.Asker.User == r.Asker.User && c.Asker.Workspace == r.Asker.Workspace {
 		_, err := d.Team.Person(ctx, c.Asker.Workspace, c.Asker.User)
 		return r.By, r.Account, err
 	}
@@ -154,55 +140,6 @@ func (d *Desk) mayDecide(ctx context.Context, r request.Request, c request.Click
 		account, err = d.account(ctx, c.Asker, login)
 	}
 	return login, account, err
-}
-
-// verb is what a click of a login makes happen to a request as it is now.
-func (d *Desk) verb(r request.Request, c request.Click, login string) (request.EventKind, error) {
-	o, _ := d.Operation(r.Operation)
-	if o.Dangerous && r.State == request.Waiting && (c.Verb == Approve || c.Verb == BreakGlass) && c.Name != r.Plan.Target {
-		return "", &request.NotNowError{Request: r, Why: fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", c.Name, r.Plan.Target, map[string]string{Approve: "wasn't approved", BreakGlass: "isn't run"}[c.Verb])}
-	}
-	switch c.Verb {
-	case Approve:
-		return request.EventApproved, nil
-	case BreakGlass:
-		switch {
-		case !slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
-			return "", &request.NotNowError{Request: r, Why: "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."}
-		case r.State == request.Waiting && ops.Blank(c.Text):
-			return "", &request.NotNowError{Request: r, Why: "That needs a written reason, so it isn't run. Press the button again, and give one."}
-		}
-		return request.EventBreakGlass, nil
-	case Reviewed:
-		return request.EventReviewed, nil
-	case Reject:
-		if r.State == request.Waiting && c.Digest != r.Digest() {
-			return "", &request.NotNowError{Request: r, Why: request.Outdated(r)}
-		}
-		if r.State == request.Waiting && ops.Blank(c.Text) {
-			return "", &request.NotNowError{Request: r, Why: "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."}
-		}
-		return request.EventRejected, nil
-	case Withdraw:
-		theirs := request.Review{By: login, User: c.Asker.User}.Same(request.Review{By: r.By, User: r.Asker.User})
-		if r.State == request.Waiting && !theirs && ops.Blank(c.Text) {
-			return "", &request.NotNowError{Request: r, Why: "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."}
-		}
-		return request.EventWithdrawn, nil
-	case QuarantineAgain:
-		return request.EventAgain, nil
-	case End:
-		if r.Lifted != "" && ops.Blank(c.Text) {
-			return "", &request.NotNowError{Request: r, Why: "That needs a reason, so it wasn't ended. Press the button again, and give one."}
-		}
-		return request.EventEnd, nil
-	case Undo:
-		if r.Acted() && ops.Blank(c.Text) {
-			return "", &request.NotNowError{Request: r, Why: "That needs a reason, so it isn't being restored. Press the button again, and give one."}
-		}
-		return request.EventUndo, nil
-	}
-	return "", &request.NotNowError{Request: r, Why: "I don't know that button. Your click changed nothing."}
 }
 
 // told is what somebody reads whose click came too late or doesn't count.

@@ -25,9 +25,9 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 		want request.State
 		says []string
 	}{
-		{"it was rejected", func(h *house, r request.Request) { h.press("U2", bot.Reject, r, "No.") }, request.Refused, []string{"hubot rejected it: No."}},
-		{"it was withdrawn", func(h *house, r request.Request) { h.press("U1", bot.Withdraw, r, "") }, request.Withdrawn, []string{"octocat withdrew it"}},
-		{"it was run", func(h *house, r request.Request) { h.press("U2", bot.Approve, r, ""); h.ended(r.ID) }, request.Succeeded, []string{"succeeded"}},
+		{"it was rejected", func(h *house, r request.Request) { h.press("U2", request.Reject, r, "No.") }, request.Refused, []string{"hubot rejected it: No."}},
+		{"it was withdrawn", func(h *house, r request.Request) { h.press("U1", request.Withdraw, r, "") }, request.Withdrawn, []string{"octocat withdrew it"}},
+		{"it was run", func(h *house, r request.Request) { h.press("U2", request.Approve, r, ""); h.ended(r.ID) }, request.Succeeded, []string{"succeeded"}},
 		{"it has expired", func(h *house, r request.Request) { h.forward(80 * time.Hour); h.wake(r.ID); h.ended(r.ID) }, request.Expired, []string{"Nobody decided"}},
 	}
 	h, s := shelved(t, 1, 1)
@@ -45,7 +45,7 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 		for i, test := range tests {
 			t.Run(test.name+when, func(t *testing.T) {
 				h, r := h.within(t), ended[i]
-				for _, verb := range []string{bot.Approve, bot.Reject, bot.Withdraw, bot.Undo} {
+				for _, verb := range []string{request.Approve, request.Reject, request.Withdraw, request.Undo} {
 					answer := h.press("U4", verb, r, "because")
 					says(t, answer, append(test.says, "too late", string(test.want), r.EndedAt.Format("2 Jan 15:04:05")+" UTC", "changed nothing")...)
 					e := h.last(r.ID, "too-late")
@@ -65,9 +65,9 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 		begun, goOn := make(chan bool), make(chan bool)
 		h := hall(t, 1, tidy(func(context.Context, ops.Run) error { close(begun); <-goOn; return nil }))
 		r := h.waiting()
-		h.press("U2", bot.Approve, r, "")
+		h.press("U2", request.Approve, r, "")
 		<-begun
-		for _, verb := range []string{bot.Approve, bot.Reject, bot.Withdraw} {
+		for _, verb := range []string{request.Approve, request.Reject, request.Withdraw} {
 			says(t, h.press("U4", verb, r, "because"), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC", "changed nothing")
 		}
 		close(goOn)
@@ -80,7 +80,7 @@ func TestAClickThatComesTooLateIsAnswered(t *testing.T) {
 		h, s := shelved(t, 1, 1)
 		r := h.waiting()
 		h.forward(80 * time.Hour)
-		if got := h.press("U2", bot.Approve, r, ""); got == "" {
+		if got := h.press("U2", request.Approve, r, ""); got == "" {
 			t.Error("it counts")
 		}
 		h.wake(r.ID)
@@ -107,11 +107,11 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		want             request.State
 		says             string // empty: the card says it
 	}{
-		{"an approval", "U2", bot.Approve, request.Succeeded, ""},
-		{"a rejection", "U2", bot.Reject, request.Refused, ""},
-		{"the asker's withdrawal", "U1", bot.Withdraw, request.Withdrawn, ""},
-		{"one that doesn't count", "U1", bot.Approve, request.Waiting, "You asked for this"},
-		{"a stranger's", "U3", bot.Reject, request.Waiting, "not a member"},
+		{"an approval", "U2", request.Approve, request.Succeeded, ""},
+		{"a rejection", "U2", request.Reject, request.Refused, ""},
+		{"the asker's withdrawal", "U1", request.Withdraw, request.Withdrawn, ""},
+		{"one that doesn't count", "U1", request.Approve, request.Waiting, "You asked for this"},
+		{"a stranger's", "U3", request.Reject, request.Waiting, "not a member"},
 	}
 	h, s := shelved(t, 1, 1)
 	requests, clicks := make([]request.Request, len(tests)), make([]request.Click, len(tests))
@@ -183,7 +183,7 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		r := h.waiting()
 		asked := len(h.gh.Calls())
 		h.gh.Fail("", githubtest.Fault{Delay: time.Second, Times: 1})
-		c := h.click("U2", bot.Approve, r, "")
+		c := h.click("U2", request.Approve, r, "")
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		if err := h.gh.Wait(ctx, func() bool { return len(h.gh.Calls()) > asked }); err != nil {
@@ -200,11 +200,11 @@ func TestAClickThatWasStoredBeforeTheProcessDiedIsAnswered(t *testing.T) {
 		t.Parallel()
 		h, s := shelved(t, 2, 1)
 		r := h.waiting()
-		h.press("U2", bot.Approve, r, "")
+		h.press("U2", request.Approve, r, "")
 		h.end()
 		h.begin(s.operation())
-		says(t, h.press("U5", bot.Approve, r, ""), "one person counts once")
-		h.press("U4", bot.Approve, r, "")
+		says(t, h.press("U5", request.Approve, r, ""), "one person counts once")
+		h.press("U4", request.Approve, r, "")
 		if r = h.ended(r.ID); r.State != request.Succeeded || len(s.runs()) != 1 {
 			t.Errorf("it ended as %s", r.State)
 		}
@@ -225,14 +225,14 @@ func TestClicksAtTheSameMomentHaveOneOutcome(t *testing.T) {
 		clicks []click
 		want   []request.State
 	}{
-		{"two people approve", 1, []click{{"U2", bot.Approve}, {"U4", bot.Approve}}, []request.State{request.Succeeded}},
-		{"one person approves twice", 1, []click{{"U2", bot.Approve}, {"U2", bot.Approve}}, []request.State{request.Succeeded}},
-		{"one person approves twice where two must", 2, []click{{"U2", bot.Approve}, {"U5", bot.Approve}, {"U2", bot.Approve}}, []request.State{request.Waiting}},
-		{"two people approve where two must", 2, []click{{"U2", bot.Approve}, {"U4", bot.Approve}, {"U5", bot.Approve}}, []request.State{request.Succeeded}},
-		{"one approves and another rejects", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}}, []request.State{request.Succeeded, request.Refused}},
-		{"one approves and rejects", 1, []click{{"U2", bot.Approve}, {"U2", bot.Reject}}, []request.State{request.Succeeded, request.Refused}},
-		{"one approves as the asker withdraws", 1, []click{{"U2", bot.Approve}, {"U1", bot.Withdraw}}, []request.State{request.Succeeded, request.Withdrawn}},
-		{"everybody does everything", 1, []click{{"U2", bot.Approve}, {"U4", bot.Reject}, {"U1", bot.Approve}, {"U1", bot.Withdraw}, {"U4", bot.Approve}, {"U3", bot.Approve}}, []request.State{request.Succeeded, request.Refused, request.Withdrawn}},
+		{"two people approve", 1, []click{{"U2", request.Approve}, {"U4", request.Approve}}, []request.State{request.Succeeded}},
+		{"one person approves twice", 1, []click{{"U2", request.Approve}, {"U2", request.Approve}}, []request.State{request.Succeeded}},
+		{"one person approves twice where two must", 2, []click{{"U2", request.Approve}, {"U5", request.Approve}, {"U2", request.Approve}}, []request.State{request.Waiting}},
+		{"two people approve where two must", 2, []click{{"U2", request.Approve}, {"U4", request.Approve}, {"U5", request.Approve}}, []request.State{request.Succeeded}},
+		{"one approves and another rejects", 1, []click{{"U2", request.Approve}, {"U4", request.Reject}}, []request.State{request.Succeeded, request.Refused}},
+		{"one approves and rejects", 1, []click{{"U2", request.Approve}, {"U2", request.Reject}}, []request.State{request.Succeeded, request.Refused}},
+		{"one approves as the asker withdraws", 1, []click{{"U2", request.Approve}, {"U1", request.Withdraw}}, []request.State{request.Succeeded, request.Withdrawn}},
+		{"everybody does everything", 1, []click{{"U2", request.Approve}, {"U4", request.Reject}, {"U1", request.Approve}, {"U1", request.Withdraw}, {"U4", request.Approve}, {"U3", request.Approve}}, []request.State{request.Succeeded, request.Refused, request.Withdrawn}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, s := halls[test.need].within(t), shelves[test.need]

@@ -30,7 +30,7 @@ type Happening struct {
 func After(r request.Request, h Happening, now time.Time) (request.Request, request.Change, error) {
 	return request.Apply(r, request.Trigger{
 		Event: request.EventKind(h.Kind), Login: h.Login, Held: h.Held, Plan: h.Plan, Terms: h.Terms, Review: h.Review,
-		Reason: h.Reason, Fault: h.Fault, Pointer: h.Pointer, Click: h.Click, Shown: !h.Unshown, Changed: h.Changed, Effects: h.Effects, Lost: h.Lost,
+		Reason: h.Reason, Fault: h.Fault, Pointer: h.Pointer, Click: h.Click, Shown: !h.Unshown, Changed: h.Changed, Effects: h.Effects, Lost: h.Lost, MayBreak: true,
 	}, now)
 }
 

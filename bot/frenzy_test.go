@@ -11,7 +11,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/opstest"
@@ -60,7 +59,7 @@ func (f *frenzy) operation() ops.Operation {
 
 // do does a deed; clicks are made by somebody else meanwhile.
 func (f *frenzy) do(d deed, r request.Request, beside *sync.WaitGroup) {
-	verbs := map[string]string{"approve": bot.Approve, "approve stale": bot.Approve, "reject": bot.Reject, "withdraw": bot.Withdraw, "undo": bot.Undo}
+	verbs := map[string]string{"approve": request.Approve, "approve stale": request.Approve, "reject": request.Reject, "withdraw": request.Withdraw, "undo": request.Undo}
 	if verb := verbs[d.Action]; verb != "" {
 		r = f.request(r.ID)
 		c := request.Click{Request: r.ID, Verb: verb, Asker: by(people[d.Who].user), Text: "because"}
@@ -145,7 +144,7 @@ func (f *frenzy) settle(id string) request.Request {
 		return r.State.Ended() || r.State == request.Waiting && f.now().Before(r.ExpiresAt)
 	})
 	if !r.State.Ended() {
-		return f.request(f.answered(f.click("U1", bot.Withdraw, r, "")).Request)
+		return f.request(f.answered(f.click("U1", request.Withdraw, r, "")).Request)
 	}
 	return r
 }

@@ -14,7 +14,11 @@ import (
 
 const burns = "The roof burns."
 
-var emergency = request.Review{By: "hubot", User: "U2", Digest: planOf(2).Digest(), Reason: burns}
+// Two members have it run alone: another one, and the requester.
+var (
+	emergency = request.Review{By: "hubot", User: "U2", Digest: planOf(2).Digest(), Reason: burns}
+	askers    = request.Review{By: "octocat", Digest: planOf(2).Digest(), Reason: burns}
+)
 
 // broken makes a request one that somebody had run alone.
 func broken(r *request.Request) {
@@ -46,8 +50,8 @@ var emergencies = []step{
 	},
 	{
 		name: "who asked for it has it run alone",
-		from: request.Waiting, h: bot.Happening{Kind: "break-glass", Review: review("octocat", planOf(2)), Click: 7}, want: request.Approved,
-		after: func(r *request.Request) { r.Glass = decided(review("octocat", planOf(2))) },
+		from: request.Waiting, h: bot.Happening{Kind: "break-glass", Review: askers, Click: 7}, want: request.Approved,
+		after: func(r *request.Request) { r.Glass = decided(askers) },
 		tells: []string{request.Glass, request.GlassDue, request.Ask, request.Card},
 	},
 	{
@@ -178,7 +182,7 @@ func TestWhatIsRunAlone(t *testing.T) {
 				return nil
 			}))
 			r := h.waiting()
-			if got := h.press(test.user, bot.BreakGlass, r, burns); got != "" {
+			if got := h.press(test.user, request.BreakGlass, r, burns); got != "" {
 				t.Errorf("who pressed is told %q", got)
 			}
 			same(t, "who a step is told approved", []string{test.login}, <-begun)
@@ -186,8 +190,7 @@ func TestWhatIsRunAlone(t *testing.T) {
 			r = h.request(r.ID)
 			same(t, "who had it run alone", &request.Review{By: test.login, Account: h.gh.ID(test.login), User: test.user, At: noon, Digest: r.Digest(), Reason: burns}, r.Glass)
 			same(t, "the approvals", 0, len(r.Reviews))
-			says(t, h.press("U4", bot.BreakGlass, r, burns), "Only those whom the bot's settings name")
-			says(t, h.press("U2", bot.BreakGlass, r, burns), "too late", "changed nothing")
+			says(t, h.press("U2", request.BreakGlass, r, burns), "too late", "changed nothing")
 			close(goOn)
 			if r = h.ended(r.ID); r.State != request.Succeeded {
 				t.Errorf("it ended as %s: %s", r.State, r.Reason)
@@ -200,14 +203,14 @@ func TestWhatIsRunAlone(t *testing.T) {
 
 			// Afterwards somebody else looks at it, once.
 			for _, user := range []string{test.user, "U1"} {
-				says(t, h.press(user, bot.Reviewed, r, "Fine."), "Somebody else must look at it")
+				says(t, h.press(user, request.Reviewed, r, "Fine."), "Somebody else must look at it")
 			}
-			says(t, h.press("U3", bot.Reviewed, r, "Fine."), "mallory is not a member")
-			says(t, h.press("U99", bot.Reviewed, r, "Fine."), "don't know which GitHub login")
-			if got := h.press("U4", bot.Reviewed, r, "It did burn."); got != "" {
+			says(t, h.press("U3", request.Reviewed, r, "Fine."), "mallory is not a member")
+			says(t, h.press("U99", request.Reviewed, r, "Fine."), "don't know which GitHub login")
+			if got := h.press("U4", request.Reviewed, r, "It did burn."); got != "" {
 				t.Errorf("who looked at it is told %q", got)
 			}
-			says(t, h.press("U4", bot.Reviewed, r, "Again."), "monalisa has looked at it already")
+			says(t, h.press("U4", request.Reviewed, r, "Again."), "monalisa has looked at it already")
 			after := h.request(r.ID)
 			same(t, "who looked at it", &request.Review{By: "monalisa", Account: h.gh.ID("monalisa"), User: "U4", At: noon, Digest: r.Digest(), Reason: "It did burn."}, after.Looked)
 			same(t, "how it ended", r.State, after.State)
@@ -265,7 +268,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := h.within(t)
 			r := plain
-			c := request.Click{Verb: bot.BreakGlass, Asker: by(test.user), Digest: plain.Digest(), Text: test.reason}
+			c := request.Click{Verb: request.BreakGlass, Asker: by(test.user), Digest: plain.Digest(), Text: test.reason}
 			if test.typed != nil {
 				r, c.Digest, c.Name = grave, grave.Digest(), *test.typed
 			}
@@ -280,7 +283,7 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 			if test.record != "" {
 				kind = test.record
 			}
-			if e := h.last(r.ID, kind); e.Data["tried"] != bot.BreakGlass || e.Data["reason"] != answer {
+			if e := h.last(r.ID, kind); e.Data["tried"] != request.BreakGlass || e.Data["reason"] != answer {
 				t.Errorf("the record: %+v", e)
 			}
 		})
@@ -291,19 +294,19 @@ func TestWhatIsNotRunAlone(t *testing.T) {
 	t.Run("something dangerous is, by its name and with a reason", func(t *testing.T) {
 		h := h.within(t)
 		h.show(grave)
-		h.answer(h.clicked(request.Click{Request: grave.ID, Verb: bot.BreakGlass, Asker: by("U2"), Digest: grave.Digest(), Text: burns, Name: "Shelf One"}))
+		h.answer(h.clicked(request.Click{Request: grave.ID, Verb: request.BreakGlass, Asker: by("U2"), Digest: grave.Digest(), Text: burns, Name: "Shelf One"}))
 		if r := h.ended(grave.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})
 	t.Run("what nobody decided about in time", func(t *testing.T) {
 		h.forward(73 * time.Hour)
-		says(t, h.press("U2", bot.BreakGlass, plain, burns), "too late")
+		says(t, h.press("U2", request.BreakGlass, plain, burns), "too late")
 		h.wake(plain.ID)
 		if r := h.ended(plain.ID); r.State != request.Expired || r.Glass != nil {
 			t.Errorf("it ended as %s: %+v", r.State, r.Glass)
 		}
-		says(t, h.press("U2", bot.BreakGlass, plain, burns), "too late", "expired")
+		says(t, h.press("U2", request.BreakGlass, plain, burns), "too late", "expired")
 		same(t, "how often members are told", 0, h.notices(plain.ID))
 	})
 }
@@ -315,7 +318,7 @@ func TestNothingIsRunAloneUnlessTheSettingsNameSomebody(t *testing.T) {
 	h, s := shelved(t, 1, 1)
 	r := h.waiting()
 	for _, user := range []string{"U1", "U2", "U4"} {
-		says(t, h.press(user, bot.BreakGlass, r, burns), "Only those whom the bot's settings name under break_glass", "changed nothing")
+		says(t, h.press(user, request.BreakGlass, r, burns), "Only those whom the bot's settings name under break_glass", "changed nothing")
 	}
 	same(t, "the request", r, h.request(r.ID))
 	if len(s.runs()) > 0 {
@@ -330,7 +333,7 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 	r := h.waiting()
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
-	h.press("U2", bot.BreakGlass, r, burns)
+	h.press("U2", request.BreakGlass, r, burns)
 	grown := h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	if grown.Missing() != 2 || len(s.runs()) > 0 {
 		t.Errorf("of two approvals %d are missing; %d runs", grown.Missing(), len(s.runs()))
@@ -340,9 +343,9 @@ func TestAPlanThatGrewIsntRunAlone(t *testing.T) {
 			t.Errorf("people read %q", m.Body.Text)
 		}
 	}
-	says(t, h.press("U2", bot.BreakGlass, r, burns), "plan has changed")
+	says(t, h.press("U2", request.BreakGlass, r, burns), "plan has changed")
 	same(t, "how often members are told", 2, h.notices(r.ID))
-	h.press("U2", bot.BreakGlass, grown, "It burns higher.")
+	h.press("U2", request.BreakGlass, grown, "It burns higher.")
 	if got := h.ended(r.ID); got.State != request.Succeeded || got.Glass.Reason != "It burns higher." {
 		t.Errorf("it ended as %s: %s; %+v", got.State, got.Reason, got.Glass)
 	}
@@ -387,12 +390,12 @@ func TestWhoHadAnEarlierPlanRunAloneHasApprovedNothing(t *testing.T) {
 	r := h.waiting()
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
-	h.press("U2", bot.BreakGlass, r, burns)
+	h.press("U2", request.BreakGlass, r, burns)
 	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	h.gh.AddMember(admins, "owl")
 	h.links("U7", "owl")
-	h.press("U4", bot.Approve, r, "")
-	h.press("U7", bot.Approve, r, "")
+	h.press("U4", request.Approve, r, "")
+	h.press("U7", request.Approve, r, "")
 	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
@@ -404,8 +407,8 @@ func TestWhoApprovesAndThenHasItRunAloneIsNamedOnce(t *testing.T) {
 	s := &shelf{plan: *planOf(1)}
 	h := fireHouse(t, s.operation())
 	r := h.waiting()
-	h.press("U2", bot.Approve, r, "")
-	h.press("U2", bot.BreakGlass, r, burns)
+	h.press("U2", request.Approve, r, "")
+	h.press("U2", request.BreakGlass, r, burns)
 	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}
@@ -419,7 +422,7 @@ func TestAPlanThatShrankIsRunAlone(t *testing.T) {
 	r := h.waiting()
 	h.forward(2 * time.Minute)
 	s.put(*planOf(1))
-	h.press("U2", bot.BreakGlass, r, burns)
+	h.press("U2", request.BreakGlass, r, burns)
 	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", r.State, r.Reason)
 	}

@@ -53,10 +53,10 @@ func TestEachOfAGroupIsARequestOfItsOwn(t *testing.T) {
 		}
 	}
 	// A button of one doesn't serve another.
-	says(t, h.answer(h.clicked(request.Click{Request: list[1].ID, Verb: bot.Approve, Asker: by("U2"), Digest: list[0].Plan.Digest()})), "plan has changed")
-	h.press("U2", bot.Approve, list[0], "")
-	h.press("U2", bot.Reject, list[1], "Still needed.")
-	h.press("U1", bot.Withdraw, list[2], "")
+	says(t, h.answer(h.clicked(request.Click{Request: list[1].ID, Verb: request.Approve, Asker: by("U2"), Digest: list[0].Plan.Digest()})), "plan has changed")
+	h.press("U2", request.Approve, list[0], "")
+	h.press("U2", request.Reject, list[1], "Still needed.")
+	h.press("U1", request.Withdraw, list[2], "")
 	for i, want := range []request.State{request.Succeeded, request.Refused, request.Withdrawn, request.Waiting} {
 		h.reach(list[i].ID, want)
 	}

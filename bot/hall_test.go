@@ -93,7 +93,7 @@ func (h *house) click(user, verb string, r request.Request, text string) request
 		digest = r.Plan.Digest()
 	}
 	c := request.Click{Request: r.ID, Verb: verb, Asker: by(user), Digest: digest, Text: text}
-	if verb == bot.Approve {
+	if verb == request.Approve {
 		c.Text, c.Name = "", text
 	}
 	if r.Plan != nil && !h.blind {
@@ -142,7 +142,7 @@ func (h *house) answer(c request.Click) string {
 			h.t.Fatal(err)
 		}
 		if now.Done {
-			if c.Verb == bot.BreakGlass && !h.blind {
+			if c.Verb == request.BreakGlass && !h.blind {
 				if r := h.request(c.Request); r.Alone() {
 					h.deliver(r, request.Glass)
 				}

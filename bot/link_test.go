@@ -426,13 +426,13 @@ func TestWhoHasProvedWhoTheyAreAsksAndApproves(t *testing.T) {
 	}
 
 	r := h.reach(h.asking(asked).ID, request.Waiting)
-	says(t, h.press("U7", bot.Approve, r, ""), "You asked for this")
-	h.press("U2", bot.Approve, r, "")
+	says(t, h.press("U7", request.Approve, r, ""), "You asked for this")
+	h.press("U2", request.Approve, r, "")
 	if r = h.ended(r.ID); r.State != request.Succeeded || r.By != "barn-owl" {
 		t.Errorf("what they asked for ended as %s by %s: %s", r.State, r.By, r.Reason)
 	}
 	r = h.waiting()
-	h.press("U7", bot.Approve, r, "")
+	h.press("U7", request.Approve, r, "")
 	if r = h.ended(r.ID); r.State != request.Succeeded {
 		t.Errorf("what they approved ended as %s: %s", r.State, r.Reason)
 	}

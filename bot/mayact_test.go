@@ -36,7 +36,7 @@ var turns = []turn{
 		world: func(h *house, _ *grace) { h.gh.RemoveMember(admins, "octocat") },
 		want:  request.Failed, says: []string{"octocat is not a member", "Part of it was done"},
 		after: func(t *testing.T, h *house, g *grace, r request.Request) {
-			h.press("U4", bot.Undo, r, "no one is left to answer for it")
+			h.press("U4", request.Undo, r, "no one is left to answer for it")
 			same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "put back"}, g.done())
 		},
@@ -46,7 +46,7 @@ var turns = []turn{
 		world: func(h *house, _ *grace) { h.gh.RemoveMember(admins, "hubot") },
 		want:  request.Waiting, says: []string{"hubot is not a member", "Part of it was done", "somebody else must approve"},
 		after: func(t *testing.T, h *house, g *grace, r request.Request) {
-			h.press("U4", bot.Approve, r, "")
+			h.press("U4", request.Approve, r, "")
 			same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "boxed", "burnt"}, g.done())
 		},
@@ -78,9 +78,9 @@ var turns = []turn{
 		world: func(_ *house, g *grace) { g.change(func() { g.lifted = true }) },
 		want:  request.Waiting, says: []string{"The box was opened by hand."},
 		after: func(t *testing.T, h *house, g *grace, r request.Request) {
-			says(t, h.press("U4", bot.Approve, r, ""), "people undid what it had done")
+			says(t, h.press("U4", request.Approve, r, ""), "people undid what it had done")
 			g.change(func() { g.lifted = false })
-			h.press("U4", bot.QuarantineAgain, r, "")
+			h.press("U4", request.QuarantineAgain, r, "")
 			same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 			same(t, "what was done", []string{"boxed", "boxed", "burnt"}, g.done())
 		},
@@ -90,8 +90,8 @@ var turns = []turn{
 		world: func(_ *house, g *grace) { g.change(func() { g.lifted = true }) },
 		want:  request.Waiting,
 		after: func(t *testing.T, h *house, g *grace, r request.Request) {
-			says(t, h.press("U4", bot.End, r, ""), "needs a reason")
-			h.press("U4", bot.End, r, "they stay")
+			says(t, h.press("U4", request.End, r, ""), "needs a reason")
+			h.press("U4", request.End, r, "they stay")
 			got := h.ended(r.ID)
 			same(t, "what it ends as", request.Withdrawn, got.State)
 			says(t, got.Reason, "monalisa ended it: they stay.", "opened by hand")
@@ -121,7 +121,7 @@ var turns = []turn{
 			got := h.ended(r.ID)
 			same(t, "what it ends as", request.Failed, got.State)
 			says(t, got.Reason, "AWS is away.", "Part of it was done")
-			h.press("U4", bot.Undo, got, "it takes too long")
+			h.press("U4", request.Undo, got, "it takes too long")
 			same(t, "what it ends as then", request.Undone, h.ended(r.ID).State)
 		},
 	},
@@ -163,10 +163,10 @@ func TestAnApprovalCountsOnlyForAPlanThatWasShown(t *testing.T) {
 	h, s := shelved(t, 1, 1)
 	h.blind = true
 	r := h.waiting()
-	says(t, h.press("U2", bot.Approve, r, ""), "hasn't reached Slack yet", "changed nothing")
+	says(t, h.press("U2", request.Approve, r, ""), "hasn't reached Slack yet", "changed nothing")
 	same(t, "the request", r, h.request(r.ID))
 	h.show(r)
-	if got := h.press("U2", bot.Approve, r, ""); got != "" {
+	if got := h.press("U2", request.Approve, r, ""); got != "" {
 		t.Errorf("who approved is told %q", got)
 	}
 	h.ended(r.ID)
@@ -218,13 +218,13 @@ func TestAYoungPlanIsMadeAgainBeforeAnApprovedRun(t *testing.T) {
 	h, s := shelved(t, 1, 2)
 	r := h.waiting()
 	s.put(*planOf(1)) // in the same second
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	h.ended(r.ID)
 	same(t, "what was run", []ops.Plan{*planOf(1)}, s.runs())
 
 	r = h.waiting()
 	s.put(*planOf(3))
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 3 })
 	same(t, "what was run", 1, len(s.runs()))
 }
@@ -233,13 +233,13 @@ func TestARunWaitsForGitHubBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	h, s := shelved(t, 1, 1)
 	r := h.waiting()
-	c := h.click("U2", bot.Approve, r, "")
+	c := h.click("U2", request.Approve, r, "")
 	h.answer(c)
 	h.ended(r.ID)
 	r = h.waiting()
 	h.show(r)
 	h.gh.Fail("/orgs/*/teams/*/memberships/octocat$", githubtest.Fault{Status: 503})
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	r = h.until(r.ID, "held up", func(r request.Request) bool { return r.HeldUp != "" })
 	says(t, r.HeldUp, "503", "Nothing was changed", "3 Mar 12:00 UTC")
 	same(t, "its state", request.Approved, r.State)
@@ -264,7 +264,7 @@ func TestRestoring(t *testing.T) {
 		h := g.opened(t)
 		r := failed(h, g)
 		says(t, r.Reason, "Part of it was done")
-		h.press("U4", bot.Undo, r, "wrong shelf")
+		h.press("U4", request.Undo, r, "wrong shelf")
 		r = h.ended(r.ID)
 		same(t, "what it ends as", request.Undone, r.State)
 		same(t, "what was done", []string{"boxed", "put back"}, g.done())
@@ -283,11 +283,11 @@ func TestRestoring(t *testing.T) {
 		h := g.opened(t)
 		r := failed(h, g)
 		g.change(func() { g.fail = &ops.Error{Kind: ops.Unavailable, What: "No key."} })
-		h.press("U4", bot.Undo, r, "wrong shelf")
+		h.press("U4", request.Undo, r, "wrong shelf")
 		r = h.ended(r.ID)
 		same(t, "what it ends as", request.Failed, r.State)
 		g.change(func() { g.fail = nil })
-		h.press("U2", bot.Undo, r, "again")
+		h.press("U2", request.Undo, r, "again")
 		same(t, "what it ends as then", request.Undone, h.ended(r.ID).State)
 	})
 	t.Run("is refused where people have acted since", func(t *testing.T) {
@@ -296,7 +296,7 @@ func TestRestoring(t *testing.T) {
 		h := g.opened(t)
 		r := failed(h, g)
 		g.change(func() { g.refuse = &ops.Error{Kind: ops.Refused, What: "The box is somebody else's by now."} })
-		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "somebody else's by now", "changed nothing")
+		says(t, h.press("U4", request.Undo, r, "wrong shelf"), "somebody else's by now", "changed nothing")
 		same(t, "the request", r, h.request(r.ID))
 	})
 	t.Run("is refused where a newer request has acted since", func(t *testing.T) {
@@ -307,10 +307,10 @@ func TestRestoring(t *testing.T) {
 		g.change(func() { g.breaks = nil })
 		h.stand(noon)
 		newer := h.offered()
-		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "newer request", "changed nothing")
-		h.press("U4", bot.Undo, newer, "wrong shelf")
+		says(t, h.press("U4", request.Undo, r, "wrong shelf"), "newer request", "changed nothing")
+		h.press("U4", request.Undo, newer, "wrong shelf")
 		same(t, "what the newer one ends as", request.Undone, h.ended(newer.ID).State)
-		h.press("U4", bot.Undo, r, "wrong shelf")
+		h.press("U4", request.Undo, r, "wrong shelf")
 		same(t, "what the older one ends as", request.Undone, h.ended(r.ID).State)
 	})
 	t.Run("is refused to the person whom it is about", func(t *testing.T) {
@@ -319,8 +319,8 @@ func TestRestoring(t *testing.T) {
 		h := g.opened(t)
 		r := failed(h, g)
 		h.becomes("U4", team.Person{Workspaces: []string{"T1"}, Email: "Monalisa@example.org"})
-		says(t, h.press("U4", bot.Undo, r, "I want it back"), "about you", "another member")
-		h.press("U2", bot.Undo, r, "wrong shelf")
+		says(t, h.press("U4", request.Undo, r, "I want it back"), "about you", "another member")
+		h.press("U2", request.Undo, r, "wrong shelf")
 		same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 	})
 }
@@ -348,7 +348,7 @@ func TestABreakGlassRunsOnceItWasHeard(t *testing.T) {
 			r := h.waiting()
 			h.show(r)
 			h.blind = true
-			h.press("U2", bot.BreakGlass, r, burns)
+			h.press("U2", request.BreakGlass, r, burns)
 			same(t, "how often it ran unheard", 0, len(s.runs()))
 			test.heard(h, h.request(r.ID))
 			if test.want == request.Refused {
@@ -386,7 +386,7 @@ func TestACallThatAWSRefusesIsNoChange(t *testing.T) {
 		t.Errorf("it ended as %s, with nothing left to restore: %v", r.State, r.FinalAt)
 	}
 	says(t, r.Reason, "AWS refused it.", "Part of it was done")
-	h.press("U4", bot.Undo, r, "wrong shelf")
+	h.press("U4", request.Undo, r, "wrong shelf")
 	same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 }
 
@@ -422,6 +422,6 @@ func TestARunThatAnEarlierVersionBeganCanBeRestored(t *testing.T) {
 		}
 	}, g.operation())
 	r = h.until(r.ID, "open to be restored", func(r request.Request) bool { return r.Acted() })
-	h.press("U4", bot.Undo, r, "wrong shelf")
+	h.press("U4", request.Undo, r, "wrong shelf")
 	same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 }

@@ -124,7 +124,7 @@ func TestAProcessThatLacksAnOperationEndsNothing(t *testing.T) {
 	for _, r := range append(slices.Clone(all), running) {
 		other.wake(r.ID)
 	}
-	click := other.click("U2", bot.Approve, all[0], "")
+	click := other.click("U2", request.Approve, all[0], "")
 	if told := other.over(append(all, running)); len(told) > 0 {
 		t.Errorf("ended by a process that lacks the operation: %q", told)
 	}
@@ -147,7 +147,7 @@ func TestAProcessThatLacksAnOperationEndsNothing(t *testing.T) {
 		t.Errorf("what was approved ended as %s: %s", r.State, r.Reason)
 	}
 	for _, r := range all[1:] {
-		h.press("U2", bot.Approve, r, "")
+		h.press("U2", request.Approve, r, "")
 		if r := h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("what waited ended as %s: %s", r.State, r.Reason)
 		}
@@ -170,7 +170,7 @@ func TestAnOperationThatIsntOfferedForATime(t *testing.T) {
 		h.noted(running.ID, "No running bot offers tidy-b any more, so this waits. What was done stays; Restore waits as well.")
 		h.noted(waiting.ID, unoffered)
 		if click.ID == 0 {
-			click = h.click("U2", bot.Approve, waiting, "")
+			click = h.click("U2", request.Approve, waiting, "")
 		}
 		h.until(waiting.ID, "asked to wait", func(request.Request) bool { return h.notes(waiting.ID, "your click waits") > 0 })
 	}
@@ -226,7 +226,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 			t.Errorf("the settings of what was asked for are %q", r.Settings)
 		}
 		// Either process may find the click; the one with its settings answers it.
-		h.press("U2", bot.Approve, r, "")
+		h.press("U2", request.Approve, r, "")
 		r = h.ended(r.ID)
 		slowest = max(slowest, time.Since(begun))
 		mu.Lock()
@@ -247,7 +247,7 @@ func TestARequestIsLeftToWhoHasItsSettings(t *testing.T) {
 	asked := h.waiting()
 	left := time.Now()
 	h.end()
-	other.press("U2", bot.Approve, asked, "")
+	other.press("U2", request.Approve, asked, "")
 	r := other.ended(asked.ID)
 	if took := r.EndedAt.Sub(left); took < 3*time.Second {
 		t.Errorf("it was adopted after %v already", took)
@@ -275,14 +275,14 @@ func TestAClickIsLeftToWhoHasTheSettingsOfItsRequest(t *testing.T) {
 	for range 6 {
 		r := h.waiting()
 		h.show(r)
-		words := h.answer(h.clicked(request.Click{Request: r.ID, Verb: bot.Approve, Asker: by("U2"), Digest: r.Digest(), Name: "shelf one"}))
+		words := h.answer(h.clicked(request.Click{Request: r.ID, Verb: request.Approve, Asker: by("U2"), Digest: r.Digest(), Name: "shelf one"}))
 		if !strings.Contains(words, "a new proof") || len(h.request(r.ID).Reviews) > 0 {
 			t.Errorf("an approval without a proof is answered with %q", words)
 		}
 	}
 	// A request from before the setting is decided without it.
 	r := other.waiting()
-	if words := h.press("U2", bot.Approve, r, "shelf one"); words != "" {
+	if words := h.press("U2", request.Approve, r, "shelf one"); words != "" {
 		t.Errorf("where no proof is asked for, who pressed reads %q", words)
 	}
 	if r := h.ended(r.ID); r.State != request.Succeeded {
@@ -301,7 +301,7 @@ func TestOtherSettingsAreTakenAtOnceWhereThereIsOneProcess(t *testing.T) {
 	h.end()
 	h.settle = func(d *bot.Desk) { d.SettingsOf = func(string) string { return "new" } }
 	h.begin(tidy(nothing))
-	h.press("U2", bot.Approve, asked, "")
+	h.press("U2", request.Approve, asked, "")
 	if r := h.ended(asked.ID); r.State != request.Succeeded || r.Settings != "new" {
 		t.Errorf("it ended as %s (%s) with the settings %q", r.State, r.Reason, r.Settings)
 	}
@@ -346,7 +346,7 @@ func TestATerminalCarriesItsOwnRequestOnly(t *testing.T) {
 		}
 	}
 	// A click comes to who has the chat.
-	if words := h.press("U1", bot.Withdraw, h.request(own), ""); !strings.Contains(words, "being run") {
+	if words := h.press("U1", request.Withdraw, h.request(own), ""); !strings.Contains(words, "being run") {
 		t.Errorf("who pressed reads %q", words)
 	}
 	close(over)
@@ -367,7 +367,7 @@ func TestWhatWasAskedForInAChatIsLeftToWhoHasIt(t *testing.T) {
 	other := h.beside(func(d *bot.Desk) { d.Front, d.Team.Workspace = "teams", "T2" }, tells("teams", &mu, who))
 	for range 10 {
 		r := h.waiting()
-		if words := other.press("U2", bot.Approve, r, ""); words != "" {
+		if words := other.press("U2", request.Approve, r, ""); words != "" {
 			t.Errorf("who pressed reads %q", words)
 		}
 		r = h.ended(r.ID)

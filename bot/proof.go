@@ -66,7 +66,7 @@ func (d *Desk) Fresh(ctx context.Context, r request.Request, verb string, a requ
 // proved is Fresh, and tells when that proof was given; zero: the decision needs none.
 func (d *Desk) proved(ctx context.Context, r request.Request, verb string, a request.Asker, login string) (time.Time, error) {
 	o, _ := d.Operation(r.Operation)
-	if d.FreshProof <= 0 || verb != BreakGlass && (!o.Dangerous || verb != Approve && verb != QuarantineAgain) {
+	if d.FreshProof <= 0 || verb != request.BreakGlass && (!o.Dangerous || verb != request.Approve && verb != request.QuarantineAgain) {
 		return time.Time{}, nil
 	}
 	account, err := d.account(ctx, a, login)

@@ -23,19 +23,19 @@ func TestWhichDecisionsNeedANewProofAndForHowLong(t *testing.T) {
 		refused  bool
 		unproven bool
 	}{
-		{name: "approving what is dangerous", verb: bot.Approve},
-		{name: "approving it without a proof", verb: bot.Approve, unproven: true, refused: true},
-		{name: "approving what isn't dangerous without a proof", verb: bot.Approve, harmless: true, unproven: true},
-		{name: "without the setting", verb: bot.Approve, off: true, unproven: true},
-		{name: "quarantining again", verb: bot.QuarantineAgain, unproven: true, refused: true},
-		{name: "breaking the glass for something harmless", verb: bot.BreakGlass, harmless: true, unproven: true, refused: true},
-		{name: "rejecting", verb: bot.Reject, unproven: true},
-		{name: "withdrawing", verb: bot.Withdraw, unproven: true},
-		{name: "restoring", verb: bot.Undo, unproven: true},
-		{name: "a moment before the proof is too old", verb: bot.Approve, after: 10*time.Minute - time.Microsecond},
-		{name: "when the proof is too old", verb: bot.Approve, after: 10 * time.Minute, refused: true},
-		{name: "a login that was renamed since", verb: bot.Approve, change: func(h *house) { h.gh.RenameUser("owl", "barn-owl") }},
-		{name: "a proof of the account that was theirs before", verb: bot.Approve, refused: true, change: func(h *house) {
+		{name: "approving what is dangerous", verb: request.Approve},
+		{name: "approving it without a proof", verb: request.Approve, unproven: true, refused: true},
+		{name: "approving what isn't dangerous without a proof", verb: request.Approve, harmless: true, unproven: true},
+		{name: "without the setting", verb: request.Approve, off: true, unproven: true},
+		{name: "quarantining again", verb: request.QuarantineAgain, unproven: true, refused: true},
+		{name: "breaking the glass for something harmless", verb: request.BreakGlass, harmless: true, unproven: true, refused: true},
+		{name: "rejecting", verb: request.Reject, unproven: true},
+		{name: "withdrawing", verb: request.Withdraw, unproven: true},
+		{name: "restoring", verb: request.Undo, unproven: true},
+		{name: "a moment before the proof is too old", verb: request.Approve, after: 10*time.Minute - time.Microsecond},
+		{name: "when the proof is too old", verb: request.Approve, after: 10 * time.Minute, refused: true},
+		{name: "a login that was renamed since", verb: request.Approve, change: func(h *house) { h.gh.RenameUser("owl", "barn-owl") }},
+		{name: "a proof of the account that was theirs before", verb: request.Approve, refused: true, change: func(h *house) {
 			if _, err := h.Unlink(h.t.Context(), by("U7")); err != nil {
 				h.t.Error(err)
 			}
@@ -97,9 +97,9 @@ func TestADecisionKeepsWhenItsProofWasGiven(t *testing.T) {
 		fresh      time.Duration
 		want       time.Time
 	}{
-		{"an approval", bot.Approve, 10 * time.Minute, noon},
-		{"a break glass", bot.BreakGlass, 10 * time.Minute, noon},
-		{"an approval that needs no proof", bot.Approve, 0, time.Time{}},
+		{"an approval", request.Approve, 10 * time.Minute, noon},
+		{"a break glass", request.BreakGlass, 10 * time.Minute, noon},
+		{"an approval that needs no proof", request.Approve, 0, time.Time{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestADecisionKeepsWhenItsProofWasGiven(t *testing.T) {
 			}
 			now := h.request(r.ID)
 			decision := now.Glass
-			if test.verb == bot.Approve {
+			if test.verb == request.Approve {
 				decision = &now.Reviews[0]
 			}
 			same(t, "the proof of the decision", test.want, decision.Proved)

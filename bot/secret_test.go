@@ -100,17 +100,17 @@ func TestASecretThatSomebodyTypesIsKeptNowhere(t *testing.T) {
 		return h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Inputs: ops.Inputs{"people": append([]string{"mind the gap"}, texts...)}}).ID, request.Waiting)
 	}
 	run := ask()
-	h.answer(h.clicked(request.Click{Request: run.ID, Verb: bot.BreakGlass, Asker: by("U4"), Digest: run.Digest(), Text: all})) // may not
-	h.press("U2", bot.BreakGlass, run, all)
+	h.answer(h.clicked(request.Click{Request: run.ID, Verb: request.BreakGlass, Asker: by("U4"), Digest: run.Digest(), Text: all})) // may not
+	h.press("U2", request.BreakGlass, run, all)
 	if run = h.ended(run.ID); run.State != request.Succeeded || !strings.Contains(run.Glass.Reason, "mind the step") {
 		t.Fatalf("it ended as %s: %+v", run.State, run.Glass)
 	}
-	h.press("U4", bot.Reviewed, run, all)
+	h.press("U4", request.Reviewed, run, all)
 	rejected := ask()
-	h.press("U2", bot.Reject, rejected, all)
-	h.press("U4", bot.Reject, rejected, all) // too late
+	h.press("U2", request.Reject, rejected, all)
+	h.press("U4", request.Reject, rejected, all) // too late
 	for _, text := range texts {
-		h.press("U4", bot.Approve, rejected, text) // as the name of what is to be approved
+		h.press("U4", request.Approve, rejected, text) // as the name of what is to be approved
 	}
 	h.ended(rejected.ID)
 	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U3"), Inputs: ops.Inputs{"people": texts}}).ID) // turned away

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -16,7 +15,7 @@ func TestAPlanThatGrewSinceItWasShownIsShownAndApprovedAgain(t *testing.T) {
 	r := h.waiting()
 	h.forward(2 * time.Minute)
 	s.put(*planOf(2))
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	grown := h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 2 })
 	if len(grown.Reviews) > 0 || len(s.runs()) > 0 {
 		t.Errorf("of the approvals of the old plan %v are kept; %d runs", grown.Reviews, len(s.runs()))
@@ -30,8 +29,8 @@ func TestAPlanThatGrewSinceItWasShownIsShownAndApprovedAgain(t *testing.T) {
 		}
 	}
 	same(t, "the difference in the record", any([]any{"dust of shelf 2"}), h.last(r.ID, "stale").Data["beyond"])
-	says(t, h.press("U4", bot.Approve, r, ""), "plan has changed", "newest plan")
-	h.press("U2", bot.Approve, grown, "")
+	says(t, h.press("U4", request.Approve, r, ""), "plan has changed", "newest plan")
+	h.press("U2", request.Approve, grown, "")
 	if got := h.ended(r.ID); got.State != request.Succeeded {
 		t.Errorf("it ended as %s: %s", got.State, got.Reason)
 	}
@@ -66,7 +65,7 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 			r := h.waiting()
 			h.forward(2 * time.Minute)
 			s.put(test.now)
-			h.press("U2", bot.Approve, r, "")
+			h.press("U2", request.Approve, r, "")
 			r = h.until(r.ID, string(test.want)+" with the plan as it is", func(r request.Request) bool { return r.State == test.want })
 			same(t, "what was run", test.runs, s.runs())
 			same(t, "the plan", &test.now, r.Plan)
@@ -90,7 +89,7 @@ func TestAPlanThatIsMadeAgainBeforeTheRun(t *testing.T) {
 		h := hall(t, 1, operation)
 		r := h.waiting()
 		h.forward(2 * time.Minute)
-		h.press("U2", bot.Approve, r, "")
+		h.press("U2", request.Approve, r, "")
 		r = h.ended(r.ID)
 		if r.State != request.Failed || len(s.runs()) > 0 {
 			t.Errorf("it ended as %s", r.State)
@@ -114,13 +113,13 @@ func TestAPlanThatGrowsInTheMiddleOfARunStopsIt(t *testing.T) {
 	}
 	h = hall(t, 1, operation)
 	r := h.waiting()
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	r = h.until(r.ID, "waiting again", func(r request.Request) bool { return r.State == request.Waiting && len(r.Plan.Steps) == 3 })
 	same(t, "what was run", []ops.Plan{*planOf(2)}, s.runs())
 	if len(r.Reviews) > 0 || r.Step != 0 {
 		t.Errorf("it waits at step %d with %v", r.Step, r.Reviews)
 	}
-	h.press("U4", bot.Approve, r, "")
+	h.press("U4", request.Approve, r, "")
 	if r = h.ended(r.ID); r.State != request.Succeeded || r.Step != 3 || len(s.runs()) != 4 {
 		t.Errorf("it ended as %s at step %d after %d calls: %s", r.State, r.Step, len(s.runs()), r.Reason)
 	}
@@ -134,7 +133,7 @@ func TestAPlanThatIsTooOldIsMadeAgainAfterARestart(t *testing.T) {
 	renamed.Summary = "plan 2"
 	var c request.Click
 	h.restart(func() {
-		c = h.click("U2", bot.Approve, r, "")
+		c = h.click("U2", request.Approve, r, "")
 		s.put(renamed)
 		h.forward(2 * time.Minute)
 	}, s.operation())

@@ -186,10 +186,10 @@ func TestARunIsStoppedBeforeItBeginsIfWhoIsBehindItMayNotAnyMore(t *testing.T) {
 	h.settle = func(d *bot.Desk) { d.BreakGlass = []string{"owl-2", "owl-3"} }
 	h.begin(hour.operation(s.operation()))
 	for i, test := range []struct{ name, asker, presser, verb, text string }{
-		{"who asked", "U70", "U2", bot.Approve, ""},
-		{"who approved", "U1", "U71", bot.Approve, ""},
-		{"who had it run alone", "U1", "U72", bot.BreakGlass, "The roof burns."},
-		{"who asked for it and had it run alone", "U73", "U73", bot.BreakGlass, "The roof burns."},
+		{"who asked", "U70", "U2", request.Approve, ""},
+		{"who approved", "U1", "U71", request.Approve, ""},
+		{"who had it run alone", "U1", "U72", request.BreakGlass, "The roof burns."},
+		{"who asked for it and had it run alone", "U73", "U73", request.BreakGlass, "The roof burns."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			login := fmt.Sprintf("owl-%d", i)
@@ -225,32 +225,32 @@ func TestOnePersonCountsOnceWhateverTheirLogin(t *testing.T) {
 
 	// An approver who is renamed.
 	r := h.waiting()
-	h.press("U7", bot.Approve, r, "")
+	h.press("U7", request.Approve, r, "")
 	h.gh.RenameUser("owl", "barn-owl")
-	says(t, h.press("U7", bot.Approve, r, ""), "one person counts once")
+	says(t, h.press("U7", request.Approve, r, ""), "one person counts once")
 	same(t, "the approvals", 1, len(h.request(r.ID).Reviews))
-	h.press("U1", bot.Withdraw, r, "")
+	h.press("U1", request.Withdraw, r, "")
 
 	// An asker who is renamed.
 	r = h.reach(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U7")}).ID, request.Waiting)
 	same(t, "who asked", "barn-owl", r.By)
 	h.gh.RenameUser("barn-owl", "snowy-owl")
-	says(t, h.press("U7", bot.Approve, r, ""), "You asked for this")
-	if got := h.press("U7", bot.Withdraw, r, ""); got != "" {
+	says(t, h.press("U7", request.Approve, r, ""), "You asked for this")
+	if got := h.press("U7", request.Withdraw, r, ""); got != "" {
 		t.Errorf("who asked and withdraws is told %q", got)
 	}
 	h.reach(r.ID, request.Withdrawn)
 
 	// An account that goes from one place in the chat to another.
 	r = h.waiting()
-	h.press("U7", bot.Approve, r, "")
+	h.press("U7", request.Approve, r, "")
 	if _, err := h.Unlink(t.Context(), by("U7")); err != nil {
 		t.Fatal(err)
 	}
 	h.links("U8", "snowy-owl")
-	says(t, h.press("U8", bot.Approve, r, ""), "one person counts once")
+	says(t, h.press("U8", request.Approve, r, ""), "one person counts once")
 	h.gh.RenameUser("snowy-owl", "owl")
-	says(t, h.press("U8", bot.Approve, r, ""), "one person counts once")
+	says(t, h.press("U8", request.Approve, r, ""), "one person counts once")
 	if r = h.request(r.ID); r.State != request.Waiting || len(s.runs()) > 0 {
 		t.Errorf("approved by one person from two places and under two logins it is %s", r.State)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -164,7 +163,7 @@ func (g *grace) opened(t *testing.T) *house {
 func (h *house) offered() request.Request {
 	h.t.Helper()
 	r := h.waiting()
-	h.press("U2", bot.Approve, r, "")
+	h.press("U2", request.Approve, r, "")
 	return h.until(r.ID, "open to be taken back", func(r request.Request) bool { return !r.UndoUntil.IsZero() })
 }
 
@@ -173,18 +172,18 @@ func TestTakingARunBack(t *testing.T) {
 	g := &grace{}
 	h := g.opened(t)
 	r := h.waiting()
-	says(t, h.press("U2", bot.Undo, r, "early"), "nothing to restore", "has changed nothing")
-	h.press("U2", bot.Approve, r, "")
+	says(t, h.press("U2", request.Undo, r, "early"), "nothing to restore", "has changed nothing")
+	h.press("U2", request.Approve, r, "")
 	r = h.until(r.ID, "open to be taken back", func(r request.Request) bool { return !r.UndoUntil.IsZero() })
 	if !r.UndoUntil.Equal(noon.Add(time.Hour)) || r.State != request.Running {
 		t.Errorf("it is %s and can be taken back until %v", r.State, r.UndoUntil)
 	}
 	told := kindsOf(h.told(r.ID))
 	same(t, "what is told in the end", request.Ask, told[len(told)-1])
-	says(t, h.press("U3", bot.Undo, r, "because"), "not a member")
-	says(t, h.press("U4", bot.Undo, r, ""), "needs a reason")
-	says(t, h.press("U2", bot.Approve, r, ""), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC")
-	if got := h.press("U4", bot.Undo, r, "wrong shelf"); got != "" {
+	says(t, h.press("U3", request.Undo, r, "because"), "not a member")
+	says(t, h.press("U4", request.Undo, r, ""), "needs a reason")
+	says(t, h.press("U2", request.Approve, r, ""), "too late", "being run", "hubot approved it at 2 Mar 12:00:00 UTC")
+	if got := h.press("U4", request.Undo, r, "wrong shelf"); got != "" {
 		t.Errorf("who took it back is told %q", got)
 	}
 	r = h.ended(r.ID)
@@ -197,7 +196,7 @@ func TestTakingARunBack(t *testing.T) {
 		same(t, "by whom it was "+kind, "monalisa", h.last(r.ID, kind).By)
 	}
 	same(t, "the reason in the record", any("wrong shelf"), h.last(r.ID, "undo").Data["reason"])
-	says(t, h.press("U2", bot.Undo, r, "me too"), "too late", "undone", "monalisa", "2 Mar 12:00:00 UTC")
+	says(t, h.press("U2", request.Undo, r, "me too"), "too late", "undone", "monalisa", "2 Mar 12:00:00 UTC")
 	same(t, "what became of it", r, h.request(r.ID))
 }
 
@@ -210,7 +209,7 @@ func TestWhatCantBeTakenBackAnyMore(t *testing.T) {
 		r := h.offered()
 		h.forward(time.Hour)
 		r = h.ended(r.ID)
-		says(t, h.press("U4", bot.Undo, r, "wrong shelf"), "can't be restored any more", "2 Mar 13:00:00 UTC")
+		says(t, h.press("U4", request.Undo, r, "wrong shelf"), "can't be restored any more", "2 Mar 13:00:00 UTC")
 		same(t, "what was done", []string{"boxed", "burnt"}, g.done())
 	})
 	t.Run("it never could be", func(t *testing.T) {
@@ -219,7 +218,7 @@ func TestWhatCantBeTakenBackAnyMore(t *testing.T) {
 		h := open(t, tidy(func(context.Context, ops.Run) error { close(begun); <-goOn; return nil }))
 		r := h.ask()
 		<-begun
-		says(t, h.press("U2", bot.Undo, h.request(r.ID), "wrong shelf"), "nothing to restore")
+		says(t, h.press("U2", request.Undo, h.request(r.ID), "wrong shelf"), "nothing to restore")
 		close(goOn)
 		if r = h.ended(r.ID); r.State != request.Succeeded {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
@@ -239,7 +238,7 @@ func TestTakingBackAtTheVeryMomentWhenTheGraceEndsHasOneOutcome(t *testing.T) {
 			var wait sync.WaitGroup
 			clicks := make([]request.Click, 2)
 			for i, user := range []string{"U2", "U4"} {
-				wait.Go(func() { clicks[i] = h.click(user, bot.Undo, r, "wrong shelf") })
+				wait.Go(func() { clicks[i] = h.click(user, request.Undo, r, "wrong shelf") })
 			}
 			wait.Wait()
 			h.answer(clicks[0])
@@ -262,7 +261,7 @@ func TestARunThatIsRestoredWhileItsStepIsAtWorkDoesNothingMore(t *testing.T) {
 	h := g.opened(t)
 	var r request.Request
 	g.at = func() {
-		if got := h.press("U4", bot.Undo, r, "wrong shelf"); got != "" {
+		if got := h.press("U4", request.Undo, r, "wrong shelf"); got != "" {
 			t.Errorf("the person who restores it is told %q", got)
 		}
 	}
@@ -289,7 +288,7 @@ func TestTakingItBackFails(t *testing.T) {
 			g := &grace{fail: test.fault}
 			h := g.opened(t)
 			r := h.offered()
-			h.press("U4", bot.Undo, r, "wrong shelf")
+			h.press("U4", request.Undo, r, "wrong shelf")
 			if r = h.ended(r.ID); r.State != test.want {
 				t.Errorf("it ended as %s", r.State)
 			}
@@ -302,7 +301,7 @@ func TestTakingItBackFails(t *testing.T) {
 		g := &grace{fail: ops.Again(50 * time.Millisecond)}
 		h := g.opened(t)
 		r := h.offered()
-		h.press("U4", bot.Undo, r, "wrong shelf")
+		h.press("U4", request.Undo, r, "wrong shelf")
 		h.restart(func() { g.change(func() { g.fail = nil }) }, g.operation())
 		if r = h.ended(r.ID); r.State != request.Undone || r.Restoring.By != "monalisa" {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)

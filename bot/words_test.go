@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -76,7 +75,7 @@ func TestEveryErrorInEveryStateSaysHowMuchWasChanged(t *testing.T) {
 				g.change(func() { moment.arises(g, fault) })
 				r := h.until(h.ask().ID, "at rest", func(r request.Request) bool { return r.State == request.Waiting || r.State.Ended() })
 				if r.State == request.Waiting {
-					h.press("U2", bot.Approve, r, "")
+					h.press("U2", request.Approve, r, "")
 					r = h.until(r.ID, "at rest", func(r request.Request) bool { return r.State.Ended() || !r.UndoUntil.IsZero() })
 					h.forward(time.Hour)
 					h.wake(r.ID)

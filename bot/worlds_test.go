@@ -12,7 +12,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
@@ -79,7 +78,7 @@ func (w *wild) do(ctx context.Context, m, id string) {
 		if err != nil {
 			return
 		}
-		c := request.Click{Request: id, Verb: bot.Undo, Asker: by("U4"), Digest: r.Digest(), Text: "because"}
+		c := request.Click{Request: id, Verb: request.Undo, Asker: by("U4"), Digest: r.Digest(), Text: "because"}
 		if w.h.Click(ctx, &c) == nil {
 			w.h.answer(c)
 		}
@@ -218,7 +217,7 @@ func (w *wild) operation() ops.Operation {
 func (w *wild) approve(r request.Request, user string) {
 	w.h.show(r)
 	before := len(r.Reviews)
-	w.h.press(user, bot.Approve, r, "")
+	w.h.press(user, request.Approve, r, "")
 	if now := w.h.request(r.ID); len(now.Reviews) > before || now.State != request.Waiting {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -259,9 +258,9 @@ func (w *wild) settle(r request.Request, decisions []string) request.Request {
 		case r.Lifted != "" && decision == "again":
 			w.do(w.h.t.Context(), "put back", r.ID)
 			w.h.show(r)
-			w.h.press("U4", bot.QuarantineAgain, r, "")
+			w.h.press("U4", request.QuarantineAgain, r, "")
 		case r.Lifted != "":
-			w.h.press("U4", bot.End, r, "because")
+			w.h.press("U4", request.End, r, "because")
 		default:
 			w.approve(r, "U4")
 		}

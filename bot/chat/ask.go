@@ -7,7 +7,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -108,7 +107,7 @@ func drawUnshown(o ops.Operation, r request.Request) drawing {
 func decidable(buttons []slack.BlockElement, hidden bool) []slack.BlockElement {
 	return slices.DeleteFunc(buttons, func(element slack.BlockElement) bool {
 		b, ok := element.(*slack.ButtonBlockElement)
-		return ok && hidden && (b.ActionID == bot.Approve || b.ActionID == bot.BreakGlass)
+		return ok && hidden && (b.ActionID == request.Approve || b.ActionID == request.BreakGlass)
 	})
 }
 
@@ -120,17 +119,17 @@ func offers(o ops.Operation, r request.Request, glass bool) []slack.BlockElement
 	case r.Lifted != "" && !r.State.Ended():
 		if o.Again != "" {
 			sure := slack.NewConfirmationBlockObject(plain(cut(o.Again, buttonLimit)), plain("The run begins anew, from its first step."), plain("Yes"), plain("Cancel"))
-			list = append(list, button(bot.QuarantineAgain, o.Again, r, slack.StylePrimary).WithConfirm(sure))
+			list = append(list, button(request.QuarantineAgain, o.Again, r, slack.StylePrimary).WithConfirm(sure))
 		}
-		list = append(list, button(bot.End, "End…", r, slack.StyleDefault))
+		list = append(list, button(request.End, "End…", r, slack.StyleDefault))
 	case r.State == request.Waiting:
-		list = append(list, button(bot.Approve, "Approve", r, slack.StylePrimary), button(bot.Reject, "Reject", r, slack.StyleDanger), button(bot.Withdraw, "Withdraw", r, slack.StyleDefault))
+		list = append(list, button(request.Approve, "Approve", r, slack.StylePrimary), button(request.Reject, "Reject", r, slack.StyleDanger), button(request.Withdraw, "Withdraw", r, slack.StyleDefault))
 		if glass {
-			list = append(list, button(bot.BreakGlass, "Break glass…", r, slack.StyleDefault))
+			list = append(list, button(request.BreakGlass, "Break glass…", r, slack.StyleDefault))
 		}
 	}
 	if restorable(o, r) {
-		list = append(list, button(bot.Undo, restoreLabel(o, r), r, slack.StyleDanger))
+		list = append(list, button(request.Undo, restoreLabel(o, r), r, slack.StyleDanger))
 	}
 	return list
 }

@@ -18,7 +18,7 @@ import (
 const actionRetry = "retry"
 
 // verbs are the buttons that there are.
-var verbs = []string{actionRetry, bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed, bot.QuarantineAgain, bot.End}
+var verbs = []string{actionRetry, request.Approve, request.Reject, request.Withdraw, request.Undo, request.BreakGlass, request.Reviewed, request.QuarantineAgain, request.End}
 
 // interaction takes clicks and forms. It returns the ack's payload.
 func (c *Chat) interaction(ctx context.Context, did slack.InteractionCallback) any {
@@ -101,7 +101,7 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action 
 func (c *Chat) decide(ctx context.Context, click request.Click, answer string) error {
 	stored, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	if click.Verb != bot.Withdraw { // a requester may always withdraw
+	if click.Verb != request.Withdraw { // a requester may always withdraw
 		if no := c.turnsAway(stored, "", click.Verb, click.Asker); no != nil {
 			return no
 		}
@@ -127,17 +127,17 @@ func (c *Chat) decide(ctx context.Context, click request.Click, answer string) e
 // name typed in full.
 func asksWhy(verb string, o ops.Operation, r request.Request, who request.Asker) bool {
 	switch verb {
-	case bot.Reject, bot.BreakGlass:
+	case request.Reject, request.BreakGlass:
 		return r.State == request.Waiting && r.Lifted == ""
-	case bot.Approve:
+	case request.Approve:
 		return r.State == request.Waiting && r.Lifted == "" && o.Dangerous
-	case bot.Withdraw:
+	case request.Withdraw:
 		return slices.Contains([]request.State{request.Asked, request.Planning, request.Waiting}, r.State) && !asked(who, r)
-	case bot.Undo:
+	case request.Undo:
 		return restorable(o, r)
-	case bot.End:
+	case request.End:
 		return r.Lifted != "" && !r.State.Ended()
-	case bot.Reviewed:
+	case request.Reviewed:
 		return r.Glass != nil && r.Looked == nil
 	}
 	return false
@@ -157,9 +157,9 @@ func (c *Chat) mayDecide(ctx context.Context, verb string, r request.Request, wh
 	}
 	switch {
 	case err != nil:
-	case verb == bot.Approve && (asked(who, r) || strings.EqualFold(login, r.By)):
+	case verb == request.Approve && (asked(who, r) || strings.EqualFold(login, r.By)):
 		return login, &ops.Error{Kind: ops.Refused, What: "You asked for this, so " + c.others(ctx, login) + " must approve."}
-	case verb == bot.BreakGlass && !slices.ContainsFunc(c.desk.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
+	case verb == request.BreakGlass && !slices.ContainsFunc(c.desk.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }):
 		named := "nobody"
 		if len(c.desk.BreakGlass) > 0 {
 			named = strings.Join(c.desk.BreakGlass, ", ")

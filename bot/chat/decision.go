@@ -10,7 +10,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -29,7 +28,7 @@ const (
 
 // named tells whether a decision takes the target's name typed in full.
 func named(verb string, o ops.Operation) bool {
-	return o.Dangerous && (verb == bot.Approve || verb == bot.BreakGlass)
+	return o.Dangerous && (verb == request.Approve || verb == request.BreakGlass)
 }
 
 // reasonForm asks for what a decision must come with.
@@ -39,19 +38,19 @@ func reasonForm(verb, value, channel string, r request.Request, o ops.Operation,
 	about := "`" + escape(cmp.Or(o.Command, r.Operation)) + "`" + cutEscaped(target(r), 200)
 	title, hint := "Approve", "Everybody in the thread can read it."
 	switch verb {
-	case bot.Reject:
+	case request.Reject:
 		title = "Reject"
-	case bot.Withdraw:
+	case request.Withdraw:
 		title = "Withdraw"
 		about = fmt.Sprintf("Withdraw someone else's request: %s. <@%s> asked for it, and is told that you withdrew it, and why.", about, r.Asker.User)
-	case bot.Undo:
+	case request.Undo:
 		title = cut(restoreLabel(o, r), titleLimit)
-	case bot.End:
+	case request.End:
 		title = "End"
 		about += "\nThe run ends here, and everything stays as people have made it."
-	case bot.Reviewed:
+	case request.Reviewed:
 		title, hint = "Looked at", "Was it needed, and did it do what it should? Everybody can read it."
-	case bot.BreakGlass:
+	case request.BreakGlass:
 		title, hint = "Break glass", "Why it can't wait. Everybody can read it."
 		about += fmt.Sprintf("\n🚨 It will run *without the %s that it needs*. Everybody in %s is told at once, and somebody else must look at it afterwards.",
 			approvals(r.Missing()), escape(logChannel))
@@ -60,18 +59,18 @@ func reasonForm(verb, value, channel string, r request.Request, o ops.Operation,
 	view.Blocks.BlockSet = []slack.Block{section(about)}
 	if named(verb, o) {
 		label := "Type the name to approve"
-		if verb == bot.BreakGlass {
+		if verb == request.BreakGlass {
 			label = "Type the name to have it run alone"
 		}
 		block := slack.NewInputBlock(nameBlock, plain(label), nil, slack.NewPlainTextInputBlockElement(nil, nameBlock))
 		block.Hint = plain(cut("Exactly: "+ops.Visible(targetOf(r)), 150))
 		view.Blocks.BlockSet = append(view.Blocks.BlockSet, block)
 	}
-	if verb != bot.Approve {
+	if verb != request.Approve {
 		field := slack.NewPlainTextInputBlockElement(nil, reasonBlock)
-		field.Multiline = verb == bot.BreakGlass || verb == bot.Reviewed
+		field.Multiline = verb == request.BreakGlass || verb == request.Reviewed
 		label := "Reason"
-		if verb == bot.Reviewed {
+		if verb == request.Reviewed {
 			label = "Remark"
 		}
 		block := slack.NewInputBlock(reasonBlock, plain(label), nil, field)
@@ -121,9 +120,9 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 	}
 	wrong := map[string]string{}
 	switch {
-	case verb == bot.Approve && click.Name == "":
+	case verb == request.Approve && click.Name == "":
 		wrong[nameBlock] = "Please fill this in."
-	case verb != bot.Approve && ops.Blank(click.Text):
+	case verb != request.Approve && ops.Blank(click.Text):
 		wrong[reasonBlock] = "Please fill this in."
 	}
 	for block, text := range map[string]string{reasonBlock: click.Text, nameBlock: click.Name} {
@@ -142,7 +141,7 @@ func (c *Chat) submitDecision(ctx context.Context, sent slack.InteractionCallbac
 	}
 	if err := c.decide(ctx, click, ""); err != nil {
 		block := reasonBlock
-		if verb == bot.Approve {
+		if verb == request.Approve {
 			block = nameBlock
 		}
 		return slack.NewErrorsViewSubmissionResponse(map[string]string{block: cut(refusal(err), 150)})

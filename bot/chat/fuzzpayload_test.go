@@ -13,7 +13,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/chat"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/ops"
@@ -146,7 +145,7 @@ func FuzzPayload(f *testing.F) {
 }
 
 // verbs are the buttons that there are.
-var verbs = []string{"retry", bot.Approve, bot.Reject, bot.Withdraw, bot.Undo, bot.BreakGlass, bot.Reviewed, bot.QuarantineAgain, bot.End}
+var verbs = []string{"retry", request.Approve, request.Reject, request.Withdraw, request.Undo, request.BreakGlass, request.Reviewed, request.QuarantineAgain, request.End}
 
 // onShelf finds a request that was there from the beginning.
 func onShelf(id string) (request.Request, bool) {
@@ -232,16 +231,16 @@ func (b *bench) pressed(t *testing.T, did slack.InteractionCallback, requests []
 // opensForm tells whether a decision must come with more than a click.
 func (b *bench) opensForm(verb string, r request.Request, did slack.InteractionCallback) bool {
 	switch verb {
-	case bot.Reject, bot.BreakGlass:
+	case request.Reject, request.BreakGlass:
 		return r.State == request.Waiting
-	case bot.Approve:
+	case request.Approve:
 		return r.State == request.Waiting && r.Operation == "burn-down"
-	case bot.Withdraw:
+	case request.Withdraw:
 		theirs := did.User.ID == r.Asker.User && b.chat.Presser(did).Workspace == benchTeam
 		return !theirs && (r.State == request.Waiting || r.State == request.Asked)
-	case bot.Undo:
+	case request.Undo:
 		return !r.UndoUntil.IsZero()
-	case bot.Reviewed:
+	case request.Reviewed:
 		return r.Glass != nil
 	}
 	return false
@@ -251,9 +250,9 @@ func (b *bench) opensForm(verb string, r request.Request, did slack.InteractionC
 func (b *bench) mayPress(verb string, r request.Request, did slack.InteractionCallback) bool {
 	login := b.desk.Team.Identities[did.User.ID]
 	switch {
-	case b.chat.Presser(did).Workspace != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == bot.BreakGlass:
+	case b.chat.Presser(did).Workspace != benchTeam, did.User.ID == "U0GUEST", login != "ada" && login != "grace", verb == request.BreakGlass:
 		return false
-	case verb == bot.Approve:
+	case verb == request.Approve:
 		return login != r.By && did.User.ID != r.Asker.User
 	}
 	return true
@@ -334,7 +333,7 @@ func asDecided(t *testing.T, metadata, verb string, c request.Click, entered map
 	if c.Text != "" && !slices.Contains(kept(lines(entered["reason"])), c.Text) || c.Name != "" && !slices.Contains(entered["name"], c.Name) {
 		t.Errorf("entered is %q, and stored %+v", entered, c)
 	}
-	if verb == bot.Approve && c.Name == "" || verb != bot.Approve && c.Text == "" || strings.Contains(c.Text, "\n") {
+	if verb == request.Approve && c.Name == "" || verb != request.Approve && c.Text == "" || strings.Contains(c.Text, "\n") {
 		t.Errorf("a decision without what it must come with: %+v", c)
 	}
 }

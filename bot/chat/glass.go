@@ -11,7 +11,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -178,7 +177,7 @@ func drawGlass(command string, r request.Request, where string) drawing {
 	}
 	return drawing{
 		text:   fmt.Sprintf("<!channel> Break glass: `%s`%s runs without its approvals", command, about),
-		blocks: append(b.blocks(), slack.NewActionBlock("looked", button(bot.Reviewed, "I have looked at it", r, ""))),
+		blocks: append(b.blocks(), slack.NewActionBlock("looked", button(request.Reviewed, "I have looked at it", r, ""))),
 	}
 }
 
@@ -195,7 +194,7 @@ func drawGlassDue(o ops.Operation, r request.Request, call, where string) drawin
 	b.add("Was it needed, and did it do what it should? Any member of the team can say so, but neither who asked for it nor who had it run alone.")
 	return drawing{
 		text:   strings.TrimSpace(fmt.Sprintf("%s Break glass has not been looked at yet: `%s`%s", call, o.Command, target(r))),
-		blocks: append(b.blocks(), slack.NewActionBlock("looked", button(bot.Reviewed, "I have looked at it", r, ""))),
+		blocks: append(b.blocks(), slack.NewActionBlock("looked", button(request.Reviewed, "I have looked at it", r, ""))),
 		call:   call,
 	}
 }

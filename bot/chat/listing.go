@@ -117,7 +117,7 @@ func (c *Chat) openRequests(ctx context.Context) (drawing, error) {
 		}
 		buttons := decidable(offers(c.operationOf(r), r, len(c.desk.BreakGlass) > 0), hidden)
 		if r.Glass != nil && r.Looked == nil && len(buttons) < 5 {
-			buttons = append(buttons, button(bot.Reviewed, "I have looked at it", r, ""))
+			buttons = append(buttons, button(request.Reviewed, "I have looked at it", r, ""))
 		}
 		if len(buttons) > 0 {
 			d.blocks = append(d.blocks, slack.NewActionBlock("decide/"+r.ID, buttons...))

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/bot/store"
@@ -141,7 +140,7 @@ func TestWhatWasStoredTooLateIsTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		click := request.Click{Request: r.ID, Verb: bot.Approve, Origin: "grace's click", Digest: r.Digest(), Asker: request.Asker{Front: "slack", Workspace: o.TeamID, User: o.grace.ID}}
+		click := request.Click{Request: r.ID, Verb: request.Approve, Origin: "grace's click", Digest: r.Digest(), Asker: request.Asker{Front: "slack", Workspace: o.TeamID, User: o.grace.ID}}
 		if err := s.InsertClick(t.Context(), &click); err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -231,7 +230,7 @@ func drawResult(o ops.Operation, r request.Request, newer, call string) drawing 
 		buttons = append(buttons, button(actionRetry, "Run again", r, ""))
 	}
 	if r.State.Ended() && r.State != request.Succeeded && restorable(o, r) {
-		buttons = append(buttons, button(bot.Undo, restoreLabel(o, r), r, slack.StyleDanger))
+		buttons = append(buttons, button(request.Undo, restoreLabel(o, r), r, slack.StyleDanger))
 		b.add(restoring(o, r))
 	}
 	d.blocks = b.blocks()

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/slacktest"
 	"github.com/aws-root-account/rootbot/ops"
@@ -370,10 +369,10 @@ func TestAButtonThatThereIsntIsRefusedAndRecorded(t *testing.T) {
 func TestAFormOfNoRequestIsAnswered(t *testing.T) {
 	t.Parallel()
 	o := emergency(t, &crew{})
-	for i, verb := range []string{bot.Approve, bot.Reject, bot.BreakGlass, bot.Reviewed, bot.Undo} {
+	for i, verb := range []string{request.Approve, request.Reject, request.BreakGlass, request.Reviewed, request.Undo} {
 		payload := o.filled(o.grace, "decide:"+verb, "01970000-0000-7000-8000-00000000cafe:0000", "Now.")
 		payload["trigger_id"] = verb
-		if verb == bot.Approve {
+		if verb == request.Approve {
 			state := payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)
 			state["name"] = map[string]any{"name": map[string]any{"type": "plain_text_input", "value": ann}}
 		}

@@ -13,16 +13,28 @@ import (
 // it can.
 var guards = map[EventKind]func(Request, Trigger, time.Time) *NotNowError{
 	EventApproved: func(r Request, t Trigger, now time.Time) *NotNowError {
-		return barred(r, decidedAnew(r), tooLate(r, t, now), byRequester(r, t), twice(r, t), notThisPlan(r, t))
+		return barred(r, t.Unproved, mistyped(r, t, "wasn't approved"), decidedAnew(r), tooLate(r, t, now), byRequester(r, t), twice(r, t), notThisPlan(r, t))
 	},
 	EventBreakGlass: func(r Request, t Trigger, now time.Time) *NotNowError {
-		return barred(r, decidedAnew(r), tooLate(r, t, now), notThisPlan(r, t))
+		return barred(r, t.Unproved, mistyped(r, t, "isn't run"), unnamed(t),
+			unexplained(t, "That needs a written reason, so it isn't run. Press the button again, and give one."),
+			decidedAnew(r), tooLate(r, t, now), notThisPlan(r, t))
 	},
-	EventRejected: func(r Request, _ Trigger, _ time.Time) *NotNowError { return barred(r, decidedAnew(r)) },
+	EventRejected: func(r Request, t Trigger, _ time.Time) *NotNowError {
+		return barred(r, outdated(r, t), unexplained(t, "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."), decidedAnew(r))
+	},
+	EventWithdrawn: func(r Request, t Trigger, _ time.Time) *NotNowError {
+		if r.State != Waiting || t.Review.Same(r.requester()) {
+			return nil
+		}
+		return barred(r, unexplained(t, "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."))
+	},
 	EventAgain: func(r Request, t Trigger, now time.Time) *NotNowError {
-		return barred(r, notLifted(r), tooLate(r, t, now), notThisPlan(r, t))
+		return barred(r, t.Unproved, notLifted(r), tooLate(r, t, now), notThisPlan(r, t))
 	},
-	EventEnd:      func(r Request, _ Trigger, _ time.Time) *NotNowError { return barred(r, notLifted(r)) },
+	EventEnd: func(r Request, t Trigger, _ time.Time) *NotNowError {
+		return barred(r, notLifted(r), unexplained(t, "That needs a reason, so it wasn't ended. Press the button again, and give one."))
+	},
 	EventReviewed: mayReview,
 	EventUndo:     mayUndo,
 	EventLapsed: func(r Request, _ Trigger, _ time.Time) *NotNowError {
@@ -39,6 +51,27 @@ func barred(r Request, reasons ...string) *NotNowError {
 		return &NotNowError{Request: r, Why: reasons[i]}
 	}
 	return nil
+}
+
+func mistyped(r Request, t Trigger, so string) string {
+	if !t.Dangerous || t.Name == r.Plan.Target {
+		return ""
+	}
+	return fmt.Sprintf("You typed “%s”; the name is “%s”, so it %s. Case and spaces count.", t.Name, r.Plan.Target, so)
+}
+
+func unnamed(t Trigger) string {
+	if t.MayBreak {
+		return ""
+	}
+	return "Only those whom the bot's settings name under break_glass may have something run alone. Your click changed nothing."
+}
+
+func unexplained(t Trigger, why string) string {
+	if !ops.Blank(t.Review.Reason) {
+		return ""
+	}
+	return why
 }
 
 func decidedAnew(r Request) string {
@@ -79,17 +112,17 @@ func twice(r Request, t Trigger) string {
 // notThisPlan says why a decision is about an earlier plan, or about one that hasn't
 // been shown.
 func notThisPlan(r Request, t Trigger) string {
-	switch {
-	case t.Review.Digest != r.Digest():
-		return Outdated(r)
-	case !t.Shown:
-		return "The plan hasn't reached Slack yet, so nobody can decide about it. Wait until it stands in the thread, then press again. Your click changed nothing."
+	if why := outdated(r, t); why != "" || t.Shown {
+		return why
 	}
-	return ""
+	return "The plan hasn't reached Slack yet, so nobody can decide about it. Wait until it stands in the thread, then press again. Your click changed nothing."
 }
 
-// Outdated is the answer to a button of an earlier plan.
-func Outdated(r Request) string {
+// outdated is the answer to a button of an earlier plan.
+func outdated(r Request, t Trigger) string {
+	if t.Review.Digest == r.Digest() {
+		return ""
+	}
 	return fmt.Sprintf("The plan has changed since that button was shown, at %s UTC. Look at the newest plan in the thread. Your click changed nothing.", r.PlannedAt.Format("2 Jan 15:04:05"))
 }
 
@@ -105,7 +138,7 @@ func mayReview(r Request, t Trigger, _ time.Time) *NotNowError {
 	return nil
 }
 
-func mayUndo(r Request, _ Trigger, _ time.Time) *NotNowError {
+func mayUndo(r Request, t Trigger, _ time.Time) *NotNowError {
 	switch {
 	case !r.FinalAt.IsZero():
 		return barred(r, fmt.Sprintf("It can't be restored any more: something that can't be taken back was done at %s UTC. Your click changed nothing.", r.FinalAt.Format("2 Jan 15:04:05")))
@@ -114,7 +147,7 @@ func mayUndo(r Request, _ Trigger, _ time.Time) *NotNowError {
 	case !r.Acted():
 		return barred(r, "There is nothing to restore: this request has changed nothing. Your click changed nothing.")
 	}
-	return nil
+	return barred(r, unexplained(t, "That needs a reason, so it isn't being restored. Press the button again, and give one."))
 }
 
 // Same tells whether two reviews are one person's: one GitHub login, which has no

@@ -41,20 +41,27 @@ const (
 
 // Trigger is an event that happens to a request, with what comes with it.
 type Trigger struct {
-	Event    EventKind
-	Login    string      // admitted, refused: who the requester is
-	Account  int64       // admitted: GitHub's number of that account; 0: not known
-	Held     string      // admitted: what the request holds from now on
-	Plan     *ops.Plan   // planned, stale, replanned
-	Terms    Terms       // planned, stale, reminded, lapsed, lifted, break-glass: the operation's
-	Review   Review      // approved, rejected, withdrawn, undo, …: by whom
-	Reason   string      // why, in words for people
-	Fault    ops.Kind    // what kind of fault the reason is
-	Few      string      // planned: that too few people could approve, in words
-	Pointer  string      // refused: the request to look at instead
-	Quiet    bool        // refused: the first of the group was told the same
-	Click    int64       // the click that this answers
-	Shown    bool        // approved, break-glass, again: the plan with the review's digest has reached people
+	Event   EventKind
+	Login   string    // admitted, refused: who the requester is
+	Account int64     // admitted: GitHub's number of that account; 0: not known
+	Held    string    // admitted: what the request holds from now on
+	Plan    *ops.Plan // planned, stale, replanned
+	Terms   Terms     // planned, stale, reminded, lapsed, lifted, break-glass: the operation's
+	Review  Review    // approved, rejected, withdrawn, undo, …: by whom
+	Reason  string    // why, in words for people
+	Fault   ops.Kind  // what kind of fault the reason is
+	Few     string    // planned: that too few people could approve, in words
+	Pointer string    // refused: the request to look at instead
+	Quiet   bool      // refused: the first of the group was told the same
+	Click   int64     // the click that this answers
+	Shown   bool      // approved, break-glass, again: the plan with the review's digest has reached people
+
+	// Of clicks:
+	Name      string // approved, break-glass: the name that was typed
+	Dangerous bool   // approved, break-glass: the name must be typed in full
+	MayBreak  bool   // break-glass: the settings name the person
+	Unproved  string // why the decision needs a new proof of who makes it, in words; empty: it doesn't, or has it
+
 	Changed  ops.Changed // of ends: how much had been done; empty: what the request itself says
 	Effects  []string    // undo: what will be done; nil: not known yet
 	Settings string      // planned, stale: digest of the operation's settings

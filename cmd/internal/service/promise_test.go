@@ -276,7 +276,7 @@ func (p *promise) run() request.Request {
 	}
 	for _, user := range []string{p.w.Second.ID, p.w.Third.ID} {
 		if p.request(r.ID).State == request.Waiting {
-			p.press(user, bot.Approve, r)
+			p.press(user, request.Approve, r)
 		}
 	}
 	return p.until(r.ID, func(r request.Request) bool {
@@ -398,7 +398,7 @@ func (p *promise) check(r request.Request, due bool) {
 	}
 	if o, _ := p.s.Desk.Operation(p.name); o.Undo != "" && r.Acted() {
 		p.w.GitHub.ClearFaults()
-		p.press(p.w.Third.ID, bot.Undo, r)
+		p.press(p.w.Third.ID, request.Undo, r)
 		if r = p.until(r.ID, func(r request.Request) bool { return r.State.Ended() }); r.State != request.Undone && (p.turn.holds != request.Running || r.State != request.Succeeded) {
 			// What was only held up may go on before it is restored.
 			t.Errorf("restoring it ended as %s: %s", r.State, r.Reason)
