@@ -74,3 +74,6 @@ func Known(code string) bool { _, ok := meanings[code]; return ok }
 func Unwilling(code string, tries int) bool {
 	return unwilling(slack.SlackErrorResponse{Err: code}, tries)
 }
+
+// FileAsText is what a message of a kind says in place of a file.
+func FileAsText(kind, text string) string { return fileAsText(kind, file{text: text}) }

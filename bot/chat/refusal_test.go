@@ -339,3 +339,16 @@ func TestAPlanThatIsSetAside(t *testing.T) {
 	}
 	same(t, "what is recorded", []string{"unshown true", "shown true"}, kinds)
 }
+
+// What is told of a file that Slack doesn't take has an end, but a plan must be told as
+// a whole before anybody decides about it.
+func TestOfAPlanNothingIsLeftOut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("   - Remove a key\n", 10_000)
+	if got := chat.FileAsText(request.Plan, long); got != long {
+		t.Errorf("%d of %d characters of a plan are told", len(got), len(long))
+	}
+	if got := chat.FileAsText(request.LogFile, long); len(got) > 80_000 || !strings.HasSuffix(got, "The rest is in the bot's database only.") {
+		t.Errorf("%d characters of a log are told", len(got))
+	}
+}

@@ -160,7 +160,8 @@ func (c *Chat) ways(ctx context.Context, m request.Message, at store.Post, d dra
 	return list
 }
 
-// mostParts is how many messages the text of a file makes at most that Slack doesn't take.
+// mostParts is how many messages the text of a file makes at most that Slack doesn't
+// take, but for a plan's.
 const mostParts = 20
 
 // attach puts the file of a drawing into the thread in which its message stands: as
@@ -171,12 +172,18 @@ func (c *Chat) attach(ctx context.Context, m request.Message, at store.Post, d d
 		return err
 	}
 	c.log.Warn("Slack takes no file; its text is told", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
-	text := escape(d.file.text)
-	if short := cutEscaped(text, mostParts*partLimit); short != text {
-		text = short + "\nThe rest is in the bot's database only."
-	}
-	_, err = c.inParts(ctx, m, at, fmt.Sprintf("Slack doesn't take the file “%s”: %s. It says:\n%s", escape(d.file.title), escape(wordsOf(err)), text))
+	_, err = c.inParts(ctx, m, at, fmt.Sprintf("Slack doesn't take the file “%s”: %s. It says:\n%s", escape(d.file.title), escape(wordsOf(err)), fileAsText(m.Kind, d.file)))
 	return err
+}
+
+// fileAsText is what a message says in place of a file. People decide about a plan, so
+// none of it is missing.
+func fileAsText(kind string, f file) string {
+	text := escape(f.text)
+	if short := cutEscaped(text, mostParts*partLimit); short != text && kind != request.Plan {
+		return short + "\nThe rest is in the bot's database only."
+	}
+	return text
 }
 
 // plainly are the drawings that say the same in plain text: with the buttons, if
