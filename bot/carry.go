@@ -137,14 +137,6 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) err
 	if ctx.Err() != nil || d.stopping.Load() {
 		return context.Canceled
 	}
-	// Progress may have been written meanwhile.
-	r, again := d.Store.Request(ctx, r.ID)
-	if again != nil {
-		return again
-	}
-	if r.State != request.Planning {
-		return store.ErrStale // withdrawn meanwhile
-	}
 	if err != nil {
 		d.report(err, r)
 		return d.apply(ctx, r, request.Trigger{Event: request.EventUnplanned, Reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), Fault: ops.KindOf(err), Changed: ops.ChangedNothing})
@@ -197,13 +189,7 @@ func (d *Desk) progress(ctx context.Context, r request.Request, text *atomic.Poi
 		if now == nil {
 			continue
 		}
-		if _, err := d.Store.Update(ctx, r.ID, func(r *request.Request) (request.Change, error) {
-			if r.State != request.Planning {
-				return request.Change{}, context.Canceled
-			}
-			r.Progress = *now
-			return request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}}, nil
-		}); err != nil && ctx.Err() == nil {
+		if err := d.Store.Progress(ctx, r, *now); err != nil && ctx.Err() == nil {
 			d.Log.Warn("write progress", "request", r.ID, "error", err)
 		}
 	}
@@ -331,7 +317,7 @@ func (d *Desk) nudge(ctx context.Context, r request.Request) error {
 		return err
 	}
 	again := &run{desk: d, request: r}
-	return again.write(ctx, nil, request.Change{
+	return again.note(ctx, request.Change{
 		Memory:   map[string]any{nudgeAt: d.TermsOf(r.Operation).Hours.NextDay(d.now())},
 		Messages: []request.Message{{Request: r.ID, Kind: request.Note, Body: request.Body{Text: "Still waiting. " + r.Waits.For, Mention: true}}},
 	})

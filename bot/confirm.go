@@ -41,7 +41,7 @@ func utc(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" }
 
 // ownerOf is the person of the chat whose link it is.
 func ownerOf(l store.Link) request.Asker {
-	return request.Asker{Front: "slack", Workspace: l.Workspace, User: l.User}
+	return request.Asker{Front: request.Chat, Workspace: l.Workspace, User: l.User}
 }
 
 // linking has the log channel told of a link as it is when the message is delivered.

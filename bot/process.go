@@ -12,10 +12,6 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// terminal is the front end whose requests any process can carry on: what it says
-// of who asks is proved already.
-const terminal = "terminal"
-
 // missingFor is how long processes that share a database wait for one that has what
 // a request needs, before they take the request without or tell its people: in a
 // deployment there is none for a moment.
@@ -39,13 +35,14 @@ func (d *Desk) settingsOf(operation string) string {
 }
 
 // serves tells whether a process has the operation of a request, and the front end
-// that knows who asked for it and who decides.
+// that knows who asked for it and who decides. Any process serves a terminal's
+// requests: what that says of who asks is proved already.
 func serves(p store.Process, r request.Request) bool {
 	if p.Only != "" && p.Only != r.ID && p.Only != r.Card {
 		return false
 	}
 	_, offers := p.Operations[r.Operation]
-	return offers && (p.Front == "" || r.Asker.Front == "" || r.Asker.Front == terminal || p.Front == r.Asker.Front)
+	return offers && (p.Front == "" || r.Asker.Front == "" || r.Asker.Front == request.Terminal || p.Front == r.Asker.Front)
 }
 
 // knows tells whether a process has the settings that a request was last planned with.

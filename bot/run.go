@@ -215,11 +215,11 @@ func (r *run) Log(ctx context.Context, lines ...ops.Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return r.write(ctx, nil, request.Change{Lines: lines})
+	return r.note(ctx, request.Change{Lines: lines})
 }
 
 func (r *run) Remember(ctx context.Context, key string, v any) error {
-	return r.write(ctx, nil, request.Change{Memory: map[string]any{key: v}})
+	return r.note(ctx, request.Change{Memory: map[string]any{key: v}})
 }
 
 func (r *run) Recall(ctx context.Context, key string, v any) (bool, error) {
@@ -232,25 +232,28 @@ func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
 		return err
 	}
 	// It is delivered beside the thread's other messages, which must not wait for it.
-	return r.write(ctx, nil, request.Change{
+	return r.note(ctx, request.Change{
 		Memory:   map[string]any{key: true},
 		Messages: []request.Message{{Thread: "reminder/" + r.request.ID + at.UTC().Format("/20060102T150405"), Request: r.request.ID, Kind: request.Note, Body: request.Body{Text: text}, Due: at}},
 	})
 }
 
 func (r *run) Report(ctx context.Context, report ops.Report) error {
-	return r.write(ctx, &report, request.Change{})
-}
-
-func (r *run) write(ctx context.Context, report *ops.Report, c request.Change) error {
 	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
 			return request.Change{}, err
 		}
-		if report != nil {
-			now.Report = report
-		}
-		return c, nil
+		now.Report = &report
+		return request.Change{}, nil
 	})
 	return err
+}
+
+// note writes what belongs to the request and leaves it as it is.
+func (r *run) note(ctx context.Context, c request.Change) error {
+	var job int64
+	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == r.request.ID {
+		job = as.job
+	}
+	return r.desk.Store.Note(ctx, r.request, job, c)
 }

@@ -108,7 +108,7 @@ func (d *Desk) still(ctx context.Context, r request.Request) error {
 		reviews = append(slices.Clone(reviews), *r.Glass)
 	}
 	for _, review := range reviews {
-		who := request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: review.User}
+		who := request.Asker{Front: request.Chat, Workspace: d.Team.Workspace, User: review.User}
 		if review.User == "" {
 			who.Login = review.By
 		}

@@ -6,12 +6,6 @@ import (
 	"github.com/aws-root-account/rootbot/bot/request"
 )
 
-// Fronts, as events and requests name them.
-const (
-	slack    = "slack"
-	terminal = "terminal"
-)
-
 // person is who an event is by.
 type person struct {
 	login     string // on GitHub; empty: not known
@@ -26,7 +20,7 @@ type person struct {
 func by(name string, asker request.Asker) person {
 	p := person{front: asker.Front, workspace: asker.Workspace, user: asker.User}
 	front, place, met := strings.Cut(name, ":")
-	user, placeless := strings.CutPrefix(name, slack+".")
+	user, placeless := strings.CutPrefix(name, request.UnknownLogin)
 	switch {
 	case met:
 		p.front, p.login = front, asker.Login
@@ -34,7 +28,7 @@ func by(name string, asker request.Asker) person {
 			p.workspace, p.user = "", p.workspace
 		}
 	case placeless:
-		p.front, p.user = slack, user
+		p.front, p.user = request.Chat, user
 	default:
 		p.login = name
 	}
@@ -61,9 +55,9 @@ func (p person) called(name string) string {
 	switch {
 	case p.login != "":
 		return p.login
-	case p.front == slack && p.user != "":
+	case p.front == request.Chat && p.user != "":
 		return "Slack user " + p.place()
-	case p.front == terminal && p.user == "":
+	case p.front == request.Terminal && p.user == "":
 		return "somebody at a terminal"
 	}
 	return name

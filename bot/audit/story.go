@@ -87,7 +87,7 @@ func asker(r request.Request) string {
 	p := by(r.By, r.Asker)
 	who := cmp.Or(p.login, r.Asker.Login)
 	switch r.Asker.Front {
-	case slack:
+	case request.Chat:
 		p := person{workspace: r.Asker.Workspace, user: r.Asker.User}
 		if who != "" {
 			who += ", "
@@ -96,7 +96,7 @@ func asker(r request.Request) string {
 		if r.Asker.Channel != "" {
 			who += ", in channel " + r.Asker.Channel
 		}
-	case terminal:
+	case request.Terminal:
 		who = cmp.Or(who, "somebody") + ", at a terminal"
 	}
 	return cmp.Or(who, r.By, "nobody that is known")

@@ -181,7 +181,7 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (request.Request, erro
 
 // asker names a person.
 func (c *Chat) asker(workspace, user, channel string) request.Asker {
-	who := request.Asker{Front: "slack", Workspace: workspace, User: user, Channel: channel}
+	who := request.Asker{Front: request.Chat, Workspace: workspace, User: user, Channel: channel}
 	if c.store.Shared() {
 		who.Taker = c.store.ID()
 	}

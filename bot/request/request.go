@@ -36,9 +36,15 @@ func (s State) Ended() bool {
 	return false
 }
 
+// Front ends.
+const (
+	Chat     = "slack"
+	Terminal = "terminal"
+)
+
 // Asker is who asked, as their front end names them, and where.
 type Asker struct {
-	Front     string `json:"front"`               // "slack", "terminal"
+	Front     string `json:"front"`               // Chat or Terminal
 	Workspace string `json:"workspace,omitempty"` // of the chat
 	User      string `json:"user,omitempty"`      // ID in the workspace
 	Channel   string `json:"channel,omitempty"`   // where it was asked
@@ -61,6 +67,7 @@ type Request struct {
 	At        time.Time `json:"-"` // asked
 	EndedAt   time.Time `json:"-"`
 	Carrier   int64     `json:"-"` // the job that carries it on; set by the store
+	Progress  string    `json:"-"` // where planning stands
 
 	Asker      Asker       `json:"asker"`
 	By         string      `json:"by,omitempty"`      // GitHub login, once it is known
@@ -73,7 +80,6 @@ type Request struct {
 	StartedAt  time.Time   `json:"started_at,omitzero"`
 	Step       int         `json:"step,omitempty"`      // the step at hand
 	StepBegun  time.Time   `json:"step_begun,omitzero"` // when it was first called
-	Progress   string      `json:"progress,omitempty"`  // where planning stands
 	Reason     string      `json:"reason,omitempty"`    // why it ended as it did, in words
 	Shown      string      `json:"shown,omitempty"`     // digest of the plan that people were shown, where Plan is a later look with nothing new in it
 	Need       int         `json:"need,omitempty"`      // approvals that it needs

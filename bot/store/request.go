@@ -72,8 +72,8 @@ func (s *Store) InsertAll(ctx context.Context, origin string, requests []request
 			if r.Card == "" {
 				r.Card = r.ID
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, asked_by, created_at, ended_at, due_at)
-				VALUES ($1, $2, $3, 1, $4, '', $5, $6, $7, $8, $9)`, r.ID, r.Operation, r.State, r.Card, string(body), strings.ToLower(r.By), micros(r.At), micros(r.EndedAt), s.clock(time.Now())); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO requests (id, operation, state, version, card, held, body, asked_by, created_at, ended_at, due_at, progress)
+				VALUES ($1, $2, $3, 1, $4, '', $5, $6, $7, $8, $9, $10)`, r.ID, r.Operation, r.State, r.Card, string(body), strings.ToLower(r.By), micros(r.At), micros(r.EndedAt), s.clock(time.Now()), plain(r.Progress)); err != nil {
 				return fmt.Errorf("insert request: %w", err)
 			}
 			if err := s.apply(ctx, tx, r, changes[i]); err != nil {
@@ -114,8 +114,8 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*request.Request)
 			}
 		}
 		result, err := tx.ExecContext(ctx, `UPDATE requests SET state = $1, version = version + 1, held = $2, body = $3, asked_by = $4, ended_at = $5,
-			due_at = CASE WHEN $6 THEN $7 ELSE due_at END WHERE id = $8 AND version = $9`,
-			r.State, plain(r.Held), string(body), strings.ToLower(r.By), micros(r.EndedAt), c.Wake, s.clock(time.Now()), id, r.Version)
+			due_at = CASE WHEN $6 THEN $7 ELSE due_at END, progress = $10 WHERE id = $8 AND version = $9`,
+			r.State, plain(r.Held), string(body), strings.ToLower(r.By), micros(r.EndedAt), c.Wake, s.clock(time.Now()), id, r.Version, plain(r.Progress))
 		if err != nil {
 			return fmt.Errorf("update request: %w", err)
 		}
@@ -139,6 +139,39 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*request.Request)
 		return s.apply(ctx, tx, r, c)
 	})
 	return r, err
+}
+
+// Note writes what belongs to a request and leaves it as it is: log lines, memory,
+// messages. r needs only its ID, Card and Asker. A job is one that must still carry the
+// request, else nothing is written and it is ErrLost; 0: no job writes it.
+func (s *Store) Note(ctx context.Context, r request.Request, job int64, c request.Change) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
+		if job != 0 {
+			var carrier int64
+			if err := tx.QueryRowContext(ctx, `SELECT carrier FROM requests WHERE id = $1`, r.ID).Scan(&carrier); err != nil {
+				return fmt.Errorf("look who carries the request: %w", err)
+			}
+			if carrier != job {
+				return ErrLost
+			}
+		}
+		return s.apply(ctx, tx, r, c)
+	})
+}
+
+// Progress says where the planning of a request stands, and has its card brought up to
+// date; nothing happens to one that isn't being planned any more.
+func (s *Store) Progress(ctx context.Context, r request.Request, text string) error {
+	return s.writeAndWake(ctx, func(tx transaction) error {
+		result, err := tx.ExecContext(ctx, `UPDATE requests SET progress = $1 WHERE id = $2 AND state = $3`, plain(text), r.ID, request.Planning)
+		if err != nil {
+			return fmt.Errorf("write progress: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return s.apply(ctx, tx, r, request.Change{Messages: []request.Message{{Request: r.ID, Kind: request.Card}}})
+	})
 }
 
 func (s *Store) writeAndWake(ctx context.Context, fn func(transaction) error) error {
@@ -211,14 +244,14 @@ func (s *Store) TellOnce(ctx context.Context, origin string, c request.Change) e
 	})
 }
 
-const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at, carrier FROM requests`
+const selectRequest = `SELECT id, operation, state, version, card, held, body, plan, created_at, ended_at, carrier, progress FROM requests`
 
 func read(row interface{ Scan(...any) error }) (request.Request, error) {
 	var r request.Request
 	var body string
 	var plan sql.NullString
 	var created, ended sql.NullInt64
-	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended, &r.Carrier)
+	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended, &r.Carrier, &r.Progress)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNotFound
 	}

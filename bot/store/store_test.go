@@ -406,3 +406,49 @@ func TestEventsAreInOrder(t *testing.T) {
 	same(t, "the first event", request.Event{Seq: all[0].Seq, At: noon, Request: ids[0], Kind: "asked", By: "slack:T/U", Data: map[string]any{"n": 0.0}, Hash: all[0].Hash}, all[0])
 	same(t, "nobody's", []string(nil), events(t, s, "nobody"))
 }
+
+// What a request's row doesn't hold is written beside it: its version stays, so that a
+// log line is in the way of nobody who changes it.
+func TestNotesLeaveARequestAsItIs(t *testing.T) {
+	t.Parallel()
+	s := open(t, storetest.Address(t))
+	r := insert(t, s, request.Change{})
+	if claimed, err := s.Claim(t.Context(), r.ID, 7, time.Now(), time.Minute); !claimed || err != nil {
+		t.Fatalf("claimed %v: %v", claimed, err)
+	}
+	note := request.Change{Lines: []ops.Line{{Key: "first", At: noon, Text: "Swept."}}, Memory: map[string]any{"swept": true}}
+	if err := s.Note(t.Context(), r, 6, note); !errors.Is(err, store.ErrLost) {
+		t.Errorf("a job that the request was taken over from: %v, not %v", err, store.ErrLost)
+	}
+	if known, err := s.Recall(t.Context(), r.ID, "swept", new(bool)); known || err != nil {
+		t.Errorf("what that job remembered is there: %v, %v", known, err)
+	}
+	for _, job := range []int64{0, 7} {
+		if err := s.Note(t.Context(), r, job, note); err != nil {
+			t.Fatalf("job %d: %v", job, err)
+		}
+	}
+	if err := s.Progress(t.Context(), r, "12 of 20 teams"); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := s.Request(t.Context(), r.ID); err != nil || now.Version != 1 || now.Progress != "" {
+		t.Errorf("version %d, progress %q of a request that isn't planned: %v", now.Version, now.Progress, err)
+	}
+	if _, err := s.Update(t.Context(), r.ID, func(r *request.Request) (request.Change, error) {
+		r.State = request.Planning
+		return request.Change{}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Progress(t.Context(), r, "12 of 20 teams"); err != nil {
+		t.Fatal(err)
+	}
+	now, err := s.Request(t.Context(), r.ID)
+	if err != nil || now.Version != 2 || now.Progress != "12 of 20 teams" {
+		t.Errorf("version %d, progress %q: %v", now.Version, now.Progress, err)
+	}
+	told, err := s.UnsentOf(t.Context(), r.ID)
+	if err != nil || len(told) != 2 || told[0].Kind != request.Log || told[1].Kind != request.Card {
+		t.Errorf("what is to be told: %v, %v", told, err)
+	}
+}

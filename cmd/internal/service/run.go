@@ -74,12 +74,12 @@ func Run(ctx context.Context, config *Config, env Environment, log *slog.Logger,
 	}
 	// What others asked for isn't this process's: it has neither their chat nor the
 	// bot's own credentials.
-	s.Desk.Front, s.Desk.Only = "terminal", id.String()
+	s.Desk.Front, s.Desk.Only = request.Terminal, id.String()
 	if err := s.Desk.Start(ctx); err != nil {
 		return err
 	}
 	failed := s.ask(ctx, bot.Asking{
-		Operation: operation, Inputs: inputs, Preview: preview, Asker: request.Asker{Front: "terminal", Login: me.GetLogin()},
+		Operation: operation, Inputs: inputs, Preview: preview, Asker: request.Asker{Front: request.Terminal, Login: me.GetLogin()},
 	}, out)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()

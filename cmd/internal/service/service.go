@@ -190,7 +190,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 		return unlessStopped(ctx, log, err)
 	}
 	defer s.Close()
-	s.Desk.Front = "slack"
+	s.Desk.Front = request.Chat
 	s.Store.Own(env.GitHubToken)
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
