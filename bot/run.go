@@ -195,19 +195,24 @@ func (r *run) Attempted(ctx context.Context, service, action string) (bool, erro
 }
 
 func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
-	if r.request.UndoUntil.Equal(until) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.request.UndoUntil.Equal(until) && r.request.FinalAt.IsZero() {
 		return nil
 	}
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
+	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
 		if err := stillCarries(ctx, *now); err != nil {
 			return request.Change{}, err
 		}
 		if now.State != request.Running {
 			return request.Change{}, store.ErrStale
 		}
-		now.UndoUntil = until.UTC()
+		now.UndoUntil, now.FinalAt = until.UTC(), time.Time{}
 		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}}}, nil
 	})
+	if err == nil {
+		r.request.UndoUntil, r.request.FinalAt = now.UndoUntil, now.FinalAt
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -307,4 +308,44 @@ func TestTakingItBackFails(t *testing.T) {
 			t.Errorf("it ended as %s: %s", r.State, r.Reason)
 		}
 	})
+}
+
+// The answer to the irreversible call is lost, and AWS refuses the next one: nothing
+// irreversible was done, and the step says so when it offers Restore.
+func TestWhatAWSRefusesAfterALostAnswerCanBeRestored(t *testing.T) {
+	t.Parallel()
+	g := &grace{}
+	o := g.operation()
+	lost := false
+	o.Do["burn"] = func(ctx context.Context, run ops.Run) error {
+		call := ops.Call{Service: "fire", Action: "Burn", Target: "box"}
+		if err := g.record(ctx, run.Request(), call); err != nil {
+			return err
+		}
+		call.Outcome, call.Fault = "failed", "A quota is used up."
+		if !lost {
+			call.Outcome, lost = "unknown", true
+		}
+		if err := g.record(ctx, run.Request(), call); err != nil || call.Outcome == "unknown" {
+			return cmp.Or(err, ops.Again(time.Millisecond))
+		}
+		if err := run.OfferUndo(ctx, run.Now().Add(time.Hour)); err != nil {
+			return err
+		}
+		return ops.Again(time.Hour)
+	}
+	h := hall(t, 1, o)
+	g.record = func(ctx context.Context, r ops.Request, c ops.Call) error { return h.Called(ctx, r, c) }
+	r := h.offered()
+	until := r.UndoUntil
+	h.forward(time.Hour)
+	h.wake(r.ID)
+	r = h.until(r.ID, "refused", func(r request.Request) bool { return r.UndoUntil.After(until) })
+	if !r.FinalAt.IsZero() || !r.Acted() {
+		t.Errorf("it can't be restored: %+v", r)
+	}
+	if got := h.press("U4", request.Undo, r, "wrong shelf"); got != "" {
+		t.Errorf("the person who restores it is told %q", got)
+	}
+	same(t, "what it ends as", request.Undone, h.ended(r.ID).State)
 }

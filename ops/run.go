@@ -51,7 +51,8 @@ type Run interface {
 
 	// OfferUndo tells people until when at least the run can be restored while this
 	// step waits. That it can be is the desk's business: from the first effect on,
-	// until something irreversible was done.
+	// until something irreversible was tried. A step that offers it after that has read
+	// back that it had no effect: a call whose answer was lost, and that AWS refuses now.
 	OfferUndo(ctx context.Context, until time.Time) error
 
 	// Waiting tells what the run waits for: on the card and where it was decided,
