@@ -51,7 +51,7 @@ func (d *Desk) Alarm(ctx context.Context, id, name, text string) error {
 	c := request.Change{Events: []request.Event{{At: d.now(), Request: id, Kind: "alarm", Data: map[string]any{"name": name, "text": text, "to": users}}}}
 	for _, user := range users {
 		c.Messages = append(c.Messages, request.Message{Request: id, Kind: request.Letter, Body: request.Body{
-			Text: text, For: &request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: user},
+			Text: text, Other: name, For: &request.Asker{Front: request.Chat, Workspace: d.Team.Workspace, User: user},
 		}})
 	}
 	if err := d.Store.TellOnce(ctx, "alarm/"+name, c); !errors.Is(err, store.ErrTaken) {

@@ -14,6 +14,11 @@ const (
 	glassLook = time.Second      // how often to look whether it has
 )
 
+// GlassAlarm is the name of the alarm that tells members by themselves of a break glass.
+func GlassAlarm(r request.Request) string {
+	return fmt.Sprintf("%s/%s/%d", request.Glass, r.ID, r.Glass.At.UnixMicro())
+}
+
 // heard returns how long to wait until people have heard that a plan is run without
 // its approvals; 0: they have. The notice must stand in the log channel, or have
 // reached somebody by themselves who neither asked for it nor has it run. Where it
@@ -30,9 +35,9 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 			reached = false // the notice of an earlier one says nothing of this one
 		case e.Kind == "told" && e.Data["message"] == request.Glass:
 			reached = true
-		case e.Kind == "told" && e.Data["message"] == request.Letter:
+		case e.Kind == "told" && e.Data["alarm"] == GlassAlarm(r):
 			to := e.Data["to"]
-			reached = reached || to != r.Asker.Name() && to != request.Asker{Front: "slack", Workspace: d.Team.Workspace, User: r.Glass.User}.Name()
+			reached = reached || to != r.Asker.Name() && to != request.Asker{Front: request.Chat, Workspace: d.Team.Workspace, User: r.Glass.User}.Name()
 		}
 	}
 	if reached {

@@ -327,19 +327,21 @@ func TestRestoring(t *testing.T) {
 
 func TestABreakGlassRunsOnceItWasHeard(t *testing.T) {
 	t.Parallel()
-	letter := func(h *house, r request.Request, user string) {
-		if err := h.Store.Record(h.t.Context(), h.Receipt(request.Message{Request: r.ID, Kind: request.Letter, Body: request.Body{For: new(by(user))}}, r, store.Post{})...); err != nil {
+	letter := func(h *house, r request.Request, user, alarm string) {
+		if err := h.Store.Record(h.t.Context(), h.Receipt(request.Message{Request: r.ID, Kind: request.Letter, Body: request.Body{For: new(by(user)), Other: alarm}}, r, store.Post{})...); err != nil {
 			h.t.Fatal(err)
 		}
 	}
+	notice := func(h *house, r request.Request, user string) { letter(h, r, user, bot.GlassAlarm(h.request(r.ID))) }
 	for _, test := range []struct {
 		name  string
 		heard func(*house, request.Request)
 		want  request.State
 	}{
 		{"in the log channel", func(h *house, r request.Request) { h.deliver(r, request.Glass) }, request.Succeeded},
-		{"by another member, by direct message", func(h *house, r request.Request) { letter(h, r, "U4") }, request.Succeeded},
-		{"by nobody but the requester and the one who presses", func(h *house, r request.Request) { letter(h, r, "U1"); letter(h, r, "U2") }, request.Refused},
+		{"by another member, by direct message", func(h *house, r request.Request) { notice(h, r, "U4") }, request.Succeeded},
+		{"not by another member, who got a letter about something else", func(h *house, r request.Request) { letter(h, r, "U4", "refused/7") }, request.Refused},
+		{"by nobody but the requester and the one who presses", func(h *house, r request.Request) { notice(h, r, "U1"); notice(h, r, "U2") }, request.Refused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -195,6 +195,9 @@ func (d *Desk) Receipt(m request.Message, r request.Request, at store.Post) []re
 			to = *m.Body.For
 		}
 		e.Data["to"] = to.Name()
+		if m.Kind == request.Letter && m.Body.Other != "" {
+			e.Data["alarm"] = m.Body.Other
+		}
 	case request.Result, request.Note, request.Announce, request.Anchor, request.Glass, request.GlassDue, request.Restore, request.Linking:
 	default:
 		return nil

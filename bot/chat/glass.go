@@ -11,6 +11,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -40,7 +41,7 @@ func (c *Chat) loud(ctx context.Context, m request.Message, r request.Request, s
 		name := fmt.Sprintf("%s/%d", m.Kind, m.ID)
 		if m.Kind == request.Glass {
 			// Brought up to date ever again, it is told once.
-			name = fmt.Sprintf("%s/%s/%d", m.Kind, r.ID, r.Glass.At.UnixMicro())
+			name = bot.GlassAlarm(r)
 		}
 		text := letter(d) + "\nYou read it here because " + c.desk.Team.Channel + " takes no message. Type `/rootbot requests` to decide about it."
 		if told := c.desk.Alarm(ctx, r.ID, name, text); told != nil {

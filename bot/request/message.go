@@ -31,7 +31,7 @@ type Body struct {
 	Text  string `json:"text,omitempty"`
 	From  int64  `json:"from,omitempty"`
 	To    int64  `json:"to,omitempty"`
-	Other string `json:"other,omitempty"` // another request
+	Other string `json:"other,omitempty"` // another request; of a Letter: the alarm that it is
 	For   *Asker `json:"for,omitempty"`   // who is meant by Private, Pointer, Announce and Letter; nil: who asked
 	About *Asker `json:"about,omitempty"` // whom a Letter is about
 
