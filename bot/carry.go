@@ -171,6 +171,10 @@ func (d *Desk) look(ctx context.Context, o ops.Operation, r request.Request) (op
 	if err == nil {
 		err = o.Check(plan)
 	}
+	if o.Dangerous && d.FreshProof > 0 {
+		// A term like the operation's own: approvals from before the setting don't count.
+		plan.Terms = append(plan.Terms, ops.Fact{Label: "Who approves", Value: "has signed in to GitHub within " + ops.Span(d.FreshProof)})
+	}
 	return plan, err
 }
 

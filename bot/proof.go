@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -16,11 +17,22 @@ import (
 // MayProve returns nil if a person may be given a code to prove who they are anew,
 // and an *ops.Error that says why not otherwise.
 func (d *Desk) MayProve(ctx context.Context, a request.Asker) error {
-	if d.FreshProof <= 0 {
-		return &ops.Error{Kind: ops.Refused, What: "No decision needs a new proof here: the settings have no fresh_proof."}
+	if d.FreshProof > 0 {
+		_, err := d.Member(ctx, a)
+		return err
 	}
-	_, err := d.Member(ctx, a)
-	return err
+	no := &ops.Error{Kind: ops.Refused, What: "No decision needs a new proof here: the settings have no fresh_proof."}
+	all, err := d.Store.Processes(ctx)
+	if err != nil {
+		return err
+	}
+	self := d.process()
+	other := func(p store.Process) bool { return p.Only == "" && !maps.Equal(p.Operations, self.Operations) }
+	if d.Store.Shared() && d.chosen(all, other) != "" {
+		no.What = "The bot that has answered you asks for no new proof: its settings have no fresh_proof. Another bot, with other settings, runs beside it."
+		no.Next = "If you were asked for a new proof, type `/rootbot prove` again: the other one may answer then."
+	}
+	return no
 }
 
 // Prove records that a person has signed in to a GitHub account just now. It must be

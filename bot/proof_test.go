@@ -2,11 +2,13 @@ package bot_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
+	"github.com/aws-root-account/rootbot/bot/store/storetest"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -146,4 +148,58 @@ func TestAProofMustBeOfTheAccountThatThePersonHas(t *testing.T) {
 	if _, err := h.Store.ProofOf(t.Context(), "T1", "U7"); err == nil {
 		t.Error("the proof is kept")
 	}
+}
+
+// An approval is of a plan with its terms, of which the proof is one.
+func TestApprovalsFromBeforeTheSettingDoNotCount(t *testing.T) {
+	storetest.OnlyOn(t, storetest.SQLite)
+	t.Parallel()
+	h := build(t)
+	h.terms = map[string]request.Terms{"tidy-up": demands(2)}
+	h.settle = settings("old")
+	var runs atomic.Int32
+	o := dangerous("shelf one")
+	o.Do["tidy"] = func(context.Context, ops.Run) error { runs.Add(1); return nil }
+	h.begin(o)
+	r := h.waiting()
+	if words := h.press("U2", bot.Approve, r, "shelf one"); words != "" {
+		t.Fatalf("hubot reads %q", words)
+	}
+	h.settle = func(d *bot.Desk) { settings("new")(d); d.FreshProof = 10 * time.Minute }
+	h.restart(func() {}, o)
+	for _, user := range []string{"U4", "U2"} {
+		login := map[string]string{"U4": "monalisa", "U2": "hubot"}[user]
+		if _, err := h.Prove(t.Context(), by(user), h.account(login)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if words := h.press("U4", bot.Approve, r, "shelf one"); words != "" {
+		t.Fatalf("monalisa reads %q", words)
+	}
+	now := h.until(r.ID, "stale", func(r request.Request) bool { return r.State == request.Waiting && len(r.Reviews) == 0 })
+	if runs.Load() > 0 || now.Digest() == r.Digest() {
+		t.Errorf("it ran %d times; the plan's digest is %s, and was %s", runs.Load(), now.Digest(), r.Digest())
+	}
+	h.noted(r.ID, "Who approves: not set, now has signed in to GitHub within 10 minutes")
+	for _, user := range []string{"U4", "U2"} {
+		if words := h.press(user, bot.Approve, now, "shelf one"); words != "" {
+			t.Errorf("%s reads %q", user, words)
+		}
+	}
+	if r := h.ended(r.ID); r.State != request.Succeeded || runs.Load() != 1 {
+		t.Errorf("it ended as %s (%s) after %d runs", r.State, r.Reason, runs.Load())
+	}
+}
+
+func TestABotThatAsksForNoProofSaysWhichOneItIs(t *testing.T) {
+	storetest.OnlyOn(t, storetest.PostgreSQL)
+	t.Parallel()
+	h := build(t)
+	h.settle = settings("old")
+	h.begin(tidy(nothing))
+	fault(t, h.MayProve(t.Context(), by("U2")), ops.Refused, "the settings have no fresh_proof")
+	h.beside(settings("old"), tidy(nothing))
+	fault(t, h.MayProve(t.Context(), by("U2")), ops.Refused, "the settings have no fresh_proof")
+	h.beside(func(d *bot.Desk) { settings("new")(d); d.FreshProof = 10 * time.Minute }, tidy(nothing))
+	fault(t, h.MayProve(t.Context(), by("U2")), ops.Refused, "its settings have no fresh_proof", "Another bot, with other settings", "type `/rootbot prove` again")
 }

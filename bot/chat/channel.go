@@ -40,13 +40,12 @@ type channels struct {
 const lookAgain = 10 * time.Minute
 
 // settingName is a channel as the settings write it, without #; a name in lower case, as
-// all names of channels are.
+// all names of channels are. With # it is a name, also where it looks like an ID.
 func settingName(written string) string {
-	name := strings.TrimPrefix(written, "#")
-	if channelID.MatchString(name) {
-		return name
+	if channelID.MatchString(written) {
+		return written
 	}
-	return strings.ToLower(name)
+	return strings.ToLower(strings.TrimPrefix(written, "#"))
 }
 
 // findChannels finds the channels that the settings name, and checks that the bot is
@@ -75,7 +74,13 @@ func (c *Chat) findChannels(ctx context.Context, self string) error {
 			return err
 		}
 	}
-	if err := c.listChannels(ctx, missing, func(channel *slack.Channel) { there[channel.Name] = channel }); err != nil {
+	if err := c.listChannels(ctx, missing, func(channel *slack.Channel) {
+		there[channel.Name] = channel
+		// At once: the pages that follow may take minutes, and fail.
+		if channel.IsMember {
+			c.remember(ctx, store.Channel{Workspace: c.workspace, Name: channel.Name, ID: channel.ID, Title: channel.Name})
+		}
+	}); err != nil {
 		return err
 	}
 	all.mu.Lock()
@@ -99,16 +104,22 @@ func (c *Chat) adoptChannel(ctx context.Context, name string, known store.Channe
 	now := store.Channel{Workspace: c.workspace, Name: name, ID: there.ID, Title: there.Name}
 	c.channels.found[name] = now
 	switch {
-	case known.ID == "":
-		if err := c.store.KeepChannel(ctx, now, request.Change{}); err != nil {
-			c.log.Warn("remember which channel the settings mean", "channel", now.ID, "error", err)
-		}
-	case known.Title != now.Title:
+	case known.ID == "" && now.ID == name: // those that were listed are remembered already
+		c.remember(ctx, now)
+	case known.ID != "" && known.Title != now.Title:
 		c.channels.renamed = append(c.channels.renamed, now)
 	case now.Title != name && now.ID != name:
 		c.log.Warn("the settings call a channel by a name that it had: write its ID there", "settings", c.channels.settings[name], "name", name, "channel", now.ID, "called", now.Title)
 	}
 	return nil
+}
+
+// remember keeps a channel of the settings for the next start. Where the store can't,
+// the next start looks for it again.
+func (c *Chat) remember(ctx context.Context, channel store.Channel) {
+	if err := c.store.KeepChannel(ctx, channel, request.Change{}); err != nil {
+		c.log.Warn("remember which channel the settings mean", "channel", channel.ID, "error", err)
+	}
 }
 
 // unusable says why the bot can't work in a channel; nil: it can. there is nil for

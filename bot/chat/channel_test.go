@@ -32,6 +32,7 @@ type crowded struct {
 	calls    map[string]int
 	since    time.Time // a minute of listing
 	listed   int       // in it
+	broken   int       // the channel from which on listing fails; 0: it doesn't
 	till     time.Time // Retry-After
 }
 
@@ -68,6 +69,10 @@ func (w *crowded) RoundTrip(r *http.Request) (*http.Response, error) {
 			w.t.Error("archived channels are listed")
 		}
 		from, _ := strconv.Atoi(form.Get("cursor"))
+		if w.broken > 0 && from >= w.broken {
+			answer = map[string]any{"ok": false, "error": "invalid_cursor"}
+			break
+		}
 		to, next := min(from+100, len(w.channels)), ""
 		if to < len(w.channels) {
 			next = strconv.Itoa(to)
@@ -81,31 +86,93 @@ func (w *crowded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func TestAStartInAWorkspaceOf9000Channels(t *testing.T) {
+// crowd is a workspace of n channels: channel-0 and so on.
+func crowd(t *testing.T, n int) *crowded {
+	w := &crowded{t: t, calls: map[string]int{}}
+	for i := range n {
+		w.channels = append(w.channels, map[string]any{"id": fmt.Sprintf("C%07d", i), "name": fmt.Sprintf("channel-%d", i), "is_member": true})
+	}
+	return w
+}
+
+// open starts in the workspace with these channels in the settings.
+func (w *crowded) open(ctx context.Context, s *store.Store, log string, places ...string) error {
+	desk := &bot.Desk{Store: s, Log: quiet, Team: &team.Team{}, Terms: map[string]request.Terms{}}
+	for i, place := range places {
+		o := tidy(work)
+		o.Name = fmt.Sprintf("tidy-%d", i)
+		terms := request.DefaultTerms()
+		terms.Place = place
+		desk.Operations, desk.Terms[o.Name] = append(desk.Operations, o), terms
+	}
+	c := chat.New(desk, chat.Settings{AppToken: "xapp-1", BotToken: "xoxb-1", APIURL: "https://slack.example/api/", LogChannel: log}, quiet)
+	c.Through(chat.Holds(w))
+	return c.Open(ctx)
+}
+
+// lists is how often channels were listed since it was asked last.
+func (w *crowded) lists() int {
+	defer func() { w.calls["conversations.list"] = 0 }()
+	return w.calls["conversations.list"]
+}
+
+// memory is a store for a bubble.
+func memory(t *testing.T) *store.Store {
+	s, err := store.Open(t.Context(), "sqlite::memory:", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAListingThatFailsKeepsWhatItFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &crowded{t: t, calls: map[string]int{}}
-		for i := range 9000 {
-			w.channels = append(w.channels, map[string]any{"id": fmt.Sprintf("C%07d", i), "name": fmt.Sprintf("channel-%d", i), "is_member": true})
+		w, s := crowd(t, 500), memory(t)
+		defer s.Close()
+		w.broken = 300
+		w.channels[250]["is_member"] = false
+		err := w.open(t.Context(), s, "channel-150", "channel-250", "channel-450")
+		if err == nil || !strings.Contains(err.Error(), "invalid_cursor") {
+			t.Fatalf("the start says %v", err)
 		}
-		s, err := store.Open(t.Context(), "sqlite::memory:", quiet)
+		known, err := s.Channels(t.Context(), "T0BENCH")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
-		open := func(ctx context.Context, log string, places ...string) error {
-			desk := &bot.Desk{Store: s, Log: quiet, Team: &team.Team{}, Terms: map[string]request.Terms{}}
-			for i, place := range places {
-				o := tidy(work)
-				o.Name = fmt.Sprintf("tidy-%d", i)
-				terms := request.DefaultTerms()
-				terms.Place = place
-				desk.Operations, desk.Terms[o.Name] = append(desk.Operations, o), terms
-			}
-			c := chat.New(desk, chat.Settings{AppToken: "xapp-1", BotToken: "xoxb-1", APIURL: "https://slack.example/api/", LogChannel: log}, quiet)
-			c.Through(chat.Holds(w))
-			return c.Open(ctx)
+		// A channel that the bot isn't in is one that it couldn't work in.
+		same(t, "what is remembered", map[string]store.Channel{
+			"channel-150": {Workspace: "T0BENCH", Name: "channel-150", ID: "C0000150", Title: "channel-150"},
+		}, known)
+		w.lists()
+		if err := w.open(t.Context(), s, "channel-150"); err != nil || w.lists() > 0 {
+			t.Errorf("the next start looks for it again: %v", err)
 		}
-		listed := func() int { defer func() { w.calls["conversations.list"] = 0 }(); return w.calls["conversations.list"] }
+	})
+}
+
+func TestANumberSignMakesAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, setting := range []string{"#GENERAL01", "#C0000001", "GeneRal01"} {
+			w, s := crowd(t, 5), memory(t)
+			defer s.Close()
+			w.channels[3]["name"] = strings.ToLower(strings.TrimPrefix(setting, "#"))
+			if err := w.open(t.Context(), s, setting); err != nil {
+				t.Errorf("%s: %v", setting, err)
+			}
+			known, err := s.Channels(t.Context(), "T0BENCH")
+			if err != nil || len(known) != 1 || known[strings.ToLower(strings.TrimPrefix(setting, "#"))].ID != "C0000003" {
+				t.Errorf("%s is remembered as %v: %v", setting, known, err)
+			}
+		}
+	})
+}
+
+func TestAStartInAWorkspaceOf9000Channels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := crowd(t, 9000), memory(t)
+		defer s.Close()
+		open := func(ctx context.Context, log string, places ...string) error { return w.open(ctx, s, log, places...) }
+		listed := w.lists
 
 		if err := open(t.Context(), "#channel-8500", "channel-8200", "channel-8300"); err != nil {
 			t.Errorf("three names: %v", err)
@@ -125,7 +192,7 @@ func TestAStartInAWorkspaceOf9000Channels(t *testing.T) {
 			t.Errorf("a start that is to end before Slack answers says %v", err)
 		}
 		time.Sleep(time.Minute)
-		err = open(t.Context(), "no-such-channel", "nor-this")
+		err := open(t.Context(), "no-such-channel", "nor-this")
 		for _, words := range []string{"slack.log_channel: Slack shows the bot no channel no-such-channel", "operations.tidy-0.channel: Slack shows the bot no channel nor-this"} {
 			if err == nil || !strings.Contains(err.Error(), words) {
 				t.Errorf("the error doesn't say %q: %v", words, err)

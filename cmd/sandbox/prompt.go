@@ -45,6 +45,7 @@ type seat struct {
 	out     io.Writer
 	user    slacktest.User
 	channel slacktest.Channel
+	form    string // ID of the form that values were filled in for
 	values  map[string]slacktest.Value
 }
 
@@ -134,6 +135,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 		for _, u := range []slacktest.User{s.w.Member, s.w.Second, s.w.Third, s.w.Outside, s.w.Unknown} {
 			if u.Name == strings.TrimPrefix(words[0], "@") {
 				s.user = u
+				s.at("")
 				return nil
 			}
 		}
@@ -165,8 +167,10 @@ func (s *seat) do(ctx context.Context, line string) error {
 		return nil
 	case word == "fill" && len(words) >= 2:
 		return s.fill(ctx, words[0], strings.Join(words[1:], " "))
-	case word == "submit", word == "cancel":
-		return s.form(ctx, word == "submit")
+	case word == "submit":
+		return s.submit(ctx)
+	case word == "cancel":
+		return s.cancel(ctx)
 	case word == "merge":
 		return s.merge()
 	case word == "code" && (len(words) == 1 || len(words) == 2):
@@ -193,13 +197,31 @@ func (s *seat) do(ctx context.Context, line string) error {
 	}
 }
 
-// fill fills in a field of the form that is open, each kind in its own way.
-func (s *seat) fill(ctx context.Context, field, value string) error {
+// at is at a form, or at none: what was filled in for another is forgotten.
+func (s *seat) at(form string) {
+	if s.form != form {
+		clear(s.values)
+	}
+	s.form = form
+}
+
+// top is the form that is open.
+func (s *seat) top() (slacktest.View, error) {
 	views := s.w.Slack.Views(s.user.ID)
 	if len(views) == 0 {
-		return errors.New("no form is open for @" + s.user.Name)
+		return slacktest.View{}, errors.New("no form is open for @" + s.user.Name)
 	}
 	top := views[len(views)-1]
+	s.at(top.ID)
+	return top, nil
+}
+
+// fill fills in a field of the form that is open, each kind in its own way.
+func (s *seat) fill(ctx context.Context, field, value string) error {
+	top, err := s.top()
+	if err != nil {
+		return err
+	}
 	var blocks []struct {
 		Element struct {
 			Type     string `json:"type"`
@@ -241,15 +263,10 @@ func (s *seat) fill(ctx context.Context, field, value string) error {
 	return nil
 }
 
-// form sends or closes the form that is open.
-func (s *seat) form(ctx context.Context, send bool) error {
-	views := s.w.Slack.Views(s.user.ID)
-	if len(views) == 0 {
-		return errors.New("no form is open for @" + s.user.Name)
-	}
-	top := views[len(views)-1]
-	if !send {
-		_, err := s.w.Slack.CloseView(ctx, s.user.ID, top.ID)
+// submit sends the form that is open.
+func (s *seat) submit(ctx context.Context) error {
+	top, err := s.top()
+	if err != nil {
 		return err
 	}
 	ack, err := s.w.Slack.Submit(ctx, s.user.ID, top.ID, s.values)
@@ -257,8 +274,19 @@ func (s *seat) form(ctx context.Context, send bool) error {
 		fmt.Fprintf(s.out, "  %s: %s\n", field, wrong)
 	}
 	if err == nil && len(ack.Errors) == 0 {
-		clear(s.values)
+		s.at("")
 	}
+	return err
+}
+
+// cancel closes the form that is open.
+func (s *seat) cancel(ctx context.Context) error {
+	top, err := s.top()
+	if err != nil {
+		return err
+	}
+	s.at("")
+	_, err = s.w.Slack.CloseView(ctx, s.user.ID, top.ID)
 	return err
 }
 

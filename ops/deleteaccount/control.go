@@ -54,9 +54,12 @@ func controls(ctx context.Context, client *organizations.Client, path []Unit) ([
 const fullAccess = "p-FullAWSAccess"
 
 // disabling lists the service control policies in the unit for disabled accounts, the
-// inherited ones too, and warns where they don't take an account's access away: that the
-// unit is called so denies nothing.
-func (o *operation) disabling(ctx context.Context, client *organizations.Client, unit Unit) (there []string, warning string, err error) {
+// inherited ones too, and warns where moving an account there takes no access away: that
+// the unit is called so denies nothing, and what denies at the root, or at another place
+// of home, denies it no more there than it does now: such policies except those who work
+// in the accounts. home is where the account is, from the root down, or was before it was
+// disabled; the policies of before are those that apply to it there.
+func (o *operation) disabling(ctx context.Context, client *organizations.Client, unit Unit, home []Unit, before []control) (there []string, warning string, err error) {
 	path, err := readPath(ctx, client, unit.ID)
 	if err != nil {
 		return nil, "", err
@@ -65,10 +68,21 @@ func (o *operation) disabling(ctx context.Context, client *organizations.Client,
 	if err != nil {
 		return nil, "", err
 	}
-	own := slices.DeleteFunc(slices.Clone(list), func(c control) bool { return c.id == fullAccess })
+	news := []Unit{unit} // the places that an account comes into only by the move
+	for _, at := range path {
+		if !slices.ContainsFunc(home, func(u Unit) bool { return u.ID == at.ID }) {
+			news = append(news, at)
+		}
+	}
+	isNew := func(c control) bool { return slices.ContainsFunc(news, func(u Unit) bool { return u.ID == c.at.ID }) }
+	own := slices.DeleteFunc(slices.Clone(list), func(c control) bool { return c.id == fullAccess || !isNew(c) })
 	goesOn := " It would stay usable until it is closed, and nothing would show whether it is still needed. Approve only if that is meant."
 	if len(own) == 0 {
-		return texts(list), fmt.Sprintf("Moving the account to %s takes no access away: nothing but FullAWSAccess applies there.%s", unit, goesOn), nil
+		why := "nothing but FullAWSAccess applies there"
+		if slices.ContainsFunc(list, func(c control) bool { return c.id != fullAccess }) {
+			why = "every policy there applies where the account comes from, too, or is FullAWSAccess"
+		}
+		return texts(list), fmt.Sprintf("Moving the account to %s takes no access away: %s.%s", unit, why, goesOn), nil
 	}
 	allowed := map[string]bool{} // the places where a policy allows everything
 	for _, c := range list {
@@ -80,17 +94,17 @@ func (o *operation) disabling(ctx context.Context, client *organizations.Client,
 			return texts(list), fmt.Sprintf("Whether the policies in %s take the account's access away isn't known: %s", unit, ops.Words(o.explainLook(err), "")), nil
 		}
 		denies, allows := meaning(aws.ToString(out.Policy.Content))
-		if denies {
+		if denies && !slices.ContainsFunc(before, func(b control) bool { return b.id == c.id }) {
 			return texts(list), "", nil
 		}
 		allowed[c.at.ID] = allowed[c.at.ID] || allows
 	}
-	for _, at := range append(path, unit) {
+	for _, at := range news {
 		if !allowed[at.ID] {
 			return texts(list), "", nil // what no policy allows at one of the places is denied
 		}
 	}
-	return texts(list), fmt.Sprintf("No policy in %s denies everything, so moving the account there may take little access away.%s", unit, goesOn), nil
+	return texts(list), fmt.Sprintf("No policy in %s denies everything that is allowed where the account comes from, so moving the account there may take little access away.%s", unit, goesOn), nil
 }
 
 // statement is one of a policy's.

@@ -37,7 +37,35 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 			w.o.DetachPolicy("p-FullAWSAccess", unit)
 		}, ""},
 		{"a policy that denies everything else, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoles), unit) }, ""},
-		{"Regions are denied in the whole organisation", func(w *world, _ string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRegions), w.o.Root()) }, "No policy in Shelf ("},
+		{"a policy that denies everything above the unit", func(w *world, unit string) {
+			attic := w.o.AddOU("Attic", "")
+			w.o.AttachPolicy(w.o.AddPolicy("p", deny), attic)
+			w.settings.DisabledOU = w.o.AddOU("Box", attic)
+		}, ""},
+		{"a policy that denies everything at the root", func(w *world, _ string) { w.o.AttachPolicy(w.o.AddPolicy("p", deny), w.o.Root()) }, "takes no access away: every policy there applies where the account comes from"},
+		{"a policy that denies everything at the root, and one at the unit that doesn't", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", deny), w.o.Root())
+			w.o.AttachPolicy(w.o.AddPolicy("q", denySome), unit)
+		}, "No policy in Shelf ("},
+		{"a policy that denies everything in another unit", func(w *world, _ string) { w.o.AttachPolicy(w.o.AddPolicy("p", deny), w.closed) }, "nothing but FullAWSAccess applies there"},
+		{"a policy that denies everything where the account is as well", func(w *world, unit string) {
+			p := w.o.AddPolicy("p", deny)
+			w.o.AttachPolicy(p, unit)
+			w.o.AttachPolicy(p, w.ponds)
+		}, "No policy in Shelf ("},
+		{"a policy that denies everything in the unit, and the account is there", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", deny), unit)
+			w.o.Move(sinking, unit)
+		}, ""},
+		{"a policy that denies everything at the root, and the account is in the unit", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", deny), w.o.Root())
+			w.o.Move(sinking, unit)
+		}, "takes no access away"},
+		{"only a few things are allowed in the whole organisation", func(w *world, _ string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), w.o.Root())
+			w.o.DetachPolicy("p-FullAWSAccess", w.o.Root())
+		}, "takes no access away"},
+		{"Regions are denied in the whole organisation", func(w *world, _ string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRegions), w.o.Root()) }, "takes no access away: every policy there applies where the account comes from"},
 		{"a policy that denies the root user everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoot), unit) }, "No policy in Shelf ("},
 		{"a policy that denies everything in one bucket", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyBucket), unit) }, "No policy in Shelf ("},
 		{"a policy that excepts every role", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyNoRole), unit) }, "No policy in Shelf ("},
@@ -54,10 +82,10 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			unit := w.o.AddOU("Shelf", "")
-			test.change(w, unit)
 			w.settings.DisabledOU = unit
+			test.change(w, unit)
 			plan := w.look(w.walk())
-			i := slices.IndexFunc(plan.Warnings, func(s string) bool { return strings.Contains(s, "Shelf ("+unit+")") })
+			i := slices.IndexFunc(plan.Warnings, func(s string) bool { return strings.Contains(s, "("+w.settings.DisabledOU+")") })
 			switch {
 			case test.warns == "" && i >= 0:
 				t.Errorf("warns: %s", plan.Warnings[i])

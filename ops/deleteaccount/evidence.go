@@ -72,7 +72,11 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	}
 	add("Service control policies", texts(attached)...)
 	if d.Disabled.ID != "" {
-		there, warning, err := o.disabling(ctx, client, d.Disabled)
+		home, before := d.Origin, attached
+		if slices.Contains(home, d.Disabled) {
+			home, before = home[:1], nil // it is there already; where it was before isn't known
+		}
+		there, warning, err := o.disabling(ctx, client, d.Disabled, home, before)
 		if err != nil {
 			return nil, nil, o.explainLook(err)
 		}

@@ -204,6 +204,13 @@ func listBranches(s *Server, r *request) answer {
 func getBranch(s *Server, r *request) answer {
 	in, name := r.repository, r.parameters["branch"]
 	tip := in.objects.commit(in.tip(name))
+	if to := in.renamed[name]; to != "" && tip == nil && in.tip(to) != "" {
+		a := answer{status: http.StatusMovedPermanently, body: map[string]any{
+			"message": "Moved Permanently", "url": s.url + in.numeric("branches/"+to), "documentation_url": r.route.doc,
+		}}
+		a.set("Location", s.url+in.numeric("branches/"+to))
+		return a
+	}
 	if tip == nil {
 		return refuse(http.StatusNotFound, "Branch not found", r.route.doc)
 	}

@@ -36,6 +36,7 @@ type repository struct {
 	onMerge       func(Pull)
 	objects       objects
 	refs          map[string]string // by full name: refs/heads/…, refs/tags/…, refs/pull/…
+	renamed       map[string]string // what branches are called that had another name, by that
 	collaborators map[*user]string
 	pulls         []*pull // number 1 first
 }
@@ -61,7 +62,7 @@ func (s *Server) AddRepository(fullName string, options RepositoryOptions) (id i
 		}
 		repo := &repository{
 			owner: s.org.login, name: name, created: s.options.Now(), public: options.Public, onMerge: options.OnMerge,
-			defaultBranch: cmp.Or(options.DefaultBranch, "main"), objects: objects{}, refs: map[string]string{},
+			defaultBranch: cmp.Or(options.DefaultBranch, "main"), objects: objects{}, refs: map[string]string{}, renamed: map[string]string{},
 			collaborators: map[*user]string{},
 		}
 		if !strings.EqualFold(owner, s.org.login) {
@@ -120,6 +121,34 @@ func (s *Server) DeleteBranch(repo, branch string) {
 		in := s.repository("DeleteBranch", repo)
 		delete(in.refs, heads+branch)
 		s.moved(in, branch, ghost())
+	})
+}
+
+// RenameBranch gives a branch another name: pull requests go on from and to it, the default branch stays it, and only
+// the address of the branch itself leads from the old name to the new one. It panics where there's no such branch, or
+// one of the new name.
+// https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-branches-in-your-repository/renaming-a-branch
+func (s *Server) RenameBranch(repo, from, to string) {
+	s.edit(func() {
+		in := s.repository("RenameBranch", repo)
+		if in.tip(from) == "" || in.tip(to) != "" {
+			panic(fmt.Sprintf("githubtest: RenameBranch: %s can't become %s", from, to))
+		}
+		in.refs[heads+to] = in.tip(from)
+		delete(in.refs, heads+from)
+		in.renamed[from] = to
+		delete(in.renamed, to)
+		if in.defaultBranch == from {
+			in.defaultBranch = to
+		}
+		for _, p := range in.pulls {
+			if p.open && p.base == from {
+				p.base = to
+			}
+			if p.open && p.head == from {
+				p.head = to
+			}
+		}
 	})
 }
 

@@ -24,6 +24,18 @@ func TestARepository(t *testing.T) {
 	refused(t, err, http.StatusNotFound, "Not Found")
 }
 
+func TestABranchThatIsRenamed(t *testing.T) {
+	gh, c := library(t, githubtest.RepositoryOptions{DefaultBranch: "master"})
+	gh.Commit(users, "topic", map[string]string{"a": "b"}, "x")
+	must(c.PullRequests.Create(t.Context(), org, "users", &github.NewPullRequest{Title: github.String("x"), Head: github.String("topic"), Base: github.String("master")}))(t)
+	gh.RenameBranch(users, "master", "main")
+	equal(t, gh.Pull(users, 1).Base, "main")
+	equal(t, must(c.Repositories.Get(t.Context(), org, "users"))(t).GetDefaultBranch(), "main")
+	equal(t, must(c.Repositories.GetBranch(t.Context(), org, "users", "master", 1))(t).GetName(), "main")
+	_, _, err := c.Git.GetRef(t.Context(), org, "users", "heads/master")
+	refused(t, err, http.StatusNotFound, "Not Found")
+}
+
 func TestRepositoriesOfOthers(t *testing.T) {
 	gh := start(t, githubtest.Options{})
 	gh.AddRepository("alice/tools", githubtest.RepositoryOptions{})
@@ -50,6 +62,7 @@ func TestMistakesWithRepositoriesPanic(t *testing.T) {
 		"a repository twice":            func() { gh.AddRepository(strings.ToUpper(users), githubtest.RepositoryOptions{}) },
 		"a path that git wouldn't have": func() { gh.Commit(users, "main", map[string]string{"a//b": ""}, "x") },
 		"a file to remove that isn't":   func() { gh.Commit(users, "main", nil, "x", "nothing") },
+		"a branch to rename that isn't": func() { gh.RenameBranch(users, "nothing", "main2") },
 		"no such repository":            func() { gh.File("x/y", "main", "z") },
 		"no such pull request":          func() { gh.Merge(users, 1, "dan") },
 		"no such permission":            func() { gh.AddCollaborator(users, "dan", "push") },

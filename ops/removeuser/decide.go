@@ -20,7 +20,7 @@ type defining struct {
 // way that the bot can't read isn't gone.
 func (o *operation) lookAtBranch(ctx context.Context, run ops.Run, at source) (defining, error) {
 	user := userOf(run.Request())
-	e, sha, err := o.readAt(ctx, at, user)
+	e, sha, err := o.readAt(ctx, at, user, true)
 	now := defining{commit: sha}
 	if err != nil || e.found() {
 		return now, err
@@ -80,11 +80,11 @@ func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source
 		return false, err
 	}
 	owner, name := at.owner()
-	head, _, err := o.github.Git.GetRef(githubaccess.Repeatedly(ctx), owner, name, "heads/"+at.Branch)
+	head, err := o.head(githubaccess.Repeatedly(ctx), at, true)
 	if err != nil {
-		return false, o.branchUnseen(ctx, run, at, o.unread(at, "branch "+at.Branch, err))
+		return false, o.branchUnseen(ctx, run, at, err)
 	}
-	if head.GetObject().GetSHA() == looked {
+	if head.sha == looked {
 		return false, nil
 	}
 	now, err := o.lookAtBranch(ctx, run, at)

@@ -47,11 +47,20 @@ func notOurs(in source, pull *github.PullRequest, why string) error {
 // with others' changes since.
 func (o *operation) asProposed(ctx context.Context, run ops.Run, in source, p proposal, pull *github.PullRequest) error {
 	author, base, head := pull.GetUser().GetLogin(), pull.GetBase().GetRef(), pull.GetHead().GetSHA()
-	switch {
-	case p.Author != "" && author != "" && !strings.EqualFold(p.Author, author):
+	if p.Author != "" && author != "" && !strings.EqualFold(p.Author, author) {
 		return notOurs(in, pull, fmt.Sprintf("is %s's and not the bot's", author))
-	case base != "" && base != in.Branch:
-		return notOurs(in, pull, fmt.Sprintf("goes to the branch %s and not to %s", base, in.Branch))
+	}
+	if base != "" && base != in.Branch {
+		// GitHub moves open pull requests along with a branch that people rename.
+		now, err := o.base(ctx, run, in)
+		switch {
+		case err != nil && (ops.IsPassing(err) || ops.Halted(err) || ctx.Err() != nil):
+			return err
+		case err != nil:
+			return notOurs(in, pull, fmt.Sprintf("goes to the branch %s now, and GitHub shows the bot no branch %s any more", base, in.Branch))
+		case base != now:
+			return notOurs(in, pull, fmt.Sprintf("goes to the branch %s and not to %s", base, now))
+		}
 	}
 	var pushed string
 	if _, err := run.Recall(ctx, "pushed", &pushed); err != nil {

@@ -46,6 +46,13 @@ func TestAnotherPullRequestThanProposed(t *testing.T) {
 				w.Error(err)
 			}
 		}, "goes to the branch elsewhere and not to master"},
+		{"its base is changed, and the branch is deleted", "merge", func(w *world) {
+			w.github.AddBranch(repo, "elsewhere")
+			if _, _, err := w.by("mallory").PullRequests.Edit(t.Context(), owner, name, 1, &github.PullRequest{Base: &github.PullRequestBranch{Ref: github.String("elsewhere")}}); err != nil {
+				w.Error(err)
+			}
+			w.github.DeleteBranch(repo, "master")
+		}, "goes to the branch elsewhere now, and GitHub shows the bot no branch master any more"},
 		{"another file is changed in it", "merge", func(w *world) {
 			w.github.Commit(repo, branch, map[string]string{"README.md": "# Mine\n"}, "More")
 		}, "changes README.md too, which the bot didn't propose"},
@@ -87,5 +94,39 @@ func TestAnotherPullRequestThanProposed(t *testing.T) {
 		if report := w.run(walk); !report.OK() {
 			t.Errorf("report %+v", report)
 		}
+	})
+}
+
+// People rename a branch in the days that a removal takes: the same branch goes on.
+func TestABranchThatIsRenamedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"quarantine", "propose", "merge", "empty"} {
+		t.Run("before "+step, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, step)
+			w.github.RenameBranch(repo, "master", "main")
+			if report := w.run(walk); !report.OK() {
+				t.Errorf("report %+v", report)
+			}
+			if pull := w.github.Pull(repo, 1); !pull.Merged || pull.Base != "main" && step != "empty" {
+				t.Errorf("the pull request is %+v", pull)
+			}
+			if users, _ := w.github.File(repo, "main", usersFile); users != usersAfter {
+				t.Errorf("the branch has\n%s", users)
+			}
+			told := strings.Count(text(walk.Lines()), "The branch master of "+repo+" is called main now.")
+			if want := map[bool]int{true: 0, false: 1}[step == "empty"]; told != want {
+				t.Errorf("told %d times:\n%s", told, text(walk.Lines()))
+			}
+		})
+	}
+	t.Run("before it is asked for, no other branch is taken", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, terraformMode)
+		w.github.RenameBranch(repo, "master", "main")
+		w.refused(w.walk().Run(t.Context()), ops.Unavailable, "GitHub shows the bot no branch master in "+repo)
 	})
 }

@@ -129,7 +129,7 @@ func (o *operation) find(ctx context.Context, r ops.Request) (*User, edit, error
 	}
 	var found edit
 	if o.settings.Users == byTerraform {
-		if found, _, err = o.readAt(ctx, o.settings.source(), userOf(r)); err != nil {
+		if found, _, err = o.readAt(ctx, o.settings.source(), userOf(r), r.Shown != nil); err != nil {
 			return nil, found, err
 		}
 	}

@@ -17,16 +17,15 @@ import (
 )
 
 // readAt reads the files at the head of the branch, takes the user out of them in
-// memory, and says which commit that is about.
-func (o *operation) readAt(ctx context.Context, from source, user string) (edit, string, error) {
-	owner, name := from.owner()
-	head, _, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+from.Branch)
+// memory, and says which commit that is about. A branch that people renamed since a
+// plan with it was shown is followed.
+func (o *operation) readAt(ctx context.Context, from source, user string, shown bool) (edit, string, error) {
+	now, err := o.head(ctx, from, shown)
 	if err != nil {
-		return edit{}, "", o.unread(from, "branch "+from.Branch, err)
+		return edit{}, "", err
 	}
-	sha := head.GetObject().GetSHA()
-	e, err := o.editAt(ctx, from, sha, user)
-	return e, sha, err
+	e, err := o.editAt(ctx, from, now.sha, user)
+	return e, now.sha, err
 }
 
 // editAt reads the files at a commit, and takes the user out of them in memory.
@@ -186,12 +185,16 @@ func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.P
 	if err := o.push(ctx, run, to); err != nil {
 		return nil, err
 	}
+	base, err := o.base(ctx, run, to)
+	if err != nil {
+		return nil, err
+	}
 	if err := run.MayAct(ctx); err != nil {
 		return nil, err
 	}
 	local, _, _ := strings.Cut(userOf(r), "@")
 	pull, _, err := o.github.PullRequests.Create(ctx, owner, name, &github.NewPullRequest{
-		Title: github.String("Remove AWS user " + local), Head: github.String(branch(r)), Base: github.String(to.Branch),
+		Title: github.String("Remove AWS user " + local), Head: github.String(branch(r)), Base: github.String(base),
 		Body: github.String(o.body(run)), MaintainerCanModify: github.Bool(false),
 	})
 	if err != nil {
@@ -251,7 +254,7 @@ func (o *operation) findPull(ctx context.Context, in source, branch string) (*gi
 func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	r := run.Request()
 	owner, name := to.owner()
-	e, sha, err := o.readAt(ctx, to, userOf(r))
+	e, sha, err := o.readAt(ctx, to, userOf(r), true)
 	if err != nil {
 		return err
 	}

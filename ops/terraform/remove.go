@@ -336,8 +336,8 @@ func (r *removal) look() {
 		r.roots[file].each(func(n *node) {
 			for _, text := range []string{n.key, n.text} {
 				what := r.named(file, text)
-				if what == "" && r.Label != "" && r.defines(file, n) {
-					what = userType + "." + r.Label // in an override, or with another's name
+				if what == "" {
+					what = r.declared(file, n)
 				}
 				if what == "" {
 					continue
@@ -355,6 +355,39 @@ func (r *removal) look() {
 	for _, f := range r.other {
 		if IsConfig(f.Path) || IsValues(f.Path) {
 			r.lookThrough(f)
+		}
+		if IsConfig(f.Path) {
+			r.lookForBlocks(f)
+		}
+	}
+}
+
+// declared is the address of a removed resource for which a node still is a block: one
+// that overrides it, or has the label with another's name. Terraform takes no override
+// of what isn't there. Empty: it is no such block.
+// https://developer.hashicorp.com/terraform/language/files/override
+func (r *removal) declared(file string, n *node) string {
+	keys := n.path()
+	if len(keys) != 3 || keys[0] != "resource" || n.parent.kind != '{' || !slices.Contains(r.gone[path.Dir(file)], keys[1]+"."+keys[2]) {
+		return ""
+	}
+	return keys[1] + "." + keys[2]
+}
+
+// lookForBlocks finds blocks of removed resources, as declared does, in a file of HCL's
+// own syntax.
+func (r *removal) lookForBlocks(f File) {
+	body, _ := parse(f) // as far as it is HCL
+	if body == nil {
+		return
+	}
+	found, _ := content(body, blocks)
+	for _, block := range found.Blocks {
+		if block.Type != "resource" {
+			continue
+		}
+		if address := strings.Join(block.Labels, "."); slices.Contains(r.gone[path.Dir(f.Path)], address) {
+			r.Left = append(r.Left, Mention{placeOf(block.DefRange), address})
 		}
 	}
 }

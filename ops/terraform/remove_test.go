@@ -241,6 +241,11 @@ func TestOtherFiles(t *testing.T) {
 		{"an address in HCL of another folder", "groups/roles.tf", "locals {\n  x = aws_iam_user.a.arn\n  y = \"a@softwire.com\"\n}\n", "", []string{"groups/roles.tf:3 (a@softwire.com)"}},
 		{"a block of the user's label with another's name", "more.tf.json", "{\"resource\": [\n{\"aws_iam_user\": {\"a\": {\"name\": \"c@softwire.com\"}}}]}", "", []string{"more.tf.json:2 (aws_iam_user.a)"}},
 		{"an override of the user", "more_override.tf.json", "{\"resource\": [\n{\"aws_iam_user\": {\"a\": {\"force_destroy\": true}}}]}", "", []string{"more_override.tf.json:2 (aws_iam_user.a)"}},
+		{"an override of the user in HCL", "override.tf", "# x\nresource \"aws_iam_user\" \"a\" {\n  force_destroy = true\n}\n", "", []string{"override.tf:2 (aws_iam_user.a)"}},
+		{"an override of the user in HCL without quotes", "a_override.tf", "resource aws_iam_user a {\n}\n", "", []string{"a_override.tf:1 (aws_iam_user.a)"}},
+		{"an override of the user in HCL that isn't whole", "a_override.tf", "resource \"aws_iam_user\" \"a\" {\n  tags = {}\n}\nlocals {", "", []string{"a_override.tf:1 (aws_iam_user.a)"}},
+		{"overrides of others in HCL, and of the label elsewhere", "override.tf", "resource \"aws_iam_user\" \"ab\" {}\nresource \"aws_iam_role\" \"a\" {}\ndata \"aws_iam_user\" \"a\" {}\n", "", nil},
+		{"another's resource of the same label in HCL of another folder", "groups/override.tf", "resource \"aws_iam_user\" \"a\" {}\n", "", nil},
 		{"what isn't configuration", "README.md", "aws_iam_user.a a@softwire.com", "", nil},
 		{"what isn't JSON", "more.tf.json", "{", "", nil},
 	} {
@@ -263,6 +268,25 @@ func TestOtherFiles(t *testing.T) {
 				t.Errorf("unread %v", r.Unread)
 			}
 		})
+	}
+}
+
+// What goes with the user may be overridden too, and Terraform takes no override of what
+// isn't there.
+func TestOverridesOfWhatGoesWithTheUser(t *testing.T) {
+	t.Parallel()
+	const users = `{"resource": [{"aws_iam_user": {"a": {"name": "a@softwire.com"}}}, {"aws_iam_access_key": {"k": {"user": "${aws_iam_user.a.name}"}}}]}`
+	for file, text := range map[string]string{
+		"k_override.tf":      "resource \"aws_iam_access_key\" \"k\" {\n  status = \"Inactive\"\n}\n",
+		"k_override.tf.json": `{"resource": {"aws_iam_access_key": {"k": {"status": "Inactive"}}}}`,
+	} {
+		r, err := remove(users, `{}`, file, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Left) != 1 || r.Left[0].String() != file+":1 (aws_iam_access_key.k)" {
+			t.Errorf("%s: left %v", file, r.Left)
+		}
 	}
 }
 

@@ -357,8 +357,12 @@ func newTerms() *termsConfig {
 // terms are the terms of an operation, and what is wrong with them.
 func (c termsConfig) terms(o ops.Operation, hours request.Hours) (request.Terms, []ops.Fault) {
 	var faults []ops.Fault
+	place := c.Channel
+	if name, ok := strings.CutPrefix(place, "#"); ok {
+		place = strings.ToLower(name) // a name also where it looks like an ID, which has no small letters
+	}
 	t := request.Terms{
-		Place: strings.TrimPrefix(c.Channel, "#"), Requesters: c.Requesters, Approval: o.Approval,
+		Place: place, Requesters: c.Requesters, Approval: o.Approval,
 		Expiry: c.Expiry, Reminders: c.Reminders, Hours: hours,
 	}
 	switch {
