@@ -162,7 +162,7 @@ func TestApprovalsFromBeforeTheSettingDoNotCount(t *testing.T) {
 	o.Do["tidy"] = func(context.Context, ops.Run) error { runs.Add(1); return nil }
 	h.begin(o)
 	r := h.waiting()
-	if words := h.press("U2", bot.Approve, r, "shelf one"); words != "" {
+	if words := h.press("U2", request.Approve, r, "shelf one"); words != "" {
 		t.Fatalf("hubot reads %q", words)
 	}
 	h.settle = func(d *bot.Desk) { settings("new")(d); d.FreshProof = 10 * time.Minute }
@@ -173,7 +173,7 @@ func TestApprovalsFromBeforeTheSettingDoNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if words := h.press("U4", bot.Approve, r, "shelf one"); words != "" {
+	if words := h.press("U4", request.Approve, r, "shelf one"); words != "" {
 		t.Fatalf("monalisa reads %q", words)
 	}
 	now := h.until(r.ID, "stale", func(r request.Request) bool { return r.State == request.Waiting && len(r.Reviews) == 0 })
@@ -182,7 +182,7 @@ func TestApprovalsFromBeforeTheSettingDoNotCount(t *testing.T) {
 	}
 	h.noted(r.ID, "Who approves: not set, now has signed in to GitHub within 10 minutes")
 	for _, user := range []string{"U4", "U2"} {
-		if words := h.press(user, bot.Approve, now, "shelf one"); words != "" {
+		if words := h.press(user, request.Approve, now, "shelf one"); words != "" {
 			t.Errorf("%s reads %q", user, words)
 		}
 	}

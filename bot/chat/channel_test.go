@@ -34,6 +34,7 @@ type crowded struct {
 	listed   int       // in it
 	broken   int       // the channel from which on listing fails; 0: it doesn't
 	till     time.Time // Retry-After
+	down     time.Time // Slack doesn't answer until then
 }
 
 func (w *crowded) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -44,6 +45,10 @@ func (w *crowded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, header, status := any(map[string]any{"ok": false, "error": "channel_not_found"}), http.Header{"Content-Type": {"application/json"}}, 200
 	switch method {
 	case "auth.test":
+		if time.Now().Before(w.down) {
+			status, answer = 503, "no healthy upstream"
+			break
+		}
 		answer = map[string]any{"ok": true, "team_id": "T0BENCH", "url": "https://bench.slack.example/", "user": "rootbot"}
 	case "conversations.info":
 		for _, channel := range w.channels {
@@ -123,6 +128,22 @@ func memory(t *testing.T) *store.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// A start goes on once Slack answers, and doesn't wait for ever.
+func TestAStartWhileSlackIsInTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := crowd(t, 1), memory(t)
+		defer s.Close()
+		w.down = time.Now().Add(time.Minute)
+		if err := w.open(t.Context(), s, "channel-0"); err != nil {
+			t.Errorf("a minute of trouble ends the start: %v", err)
+		}
+		w.down = time.Now().Add(time.Hour)
+		if err := w.open(t.Context(), s, "channel-0"); err == nil || !strings.Contains(err.Error(), "Service Unavailable") {
+			t.Errorf("an hour of trouble: %v", err)
+		}
+	})
 }
 
 func TestAListingThatFailsKeepsWhatItFound(t *testing.T) {

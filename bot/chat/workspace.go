@@ -67,7 +67,7 @@ type whoami struct {
 // locate finds out which workspace the bot is in, and returns the bot's name
 // there. An error is for people.
 func (c *Chat) locate(ctx context.Context) (string, error) {
-	auth, err := patiently(ctx, func() (auth whoami, err error) {
+	auth, err := steadily(ctx, func() (auth whoami, err error) {
 		err = c.call(ctx, "auth.test", nil, &auth)
 		return auth, err
 	})
@@ -119,7 +119,7 @@ func (c *Chat) onlyWorkspace(ctx context.Context) (string, error) {
 	const what = "SLACK_BOT_TOKEN is of an org-wide install, for all workspaces of the organisation: "
 	const next = "install it to one workspace, and set SLACK_BOT_TOKEN to the bot token of that install"
 	more := ""
-	teams, err := patiently(ctx, func() (teams []slack.Team, err error) {
+	teams, err := steadily(ctx, func() (teams []slack.Team, err error) {
 		teams, more, err = c.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100})
 		return teams, err
 	})

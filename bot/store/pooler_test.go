@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -186,6 +188,27 @@ func TestAPoolerThatTakesTheSessionAwayIsRefusedInOneLine(t *testing.T) {
 			}
 			if n := ask(t, address, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"); n != 0 {
 				t.Errorf("%d locks stay held", n)
+			}
+		})
+	}
+}
+
+func TestAPoolerWithFewConnectionsIsToldAtTheStart(t *testing.T) {
+	storetest.OnlyOn(t, storetest.PostgreSQL)
+	behind := pgbouncer(t, storetest.Database(t), "pool_mode = session", "default_pool_size = 5")
+	for _, test := range []struct{ name, more, says string }{
+		{"for what the bot may open", "", "gives rootbot 5 of the 12 connections that it may open: raise the pooler's default_pool_size, or write pool_max_conns=5 into DATABASE_URL, 4 at least"},
+		{"for what the address lets it open", "&pool_max_conns=5", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log bytes.Buffer
+			s, err := store.Open(t.Context(), behind+test.more, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if said := log.String(); !strings.Contains(said, test.says) || test.says == "" && said != "" {
+				t.Errorf("the log says %q, not %q", said, test.says)
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,8 +53,12 @@ var parameters = map[string]string{
 // they refuse all others. https://www.pgbouncer.org/config.html#ignore_startup_parameters
 var atStartup = []string{"application_name", "client_encoding", "options", "replication"}
 
-// mostConnections is how many one process opens at most. River listens on one.
-const mostConnections = 12
+// Connections that one process opens at most, where the address doesn't say otherwise
+// by pool_max_conns, and that it needs at least. River listens on one.
+const (
+	mostConnections   = 12
+	fewestConnections = 4
+)
 
 func openPostgreSQL(ctx context.Context, address string) (*sql.DB, backend, error) {
 	config, err := pgxpool.ParseConfig(address)
@@ -62,7 +67,10 @@ func openPostgreSQL(ctx context.Context, address string) (*sql.DB, backend, erro
 		return nil, nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	config.AfterConnect = settle(config.ConnConfig.RuntimeParams)
-	config.MaxConns = max(mostConnections, config.MaxConns)
+	if !strings.Contains(address, "pool_max_conns") {
+		config.MaxConns = mostConnections
+	}
+	config.MaxConns = max(fewestConnections, config.MaxConns)
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
@@ -125,7 +133,7 @@ func (p *postgres) sessions(ctx context.Context) error {
 	defer one.Release()
 	other, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database a second time; rootbot needs up to %d connections: %w", mostConnections, err)
+		return fmt.Errorf("connect to the database a second time; rootbot needs up to %d connections: %w", p.pool.Config().MaxConns, err)
 	}
 	defer other.Release()
 	for range 3 {
@@ -155,6 +163,51 @@ func (p *postgres) sessions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// roomFor is how long a pooler may take to give all connections at the start.
+const roomFor = 3 * time.Second
+
+// warnOfPooler logs that a pooler gives fewer connections than the process may open:
+// calls wait for those, and time out. Behind a pooler the server's process is another
+// than the one that was told when the connection began.
+func (p *postgres) warnOfPooler(ctx context.Context, log *slog.Logger) error {
+	most := p.pool.Config().MaxConns
+	limited, cancel := context.WithTimeout(ctx, roomFor)
+	defer cancel()
+	conns := make(chan *pgxpool.Conn, most)
+	given := 0
+	defer func() {
+		for range given {
+			(<-conns).Release()
+		}
+	}()
+	first, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	conns <- first
+	given++
+	if pid, err := sessionOf(ctx, first); err != nil || pid == int64(first.Conn().PgConn().PID()) {
+		return err
+	}
+	var asking sync.WaitGroup
+	var all atomic.Int32
+	for range most - 1 {
+		asking.Go(func() {
+			if conn, err := p.pool.Acquire(limited); err == nil {
+				all.Add(1)
+				conns <- conn
+			}
+		})
+	}
+	asking.Wait()
+	given += int(all.Load())
+	if given < int(most) {
+		log.Warn(fmt.Sprintf("the connection pooler of DATABASE_URL gives rootbot %d of the %d connections that it may open: raise the pooler's default_pool_size, or write pool_max_conns=%d into DATABASE_URL, %d at least",
+			given, most, max(given, fewestConnections), fewestConnections))
+	}
+	return ctx.Err()
 }
 
 // sessionOf is the server's process behind a connection now.
@@ -188,6 +241,9 @@ const (
 // are at work. One does it at a time.
 func (p *postgres) migrate(ctx context.Context, log *slog.Logger) error {
 	if err := p.sessions(ctx); err != nil {
+		return err
+	}
+	if err := p.warnOfPooler(ctx, log); err != nil {
 		return err
 	}
 	lock, err := p.pool.Acquire(ctx)

@@ -79,7 +79,6 @@ func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source
 	if _, err := run.Recall(ctx, "branch", &looked); err != nil {
 		return false, err
 	}
-	owner, name := at.owner()
 	head, err := o.head(githubaccess.Repeatedly(ctx), at, true)
 	if err != nil {
 		return false, o.branchUnseen(ctx, run, at, err)

@@ -182,6 +182,9 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	if both := env.twice(); both != "" {
 		log.Warn(both)
 	}
+	if strings.Contains(env.DatabaseURL, ":memory:") {
+		log.Warn("DATABASE_URL keeps requests, links and the record in memory: they are lost when the program ends")
+	}
 	if len(config.Operations) == 0 {
 		return errors.New("no operation has settings, so there is nothing to offer: see operations in the README's example")
 	}
