@@ -343,7 +343,7 @@ func TestAnchorsOfSomebodyElseAreNone(t *testing.T) {
 	settings := o.settings()
 	settings.APIURL = slack.URL + "/api/"
 	c := face(s, settings)
-	if err := c.Open(t.Context()); err != nil {
+	if err := c.Wire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	heads, err := c.Anchors(t.Context())

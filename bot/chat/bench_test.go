@@ -131,7 +131,7 @@ func newBench(t *testing.T, said map[string]string) *bench {
 	b.chat = chat.New(b.desk, chat.Settings{AppToken: "xapp-1", BotToken: "xoxb-1", APIURL: "https://slack.example/api/", LogChannel: "aws-root-account"}, quiet)
 	b.chat.Through(&b.wire)
 	b.chat.Calm()
-	if err := b.chat.Open(ctx); err != nil {
+	if err := b.chat.Wire(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range shelf() {

@@ -112,7 +112,7 @@ func (w *crowded) open(ctx context.Context, s *store.Store, log string, places .
 	}
 	c := chat.New(desk, chat.Settings{AppToken: "xapp-1", BotToken: "xoxb-1", APIURL: "https://slack.example/api/", LogChannel: log}, quiet)
 	c.Through(chat.Holds(w))
-	return c.Open(ctx)
+	return c.Wire(ctx)
 }
 
 // lists is how often channels were listed since it was asked last.
@@ -274,7 +274,7 @@ func TestAChannelKeepsItsIDWhateverBecomesOfItsName(t *testing.T) {
 			o, s := outbox(t)
 			settings := o.settings()
 			settings.LogChannel = test.setting
-			if err := face(s, settings).Open(t.Context()); err != nil {
+			if err := face(s, settings).Wire(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if test.change != nil {
@@ -282,7 +282,7 @@ func TestAChannelKeepsItsIDWhateverBecomesOfItsName(t *testing.T) {
 			}
 			for range 2 { // it is told at one start, and not at the next
 				c := face(s, settings)
-				err := c.Open(t.Context())
+				err := c.Wire(t.Context())
 				for _, words := range test.refused {
 					if err == nil || !strings.Contains(err.Error(), words) {
 						t.Errorf("the error doesn't say %q: %v", words, err)

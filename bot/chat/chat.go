@@ -48,6 +48,7 @@ type Chat struct {
 	botID       string            // its ID as a bot
 	home        string            // the workspace's address, ends in a slash
 	channel     string            // ID of the log channel
+	channelName string            // with #
 	places      map[string]string // ID of the channel where an operation is asked for, by its name
 	channels    channels
 	sockets     sockets
@@ -112,24 +113,30 @@ func explain(err error, token string) error {
 	return fmt.Errorf("%s (%s): check %s", words, code, token)
 }
 
+// Home is where the bot is.
+type Home struct {
+	Workspace string // ID
+	Channel   string // the log channel, as people know it: "#aws-root-account"
+}
+
 // Open finds out where the bot is. An error is for people: it says what to do.
-func (c *Chat) Open(ctx context.Context) error {
+func (c *Chat) Open(ctx context.Context) (Home, error) {
 	name, err := c.locate(ctx)
 	if err != nil {
-		return err
+		return Home{}, err
 	}
 	if err := c.findChannels(ctx, name); err != nil {
-		return err
+		return Home{}, err
 	}
-	home := c.channels.named(c.settings.LogChannel)
-	c.channel, c.desk.Team.Channel = home.ID, "#"+home.Title
+	channel := c.channels.named(c.settings.LogChannel)
+	c.channel, c.channelName = channel.ID, "#"+channel.Title
 	c.places = map[string]string{}
 	for _, o := range c.desk.Operations {
 		if place := c.desk.TermsOf(o.Name).Place; place != "" {
 			c.places[o.Name] = c.channels.named(place).ID
 		}
 	}
-	return nil
+	return Home{Workspace: c.workspace, Channel: c.channelName}, nil
 }
 
 // operationOf is the card of a request's operation; of one that isn't offered

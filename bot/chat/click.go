@@ -87,7 +87,7 @@ func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action 
 	case asksWhy(verb, o, r, who):
 		c.openFor(ctx, opening{
 			who: who, trigger: did.TriggerID, answer: did.ResponseURL, origin: from, request: r.ID, tried: verb,
-			view: reasonForm(verb, value, did.Channel.ID, r, o, c.desk.Team.Channel),
+			view: reasonForm(verb, value, did.Channel.ID, r, o, c.channelName),
 			may:  func(ctx context.Context) (string, error) { return c.mayDecide(ctx, verb, r, who) },
 		})
 	default:

@@ -77,3 +77,14 @@ func Unwilling(code string, tries int) bool {
 
 // FileAsText is what a message of a kind says in place of a file.
 func FileAsText(kind, text string) string { return fileAsText(kind, file{text: text}) }
+
+// Wire opens the chat and gives the desk what it needs of it, as the program does.
+func (c *Chat) Wire(ctx context.Context) error {
+	home, err := c.Open(ctx)
+	if err != nil {
+		return err
+	}
+	c.desk.Present = c.Present
+	c.desk.Team.Workspace, c.desk.Team.Channel, c.desk.Team.People = home.Workspace, home.Channel, c.Person
+	return nil
+}

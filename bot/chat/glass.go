@@ -43,7 +43,7 @@ func (c *Chat) loud(ctx context.Context, m request.Message, r request.Request, s
 			// Brought up to date ever again, it is told once.
 			name = bot.GlassAlarm(r)
 		}
-		text := letter(d) + "\nYou read it here because " + c.desk.Team.Channel + " takes no message. Type `/rootbot requests` to decide about it."
+		text := letter(d) + "\nYou read it here because " + c.channelName + " takes no message. Type `/rootbot requests` to decide about it."
 		if told := c.desk.Alarm(ctx, r.ID, name, text); told != nil {
 			c.log.Error("tell the members what the log channel doesn't take", "request", r.ID, "kind", m.Kind, "error", told)
 			return fmt.Errorf("tell the members: %w", told) // neither heard it: try both again

@@ -257,7 +257,7 @@ func TestAnOrgWideTokenIsForOneWorkspace(t *testing.T) {
 			t.Parallel()
 			b := newGrid(t, sample(t, "ws.auth.test"))
 			b.said["auth.test"], b.said["auth.teams.list"] = test.auth, test.teams
-			err := b.chat.Open(t.Context())
+			err := b.chat.Wire(t.Context())
 			if test.says == "" {
 				if err != nil || b.desk.Team.Workspace != "T0HOMEWS1" {
 					t.Errorf("the start ends with %v, in %q", err, b.desk.Team.Workspace)
@@ -272,7 +272,7 @@ func TestAnOrgWideTokenIsForOneWorkspace(t *testing.T) {
 	}
 	b := newGrid(t, sample(t, "ws.auth.test"))
 	b.said["auth.test"] = `{"ok":true,"user":"rootbot"}`
-	if err := b.chat.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "which workspace SLACK_BOT_TOKEN is of") {
+	if err := b.chat.Wire(t.Context()); err == nil || !strings.Contains(err.Error(), "which workspace SLACK_BOT_TOKEN is of") {
 		t.Errorf("without a workspace the start ends with %v", err)
 	}
 }

@@ -142,8 +142,7 @@ func (o *office) begin(operations ...ops.Operation) {
 	if !o.storms {
 		o.chat.Calm()
 	}
-	o.desk.Present = o.chat.Present
-	if err := o.chat.Open(o.t.Context()); err != nil {
+	if err := o.chat.Wire(o.t.Context()); err != nil {
 		o.t.Fatal(err)
 	}
 	if err := o.desk.Start(o.t.Context()); err != nil {

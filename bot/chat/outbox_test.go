@@ -31,7 +31,7 @@ func outbox(t *testing.T) (*office, *store.Store) {
 func deliver(t testing.TB, o *office, s *store.Store, patience time.Duration, done func() bool) bool {
 	t.Helper()
 	c := face(s, o.settings())
-	if err := c.Open(t.Context()); err != nil {
+	if err := c.Wire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -70,7 +70,7 @@ func (c *Chat) reached(channel string, err error) error {
 // channelLabel is what people call one of the bot's channels.
 func (c *Chat) channelLabel(channel string) string {
 	if channel == c.channel {
-		return c.desk.Team.Channel
+		return c.channelName
 	}
 	for operation, id := range c.places {
 		if id == channel {

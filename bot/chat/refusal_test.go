@@ -209,7 +209,7 @@ func (o *office) run(s *store.Store, opened func(), done func(*chat.Chat) bool) 
 	o.t.Helper()
 	c := face(s, o.settings())
 	c.Hasty(0)
-	if err := c.Open(o.t.Context()); err != nil {
+	if err := c.Wire(o.t.Context()); err != nil {
 		o.t.Fatal(err)
 	}
 	if opened != nil {

@@ -88,7 +88,6 @@ func (c *Chat) locate(ctx context.Context) (string, error) {
 	}
 	c.workspace, c.enterprise = workspace, auth.EnterpriseID
 	c.home, c.self, c.botID = auth.URL, auth.UserID, auth.BotID
-	c.desk.Team.Workspace, c.desk.Team.People, c.desk.Present = workspace, c.Person, c.Present
 	c.warnOfMove(ctx, auth.Team)
 	return auth.User, nil
 }

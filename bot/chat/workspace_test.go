@@ -38,7 +38,7 @@ func TestATokenOfAnotherWorkspaceThanTheDatabasesIsToldAtTheStart(t *testing.T) 
 		c := chat.New(&bot.Desk{Store: s, Team: &team.Team{}, Log: out}, chat.Settings{
 			AppToken: w.AppToken, BotToken: w.BotToken, APIURL: strings.TrimSuffix(w.URL(), "/") + "/", LogChannel: "home",
 		}, out)
-		if err := c.Open(t.Context()); (err == nil) != channel {
+		if err := c.Wire(t.Context()); (err == nil) != channel {
 			t.Fatal(err)
 		}
 		return log.String()

@@ -198,6 +198,7 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	face := chat.New(s.Desk, chat.Settings{
 		AppToken: env.SlackAppToken, BotToken: env.SlackBotToken, APIURL: env.SlackAPIURL, LogChannel: config.Slack.LogChannel,
 	}, log)
+	s.Desk.Present, s.Desk.Team.People = face.Present, face.Person
 	listener, err := net.Listen("tcp", env.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for health checks (ROOTBOT_LISTEN): %w", err)
@@ -210,9 +211,11 @@ func Serve(ctx context.Context, config *Config, env Environment, log *slog.Logge
 	if err := s.missingScopes(ctx); err != nil {
 		return unlessStopped(ctx, log, err)
 	}
-	if err := face.Open(ctx); err != nil {
+	home, err := face.Open(ctx)
+	if err != nil {
 		return unlessStopped(ctx, log, err)
 	}
+	s.Desk.Team.Workspace, s.Desk.Team.Channel = home.Workspace, home.Channel
 	go watched.answer(ctx) // so that what is wrong for good stands in the log before anybody asks
 	go s.visibleOperations(ctx)
 	if err := s.Desk.Start(ctx); err != nil {

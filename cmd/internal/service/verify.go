@@ -187,7 +187,7 @@ func (v Verification) posted(ctx context.Context, db *store.Store) ([]audit.Witn
 	face := chat.New(&bot.Desk{Store: db, Team: &team.Team{}, Log: quiet}, chat.Settings{
 		AppToken: v.Env.SlackAppToken, BotToken: v.Env.SlackBotToken, APIURL: v.Env.SlackAPIURL, LogChannel: v.Config.Slack.LogChannel,
 	}, quiet)
-	if err := face.Open(ctx); err != nil {
+	if _, err := face.Open(ctx); err != nil {
 		return nil, "", err
 	}
 	standing, err := face.Standing(ctx)
