@@ -29,7 +29,7 @@ type closure struct {
 // SetClosing says what an account shows after CloseAccount, for closures to come: at first PENDING_CLOSURE at once, until a
 // test calls [Organization.SetState]. With AWS an account shows ACTIVE for a while, then PENDING_CLOSURE for minutes, now and
 // then ACTIVE again, and in the end CLOSED, whose Status is SUSPENDED; nothing promises an order or a time. A closure is under
-// way until a step shows CLOSED or SUSPENDED.
+// way until a step shows CLOSED.
 func (o *Organization) SetClosing(steps ...ClosingStep) {
 	o.cloud.mu.Lock()
 	defer o.cloud.mu.Unlock()
@@ -77,11 +77,10 @@ func (a *orgAccount) become(state, status string) {
 	a.pending, a.closed = a.seems()
 }
 
-// seems tells from what the account shows whether it is being closed, and whether it is: one that AWS has suspended is no
-// more to be closed than one that is closed.
+// seems tells from what the account shows whether it is being closed, and whether it is. State SUSPENDED is what AWS does to an
+// account by itself, and no closing; Status alone calls a closed account so.
 func (a *orgAccount) seems() (isPending, isClosed bool) {
-	shown := cmp.Or(a.state, a.status)
-	return shown == pendingClosure, shown == suspended || shown == closed
+	return cmp.Or(a.state, a.status) == pendingClosure, a.state == closed || a.state == "" && a.status == suspended
 }
 
 // closeAccount begins to close an account. That it is a delegated administrator, or in which OU it is, doesn't matter.
@@ -103,7 +102,7 @@ func closeAccount(r *request, o *Organization, in *accountInput) (any, error) {
 		return nil, fail(400, "AccountAlreadyClosedException", "You attempted to close an account that is already closed.")
 	case a.pending:
 		return nil, fail(400, "ConflictException", "The request failed because it conflicts with the current state of the specified resource.")
-	case a.state == pendingActivation:
+	case a.state == pendingActivation, a.state == suspended:
 		r.cloud.problem("%s: account %s is %s: awstest doesn't know what AWS does", r.name(), a.id, a.state)
 		return nil, fail(400, "ConflictException", "The request failed because it conflicts with the current state of the specified resource.")
 	case o.closedSince(now.AddDate(0, 0, -30)) >= o.closeQuota():

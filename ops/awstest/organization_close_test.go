@@ -84,7 +84,7 @@ func TestStatesThatNobodyExpects(t *testing.T) {
 		{"", "ACTIVE", ""},
 		{"", "PENDING_CLOSURE", "ConflictException"},
 		{"", "SUSPENDED", "AccountAlreadyClosedException"},
-		{"SUSPENDED", "", "AccountAlreadyClosedException"},
+		{"CLOSED", "", "AccountAlreadyClosedException"},
 		{"PENDING_CLOSURE", "ACTIVE", "ConflictException"},
 		{"", "", ""},
 		{"HIBERNATING", "", ""},
@@ -97,10 +97,12 @@ func TestStatesThatNobodyExpects(t *testing.T) {
 		want(t, e.close(payments), test.close, "")
 	}
 	e.noProblems()
-	e.o.SetState(payments, "PENDING_ACTIVATION", "")
-	want(t, e.close(payments), "ConflictException", "")
-	if p := strings.Join(e.Problems(), "\n"); !strings.Contains(p, "PENDING_ACTIVATION") {
-		t.Errorf("problems: %s", p)
+	for _, state := range []string{"PENDING_ACTIVATION", "SUSPENDED"} {
+		e.o.SetState(payments, state, "SUSPENDED")
+		want(t, e.close(payments), "ConflictException", "")
+		if p := strings.Join(e.Problems(), "\n"); !strings.Contains(p, state) {
+			t.Errorf("problems: %s", p)
+		}
 	}
 }
 

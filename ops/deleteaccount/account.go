@@ -52,22 +52,38 @@ func (a *Account) parent() Unit { return a.Path[len(a.Path)-1] }
 
 const unknown = "unknown"
 
-// closing and closed are states of an account that nobody uses any more.
+// The states of an account that something depends on. AWS itself has suspended an
+// account that is SUSPENDED: nobody has closed it.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
 const (
-	active  = string(types.AccountStateActive)
-	pending = string(types.AccountStatePendingClosure)
+	active    = string(types.AccountStateActive)
+	pending   = string(types.AccountStatePendingClosure)
+	closed    = string(types.AccountStateClosed)
+	suspended = string(types.AccountStateSuspended)
 )
 
-// gone tells whether the account is closed: AWS keeps it for 90 days as SUSPENDED.
-func (a *Account) gone() bool {
-	return a.State == string(types.AccountStateSuspended) || a.State == string(types.AccountStateClosed)
-}
+// gone tells whether the account is closed: AWS keeps it for 90 days as CLOSED.
+func (a *Account) gone() bool { return a.State == closed }
 
 // state is an account's State; Status, which AWS has retired, counts only where
-// there is none.
+// there is none. Status has no CLOSED, and calls a closed account SUSPENDED.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
 func state(a types.Account) string {
+	if a.State == "" && a.Status == types.AccountStatusSuspended {
+		return closed
+	}
 	return cmp.Or(string(a.State), string(a.Status), unknown)
+}
+
+// stopped refuses an account that AWS has suspended; nil: AWS has not.
+func (a *Account) stopped() error {
+	if a.State != suspended {
+		return nil
+	}
+	return &ops.Error{
+		Kind: ops.Refused, What: fmt.Sprintf("AWS has suspended account %s: its state is SUSPENDED, which isn't CLOSED. The bot closes active accounts only.", a),
+		Next: "Ask AWS's support why AWS suspended it, and ask for the closing again once its state is ACTIVE.",
+	}
 }
 
 // describe reads an account by itself; nil if there is none.

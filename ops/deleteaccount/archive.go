@@ -135,6 +135,9 @@ func (a *Account) stateAs(wanted bool) ops.Outcome {
 	if a.State == unknown {
 		outcome.State, outcome.Why = ops.NotKnown, "AWS doesn't say"
 	}
+	if a.State == suspended {
+		outcome.Why = "AWS itself has suspended it, which isn't a closing"
+	}
 	return outcome
 }
 

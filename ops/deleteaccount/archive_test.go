@@ -33,7 +33,7 @@ func TestWhatCouldNotBeReadIsNotKnown(t *testing.T) {
 		},
 		{
 			"where it is", func(w *world) { w.aws.Fail("organizations:ListParents", denied) },
-			[]string{"State SUSPENDED (confirmed)", "In ${closed} (not known)"},
+			[]string{"State CLOSED (confirmed)", "In ${closed} (not known)"},
 			"AWS refused organizations:ListParents to the role " + lookRole + ".", "is closed. AWS's support can reinstate it until", false, true,
 		},
 		{

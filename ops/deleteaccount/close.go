@@ -43,6 +43,8 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 		return gone(&d.Account)
 	case accepted, a.State == pending, a.gone():
 		return o.accepted(ctx, run, a)
+	case a.State == suspended:
+		return a.stopped()
 	case a.State != active:
 		return refused("The state of account %s is %s, and the bot closes active accounts only.", a, a.State)
 	}
@@ -196,6 +198,11 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 		return run.Log(ctx, ops.Line{Key: "vanished", Level: ops.Warning, Text: fmt.Sprintf("Account %s is not in the organisation any more.", targetOf(r))})
 	case a.gone():
 		return run.Log(ctx, ops.Line{Key: "closed", Level: ops.Change, Text: fmt.Sprintf("Account %s is closed.", a)})
+	case a.State == suspended:
+		return &ops.Error{
+			Kind: ops.Unknown, What: fmt.Sprintf("AWS accepted on %s that account %s is closed. Its state is SUSPENDED now, which isn't CLOSED: AWS itself has suspended it.", moment(closing), a),
+			Next: "Ask AWS's support whether the closing goes on.",
+		}
 	case seen.After(end):
 		return &ops.Error{
 			Kind: ops.Unknown, What: fmt.Sprintf("AWS accepted on %s that account %s is closed. A week later its state still is %s.", moment(closing), a, a.State),

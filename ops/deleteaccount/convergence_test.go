@@ -82,7 +82,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 				w := newWorld(t)
 				w.modes(way.disabled, way.closed, way.grace)
 				if slow { // AWS shows late that it has accepted, and not steadily
-					w.o.SetClosing(awstest.ClosingStep{After: 30 * time.Minute, State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 45 * time.Minute, State: "ACTIVE"}, awstest.ClosingStep{After: time.Hour, State: "SUSPENDED"})
+					w.o.SetClosing(awstest.ClosingStep{After: 30 * time.Minute, State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 45 * time.Minute, State: "ACTIVE"}, awstest.ClosingStep{After: time.Hour, State: "CLOSED"})
 				}
 				walk := w.walk()
 				change(walk)
@@ -93,7 +93,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, slow: %v", way.name, slow), func(t *testing.T) {
 				t.Parallel()
 				want, points := closed(t, func(*opstest.Walk) {})
-				if want.Account.State != "SUSPENDED" || len(want.Closed) != 1 || !want.Accepted || !want.Settled {
+				if want.Account.State != "CLOSED" || len(want.Closed) != 1 || !want.Accepted || !want.Settled {
 					t.Fatalf("left behind: %+v", want)
 				}
 				same := func(name string, change func(*opstest.Walk)) {
@@ -156,7 +156,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 func TestNothingIsDoneTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.o.SetClosing(awstest.ClosingStep{After: 2 * time.Hour, State: "SUSPENDED"})
+	w.o.SetClosing(awstest.ClosingStep{After: 2 * time.Hour, State: "CLOSED"})
 	walk := w.walk()
 	walk.Twice = true
 	w.run(walk)

@@ -68,6 +68,9 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := a.stopped(); err != nil {
+		return err
+	}
 	was, err := o.ready(ctx, run, d, a)
 	if err != nil {
 		return err
@@ -253,6 +256,8 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 		return err
 	case a.State == pending || a.gone():
 		return nil // closed by hand: it is followed
+	case a.State == suspended:
+		return a.stopped()
 	}
 	if err := o.watch(ctx, run, d, was, a); err != nil || left <= 0 {
 		return err

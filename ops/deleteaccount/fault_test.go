@@ -187,7 +187,7 @@ func TestCloseAccountOfAStateThatIsNotKnown(t *testing.T) {
 // An answer that was lost doesn't say whether it was done; the account does.
 func TestAnswersThatAreLost(t *testing.T) {
 	t.Parallel()
-	slow := []awstest.ClosingStep{{After: 10 * time.Minute, State: "PENDING_CLOSURE"}, {After: time.Hour, State: "SUSPENDED"}}
+	slow := []awstest.ClosingStep{{After: 10 * time.Minute, State: "PENDING_CLOSURE"}, {After: time.Hour, State: "CLOSED"}}
 	for _, test := range []struct {
 		name   string
 		action string
@@ -224,7 +224,7 @@ func TestAnswersThatAreLost(t *testing.T) {
 				w.run(walk)
 			})
 			a := w.account(sinking)
-			if report, _ := walk.Report(); !report.OK() || len(w.o.Closed()) != 1 || a.Parent != w.closed || a.State != "SUSPENDED" {
+			if report, _ := walk.Report(); !report.OK() || len(w.o.Closed()) != 1 || a.Parent != w.closed || a.State != "CLOSED" {
 				t.Errorf("report %+v, closed %v, account %+v", report, w.o.Closed(), a)
 			}
 			if told := text(walk.Lines()); test.action == "CloseAccount" && !strings.Contains(told, "tried again every two minutes: AWS ") {
@@ -293,7 +293,7 @@ func TestPerseverance(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.settings.Poll = time.Hour
-		w.o.SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 5 * day, State: "SUSPENDED"})
+		w.o.SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 5 * day, State: "CLOSED"})
 		walk := w.atClosing()
 		for range 3 {
 			w.breaks("DescribeAccount", 20*time.Minute)

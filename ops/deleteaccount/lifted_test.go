@@ -135,9 +135,9 @@ func TestNotLifted(t *testing.T) {
 		w := newWorld(t)
 		walk := w.walk()
 		w.graced(walk)
-		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Parent, a.State = w.ponds, "SUSPENDED" })
+		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Parent, a.State = w.ponds, "CLOSED" })
 		report := w.run(walk)
-		if diff := cmp.Diff([]string{"State SUSPENDED (confirmed)", "In Root / Workloads / Ponds (" + w.ponds + ") (failed)"}, truth(report)); diff != "" || !report.Final || w.aws.Count("organizations:CloseAccount") > 0 {
+		if diff := cmp.Diff([]string{"State CLOSED (confirmed)", "In Root / Workloads / Ponds (" + w.ponds + ") (failed)"}, truth(report)); diff != "" || !report.Final || w.aws.Count("organizations:CloseAccount") > 0 {
 			t.Errorf("report (-want +got):\n%s", diff)
 		}
 		w.done()

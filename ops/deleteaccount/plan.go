@@ -209,6 +209,9 @@ func (o *operation) units(ctx context.Context, client *organizations.Client, d d
 // mayBeIn refuses what isn't in a state to be closed.
 func (o *operation) mayBeIn(r ops.Request, a *Account) error {
 	closing := a.State == pending || a.gone()
+	if err := a.stopped(); err != nil {
+		return err
+	}
 	switch {
 	case a.State == active, closing && ours(r, a):
 		return nil

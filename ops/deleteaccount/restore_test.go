@@ -178,7 +178,7 @@ func TestRestoreIsRefused(t *testing.T) {
 			"while it is being closed", func(w *world) { w.o.SetState(sinking, "PENDING_CLOSURE", "") },
 			"AWS is closing account " + sinkingText + ", or has closed it: its state is PENDING_CLOSURE. AWS's support can reinstate it for 90 days.",
 		},
-		{"when it is closed", func(w *world) { w.o.SetState(sinking, "", "SUSPENDED") }, "its state is SUSPENDED. AWS's support"},
+		{"when it is closed", func(w *world) { w.o.SetState(sinking, "", "SUSPENDED") }, "its state is CLOSED. AWS's support"},
 		{"where its unit is gone", func(w *world) {
 			w.o.Move(neighbour, w.o.Root())
 			w.o.RemoveOU(w.ponds)
@@ -211,7 +211,7 @@ func TestRestoreIsRefused(t *testing.T) {
 	t.Run("when AWS has accepted that it is closed, and doesn't show it yet", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		w.o.SetClosing(awstest.ClosingStep{After: time.Hour, State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 2 * time.Hour, State: "SUSPENDED"})
+		w.o.SetClosing(awstest.ClosingStep{After: time.Hour, State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: 2 * time.Hour, State: "CLOSED"})
 		walk := w.walk()
 		w.until(walk, "follow")
 		_, err := w.wouldRestore(walk)

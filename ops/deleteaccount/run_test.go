@@ -39,7 +39,7 @@ func TestAnAccountIsClosed(t *testing.T) {
 			report := w.run(walk)
 			place := map[bool]string{true: w.closed, false: map[bool]string{true: w.disabled, false: w.ponds}[way.disabled]}[way.closed]
 			a := w.account(sinking)
-			if a.State != "SUSPENDED" || a.Parent != place {
+			if a.State != "CLOSED" || a.Parent != place {
 				t.Errorf("account %+v", a)
 			}
 			if diff := cmp.Diff(way.writes, w.writes()); diff != "" {
@@ -59,7 +59,7 @@ func TestAnAccountIsClosed(t *testing.T) {
 			if want := "Account " + sinkingText + " is closed. AWS's support can reinstate it until " + last + "."; report.Summary != want || !report.OK() {
 				t.Errorf("report %+v", report)
 			}
-			want := []string{"State SUSPENDED (confirmed)"}
+			want := []string{"State CLOSED (confirmed)"}
 			if way.closed {
 				want = append(want, "In Root / Closed accounts ("+w.closed+") (confirmed)")
 			}
@@ -215,7 +215,7 @@ func TestMovedBySomebodyElse(t *testing.T) {
 		w.until(walk, "archive")
 		w.o.Move(sinking, w.workloads)
 		report := w.run(walk)
-		if diff := cmp.Diff([]string{"State SUSPENDED (confirmed)", "In Root / Workloads (" + w.workloads + ") (failed)"}, truth(report)); diff != "" || report.OK() {
+		if diff := cmp.Diff([]string{"State CLOSED (confirmed)", "In Root / Workloads (" + w.workloads + ") (failed)"}, truth(report)); diff != "" || report.OK() {
 			t.Errorf("report (-want +got):\n%s", diff)
 		}
 		if why := report.Sections[0].Outcomes[1].Why; why != "it was moved there by hand, and stays there" {

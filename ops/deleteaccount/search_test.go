@@ -43,7 +43,7 @@ func TestSearch(t *testing.T) {
 	w := newWorld(t)
 	w.o.AddAccount("666666666666", "Bog-Monitoring", "bog@example.org")
 	w.o.AddAccount("777777777777", "pond", "zzz@example.org")
-	w.o.AddAccount("888888888888", "old-pond", "old@example.org", func(a *awstest.OrgAccount) { a.State = "SUSPENDED" })
+	w.o.AddAccount("888888888888", "old-pond", "old@example.org", func(a *awstest.OrgAccount) { a.State = "CLOSED" })
 	w.o.AddAccount("100000222222", "heron", "heron@example.org")
 	w.o.AddAccount("100000000001", "pond-monitoring-dev", "twin@example.org")
 	w.o.AddAccount("100000000002", "pond-monitoring-dev", "aws-root+pond@example.org")
@@ -96,7 +96,7 @@ func TestSearch(t *testing.T) {
 	note := func(id string) string {
 		return options[slices.IndexFunc(options, func(o ops.Option) bool { return o.Value == id })].Note
 	}
-	if got := note("888888888888"); got != "SUSPENDED, old@example.org" {
+	if got := note("888888888888"); got != "CLOSED, old@example.org" {
 		t.Errorf("the note of a closed account is %q", got)
 	}
 	if got := note(sinking); got != sinkingEmail {

@@ -97,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	w.add(auditor, "security", w.o.Root(), nil)
 	w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Joined = joined })
 	w.o.RegisterDelegatedAdministrator(auditor, "guardduty.amazonaws.com", "securityhub.amazonaws.com")
-	w.o.SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: time.Hour, State: "SUSPENDED"})
+	w.o.SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: time.Hour, State: "CLOSED"})
 
 	w.settings = deleteaccount.Defaults()
 	w.settings.LookRole, w.settings.ActRole = lookRole, actRole
