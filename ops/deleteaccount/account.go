@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +51,21 @@ func (a *Account) where() string {
 
 // parent is the unit that the account is in.
 func (a *Account) parent() Unit { return a.Path[len(a.Path)-1] }
+
+// tagged finds the account's tag of a key and value, without case and the white space
+// around them: AWS keeps tags as people typed them, "True" and "true", and what the
+// settings protect is better protected once too often.
+func (a *Account) tagged(key, value string) (tag string, is bool) {
+	for _, tag := range slices.Sorted(maps.Keys(a.Tags)) {
+		if same(tag, key) && same(a.Tags[tag], value) {
+			return tag, true
+		}
+	}
+	return "", false
+}
+
+// same compares two texts without case and the white space around them.
+func same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
 
 const unknown = "unknown"
 

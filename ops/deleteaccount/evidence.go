@@ -60,8 +60,10 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	}
 	add("Tags", tags...)
 	add("Delegated administrator of") // otherwise it is refused
-	if production := a.Tags["is-production"]; production != "" && !strings.EqualFold(production, "false") {
-		warnings = append(warnings, "Its tag says that it is production: is-production="+production+".")
+	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
+		if value := a.Tags[key]; same(key, "is-production") && value != "" && !same(value, "false") {
+			warnings = append(warnings, "Its tag says that it is production: "+key+"="+value+".")
+		}
 	}
 	if other := a.Tags[tagRequest]; other != "" && other != r.ID {
 		warnings = append(warnings, "An earlier request has tagged it: "+tagRequest+"="+other+".")

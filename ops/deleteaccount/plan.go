@@ -160,8 +160,8 @@ func (o *operation) protected(ctx context.Context, client *organizations.Client,
 		return refused("%s is protected by the bot's settings.", a)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		if got, ok := a.Tags[key]; ok && got == s.Tags[key] {
-			return refused("%s is protected by its tag %s=%s.", a, key, got)
+		if tag, is := a.tagged(key, s.Tags[key]); is {
+			return refused("%s is protected by its tag %s=%s.", a, tag, a.Tags[tag])
 		}
 	}
 	if len(s.OUs) == 0 {

@@ -42,7 +42,7 @@ func TestAccountsThatAreNeverClosed(t *testing.T) {
 		{"not beside a protected unit", func(w *world) { w.settings.Protected.OUs = []string{w.o.AddOU("Lakes", w.workloads)} }, "", "", ""},
 		{"a protected tag", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"x": "y", "keep": "yes"} }, "", "", sinkingText + " is protected by its tag keep=yes."},
 		{"not a protected tag with another value", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"keep": "no", "owner": ""} }, "", "", ""},
-		{"not a protected tag in another case", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"Keep": "yes"} }, "", "", ""},
+		{"a protected tag in another case", func(w *world) { tagged(w); w.settings.Protected.Tags = map[string]string{"Keep": " YES"} }, "", "", sinkingText + " is protected by its tag keep=yes."},
 		{"a delegated administrator", func(*world) {}, auditor, "security", "security (" + auditor + ") is a delegated administrator of guardduty.amazonaws.com, securityhub.amazonaws.com. Deregister it first."},
 		{"not a former delegated administrator", func(w *world) { w.o.DeregisterDelegatedAdministrator(auditor) }, auditor, "security", ""},
 	} {
