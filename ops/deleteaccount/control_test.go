@@ -12,9 +12,14 @@ import (
 func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 	t.Parallel()
 	const (
-		deny     = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalARN":"arn:aws:iam::*:role/aws-reserved/*"}}}]}`
-		denyBut  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sso:*"],"Resource":"*"}}`
-		denySome = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["ec2:*"],"Resource":"*"}]}`
+		deny          = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalARN":"arn:aws:iam::*:role/keeper"}}}]}`
+		denyButSSO    = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*"}}}]}`
+		denyButAdmins = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/AWSReservedSSO_*","arn:aws:iam::*:user/jo"]}}}]}`
+		denyNoUser    = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:user/?*"]}}}]}`
+		denyNobody    = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:*/*"}}}]}`
+		denyButWork   = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":["s3:*","ec2:*"],"Resource":"*"}]}`
+		denyBut       = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sso:*"],"Resource":"*"}}`
+		denySome      = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["ec2:*"],"Resource":"*"}]}`
 		// As AWS Control Tower denies Regions.
 		denyRegions = `{"Version":"2012-10-17","Statement":[{"Sid":"GRREGIONDENY","Effect":"Deny","NotAction":["iam:*","organizations:*","sts:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":["eu-west-2"]},"ArnNotLike":{"aws:PrincipalARN":["arn:*:iam::*:role/AWSControlTowerExecution"]}}}]}`
 		denyRoot    = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:PrincipalArn":["arn:aws:iam::*:root"]}}}]}`
@@ -30,13 +35,22 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 		change func(w *world, unit string)
 		warns  string // empty: no warning
 	}{
-		{"a policy that denies everything, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", deny), unit) }, ""},
-		{"a policy that denies everything else", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyBut), unit) }, ""},
+		{"a policy that denies all but a role everything", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", deny), unit) }, ""},
+		{"a policy that denies everything, beside one with exceptions", func(w *world, unit string) {
+			w.o.AttachPolicy(w.o.AddPolicy("p", denyButSSO), unit)
+			w.o.AttachPolicy(w.o.AddPolicy("q", deny), unit)
+		}, ""},
+		{"a policy that denies everything else", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyBut), unit) }, "leave the account usable in part: sso:* for everybody, by p ("},
+		{"a policy that denies everything but what the account is for", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyButWork), unit) }, "usable in part: ec2:*, s3:* for everybody, by p ("},
 		{"only a few things are allowed", func(w *world, unit string) {
 			w.o.AttachPolicy(w.o.AddPolicy("p", allowFew), unit)
 			w.o.DetachPolicy("p-FullAWSAccess", unit)
-		}, ""},
-		{"a policy that denies everything else, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoles), unit) }, ""},
+		}, "usable in part: sso:* for everybody, by what is allowed at Shelf."},
+		{"a policy that denies everything else, with exceptions", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyRoles), unit) }, "usable in part: support:* for everybody, and everything for arn:aws:iam::*:role/keeper, arn:aws:iam::*:root, by p ("},
+		{"a policy that excepts single sign-on's roles", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyButSSO), unit) }, "usable in part: everything for arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*, by p ("},
+		{"a policy that excepts single sign-on's roles and a user", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyButAdmins), unit) }, "usable in part: everything for arn:aws:iam::*:role/AWSReservedSSO_*, arn:aws:iam::*:user/jo, by p ("},
+		{"a policy that excepts every user", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyNoUser), unit) }, "No policy in Shelf ("},
+		{"a policy that excepts everybody", func(w *world, unit string) { w.o.AttachPolicy(w.o.AddPolicy("p", denyNobody), unit) }, "No policy in Shelf ("},
 		{"a policy that denies everything above the unit", func(w *world, unit string) {
 			attic := w.o.AddOU("Attic", "")
 			w.o.AttachPolicy(w.o.AddPolicy("p", deny), attic)
@@ -91,6 +105,9 @@ func TestTheUnitForDisabledAccountsDenies(t *testing.T) {
 				t.Errorf("warns: %s", plan.Warnings[i])
 			case test.warns != "" && (i < 0 || !strings.Contains(plan.Warnings[i], test.warns)):
 				t.Errorf("warnings %q, want %q", plan.Warnings, test.warns)
+			}
+			if by := fact(plan, "Usable in Shelf") + fact(plan, "Usable in Box"); (by != "") != (test.warns == "") || by != "" && !strings.HasPrefix(by, "everything for arn:aws:iam::*:role/keeper, by ") {
+				t.Errorf("usable: %q", by)
 			}
 			w.done()
 		})

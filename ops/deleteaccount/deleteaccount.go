@@ -164,10 +164,12 @@ func (o *operation) explainAct(err error) error { return awsaccess.Explain(err, 
 
 // data is what a plan keeps for its steps.
 type data struct {
-	Account  Account `json:"account"`
-	Origin   []Unit  `json:"origin,omitempty"` // from the root down to where it was before this request moved it
-	Disabled Unit    `json:"disabled,omitzero"`
-	Closed   Unit    `json:"closed,omitzero"`
+	Account  Account  `json:"account"`
+	Origin   []Unit   `json:"origin,omitempty"` // from the root down to where it was before this request moved it
+	Disabled Unit     `json:"disabled,omitzero"`
+	Closed   Unit     `json:"closed,omitzero"`
+	Before   []string `json:"before,omitempty"` // IDs of the policies that applied to the account already
+	Left     *usable  `json:"left,omitempty"`   // what the approvers were told that stays usable in Disabled; nil: that isn't known
 
 	// What the approval is about, and steps go by.
 	Grace     time.Duration `json:"grace,omitempty"`

@@ -39,8 +39,8 @@ func delegations(ctx context.Context, client *organizations.Client, id string) (
 	return services, nil
 }
 
-// evidence is what an approver needs to know.
-func (o *operation) evidence(ctx context.Context, r ops.Request, client *organizations.Client, d data, progress ops.Progress) ([]ops.Fact, []string, error) {
+// evidence is what an approver needs to know. It adds to d what the run compares later.
+func (o *operation) evidence(ctx context.Context, r ops.Request, client *organizations.Client, d *data, progress ops.Progress) ([]ops.Fact, []string, error) {
 	a := &d.Account
 	var facts []ops.Fact
 	var warnings []string
@@ -74,15 +74,11 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	}
 	add("Service control policies", texts(attached)...)
 	if d.Disabled.ID != "" {
-		home, before := d.Origin, attached
-		if slices.Contains(home, d.Disabled) {
-			home, before = home[:1], nil // it is there already; where it was before isn't known
-		}
-		there, warning, err := o.disabling(ctx, client, d.Disabled, home, before)
+		there, warning, err := o.disabling(ctx, client, d, attached)
 		if err != nil {
 			return nil, nil, o.explainLook(err)
 		}
-		add("Service control policies in "+d.Disabled.Name, there...)
+		facts = append(facts, there...)
 		if warning != "" {
 			warnings = append(warnings, warning)
 		}

@@ -45,17 +45,19 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		return ops.Plan{}, err
 	}
 	p := ops.Plan{Target: a.Name, Summary: o.summary(r, d), Steps: o.steps(r, d), Terms: o.terms(d)}
+	if r.Shown != nil {
+		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
+	} else {
+		if p.Facts, p.Warnings, err = o.evidence(ctx, r, client, &d, progress); err != nil {
+			return ops.Plan{}, err
+		}
+		facts, warnings := defined.tell()
+		p.Facts, p.Warnings = append(p.Facts, facts...), append(p.Warnings, warnings...)
+	}
 	if p.Data, err = json.Marshal(d); err != nil {
 		return ops.Plan{}, fmt.Errorf("encode the plan's data: %w", err)
 	}
-	if r.Shown != nil {
-		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
-		return p, nil
-	}
-	p.Facts, p.Warnings, err = o.evidence(ctx, r, client, d, progress)
-	facts, warnings := defined.tell()
-	p.Facts, p.Warnings = append(p.Facts, facts...), append(p.Warnings, warnings...)
-	return p, err
+	return p, nil
 }
 
 // meant tells whether the account is the one that the requester named.
@@ -101,6 +103,9 @@ func (o *operation) facts(ctx context.Context, r ops.Request, client *organizati
 	}
 	if (d.shelved() || shown.Disabled.ID == a.Parent || shown.Closed.ID == a.Parent) && len(shown.Origin) > 0 {
 		d.Origin = shown.Origin
+	}
+	if shown.Disabled.ID == d.Disabled.ID {
+		d.Left, d.Before = shown.Left, shown.Before
 	}
 	return d, nil
 }
