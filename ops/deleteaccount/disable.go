@@ -161,6 +161,9 @@ const settle = time.Minute
 // that it is disabled again once a member has the run begin anew.
 func (o *operation) watch(ctx context.Context, run ops.Run, d data, was before, a *Account) error {
 	err := stands(run, d, was, a)
+	if err == nil {
+		err = o.stillDenied(ctx, run, d, a)
+	}
 	if ops.KindOf(err) != ops.Lifted {
 		return err
 	}
@@ -193,6 +196,36 @@ func stands(run ops.Run, d data, was before, a *Account) error {
 		lifted.What = fmt.Sprintf("Account %s is still in %s, but its tag %s was removed by hand. It can't be used as long as it is there.", a, d.Disabled, tagRequest)
 	}
 	return lifted
+}
+
+// stillDenied returns nil as long as the policies of the unit for disabled accounts leave
+// no more of them usable than the approvers were told.
+func (o *operation) stillDenied(ctx context.Context, run ops.Run, d data, a *Account) error {
+	if d.Left == nil {
+		return nil
+	}
+	look, err := o.reader(run.Request())
+	if err != nil {
+		return err
+	}
+	path, list, err := within(ctx, look, d.Disabled)
+	if err != nil {
+		return o.explainLook(err)
+	}
+	left, err := leaves(ctx, look, d.gained(path), list, d.Before)
+	if err != nil {
+		return o.explainLook(err)
+	}
+	if !left.wider(*d.Left) {
+		return nil
+	}
+	what := fmt.Sprintf("Account %s is still in %s, but the policies there were changed by hand", a, d.Disabled)
+	if left.grade() == usableByAll {
+		what += ": none of them denies everything now, so the account can be used again."
+	} else {
+		what += fmt.Sprintf(", so the account can be used again in part: %s.", left)
+	}
+	return &ops.Error{Kind: ops.Lifted, What: what, Next: "Have the policies deny everything there again before it is disabled again."}
 }
 
 func gone(a *Account) error { return refused("Account %s is not in the organisation any more.", a) }
@@ -259,7 +292,10 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	case a.State == suspended:
 		return a.stopped()
 	}
-	if err := o.watch(ctx, run, d, was, a); err != nil || left <= 0 {
+	switch err := o.watch(ctx, run, d, was, a); {
+	case ops.KindOf(err) == ops.Unavailable:
+		return o.unseen(ctx, run, d, end, err)
+	case err != nil || left <= 0:
 		return err
 	}
 	if err := run.OfferUndo(ctx, end); err != nil {

@@ -39,9 +39,21 @@ var liftings = []struct {
 	{"its tag was removed", func(w *world) {
 		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { delete(a.Tags, "closure-request") })
 	}, "Account " + sinkingText + " is still in Disabled accounts (${disabled}), but its tag closure-request was removed by hand."},
+	{
+		"its unit's policy was detached", func(w *world) { w.o.DetachPolicy(w.denyAll, w.disabled) },
+		"Account " + sinkingText + " is still in Disabled accounts (${disabled}), but the policies there were changed by hand: none of them denies everything now, so the account can be used again. Have the policies deny everything there again",
+	},
+	{"its unit's policy was changed", func(w *world) {
+		w.o.AddPolicy("deny-all", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"s3:*","Resource":"*"}]}`)
+	}, "so the account can be used again in part: s3:* for everybody, by deny-all ("},
 	{"its tag names another request", func(w *world) {
 		w.o.ChangeAccount(sinking, func(a *awstest.OrgAccount) { a.Tags["closure-request"] = otherRequest })
 	}, "is still in Disabled accounts (${disabled}), but its tag closure-request was changed by hand: it names another request, " + otherRequest + "."},
+}
+
+// mended has the unit for disabled accounts deny everything again.
+func (w *world) mended() {
+	w.o.AttachPolicy(w.o.AddPolicy("deny-all", denyAll), w.disabled)
 }
 
 func (w *world) fillUnits(text string) string {
@@ -154,6 +166,7 @@ func (w *world) disabledAgain(walk *opstest.Walk, lift func(*world)) []string {
 	w.clock.Advance(10 * day)
 	lift(w)
 	w.refused(walk.Run(w.Context()), ops.Lifted)
+	w.mended()
 	plan := w.look(walk) // begins anew, with the memory that it has
 	return plan.Beyond(shown)
 }
@@ -257,6 +270,73 @@ func TestLiftedBeforeTheStepWasRecorded(t *testing.T) {
 	}
 	if a := w.account(sinking); a.Parent != w.ponds {
 		t.Errorf("account %+v", a)
+	}
+	w.done()
+}
+
+// What the approvers were told that stays usable isn't lifted by anybody, and no other
+// policy of the unit is theirs to miss. What isn't denied again after it was lifted still
+// stops the run.
+func TestPoliciesAreComparedWithWhatWasApproved(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name          string
+		before, after func(*world)
+		lifted        bool
+	}{
+		{"a unit that denied nothing", func(w *world) { w.o.DetachPolicy(w.denyAll, w.disabled) }, func(*world) {}, false},
+		{"a unit that denies more now", func(w *world) { w.o.DetachPolicy(w.denyAll, w.disabled) }, (*world).mended, false},
+		{
+			"another policy that denies everything", func(*world) {}, func(w *world) {
+				w.o.AttachPolicy(w.o.AddPolicy("other", denyAll), w.disabled)
+				w.o.DetachPolicy(w.denyAll, w.disabled)
+			}, false,
+		},
+		{"more that is excepted", func(w *world) {
+			w.o.AddPolicy("deny-all", strings.Replace(denyAll, `"Action":"*"`, `"NotAction":["sso:*"]`, 1))
+		}, func(w *world) {
+			w.o.AddPolicy("deny-all", strings.Replace(denyAll, `"Action":"*"`, `"NotAction":["sso:*","s3:*"]`, 1))
+		}, true},
+		{"what is lifted twice", func(*world) {}, func(w *world) { w.o.DetachPolicy(w.denyAll, w.disabled) }, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.settings.Grace = 2 * day
+			test.before(w)
+			walk := w.walk()
+			w.graced(walk)
+			test.after(w)
+			if !test.lifted {
+				if report := w.run(walk); !report.OK() {
+					t.Errorf("report %+v", report)
+				}
+				return
+			}
+			for range 2 {
+				w.refused(walk.Run(t.Context()), ops.Lifted, "the policies there were changed by hand")
+				if _, err := w.again(walk, walk.Plan()); err != nil {
+					t.Error(err)
+				}
+			}
+			if len(w.o.Closed()) > 0 {
+				t.Error("it was closed")
+			}
+		})
+	}
+}
+
+// Policies that can't be read end no grace, and close nothing.
+func TestPoliciesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings.Grace = 2 * day
+	walk := w.walk()
+	w.graced(walk)
+	w.aws.Fail("organizations:DescribePolicy", awstest.Fault{Code: "AccessDeniedException"})
+	w.refused(walk.Run(t.Context()), ops.Unavailable, "AWS refused organizations:DescribePolicy")
+	if walk.At() != "close" || len(w.o.Closed()) > 0 || !strings.Contains(text(walk.Lines()), "Whether "+sinkingText+" is still disabled isn't known now. AWS refused organizations:DescribePolicy") {
+		t.Errorf("at %q, closed %v\n%s", walk.At(), w.o.Closed(), text(walk.Lines()))
 	}
 	w.done()
 }

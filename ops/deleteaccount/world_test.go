@@ -71,7 +71,10 @@ type world struct {
 	next     http.RoundTripper  // to GitHub
 
 	workloads, ponds, disabled, closed string // units: ponds is in workloads
+	denyAll                            string // the policy of the unit disabled
 }
+
+const denyAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -89,7 +92,8 @@ func newWorld(t *testing.T) *world {
 	w.o = w.aws.Organization()
 	w.workloads, w.disabled, w.closed = w.o.AddOU("Workloads", ""), w.o.AddOU("Disabled accounts", ""), w.o.AddOU("Closed accounts", "")
 	w.ponds = w.o.AddOU("Ponds", w.workloads)
-	w.o.AttachPolicy(w.o.AddPolicy("deny-all", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`), w.disabled)
+	w.denyAll = w.o.AddPolicy("deny-all", denyAll)
+	w.o.AttachPolicy(w.denyAll, w.disabled)
 	joined := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 	w.add(sinking, sinkingName, w.ponds, map[string]string{"owner": "Ponds", "is-production": "false"})
 	w.add(neighbour, "pond-monitoring-prod", w.ponds, map[string]string{"is-production": "true"})
