@@ -166,6 +166,7 @@ func (o *operation) explainAct(err error) error { return awsaccess.Explain(err, 
 type data struct {
 	Account  Account  `json:"account"`
 	Origin   []Unit   `json:"origin,omitempty"` // from the root down to where it was before this request moved it
+	Mark     string   `json:"mark,omitempty"`   // the tag of a request that it had when the plan was shown
 	Disabled Unit     `json:"disabled,omitzero"`
 	Closed   Unit     `json:"closed,omitzero"`
 	Before   []string `json:"before,omitempty"` // IDs of the policies that applied to the account already

@@ -22,6 +22,20 @@ type before struct {
 	Tags   map[string]string `json:"tags"`             // earlier values of the tags of closing
 	Lifted bool              `json:"lifted,omitempty"` // people undid by hand what the run had done
 	Round  int               `json:"round,omitempty"`  // how often it was disabled again; its lines are told each time
+
+	// Unmarked tells that AWS didn't let the account be tagged. Then it is this request's as
+	// long as it is where the run has put it and no other tag says otherwise.
+	Unmarked bool `json:"unmarked,omitempty"`
+}
+
+// marks tells whether an account is this request's, by its tag or by the run's memory.
+func (was before) marks(r ops.Request, a *Account) bool {
+	if ours(r, a) {
+		return true
+	}
+	now, is := a.Tags[tagRequest]
+	then, had := was.Tags[tagRequest]
+	return was.Unmarked && is == had && now == then
 }
 
 // recall is what the run remembers of the account; known is false where it was
@@ -36,8 +50,10 @@ func recall(ctx context.Context, run ops.Run) (was before, known bool, err error
 }
 
 // held tells whether the account is disabled by this very request: it is in the
-// unit for that, and its tag names the request.
-func held(r ops.Request, d data, a *Account) bool { return ours(r, a) && a.Parent == d.Disabled.ID }
+// unit for that, and bears the request's mark.
+func held(r ops.Request, d data, was before, a *Account) bool {
+	return was.marks(r, a) && a.Parent == d.Disabled.ID
+}
 
 // present reads the account as it is now, beside what the plan has of it. One
 // that has left the organisation is an error.
@@ -82,15 +98,7 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	if !ours(r, a) || a.Parent != d.Disabled.ID && a.Tags[tagFrom] != was.From.ID {
-		if _, err := act.TagResource(ctx, &organizations.TagResourceInput{ResourceId: &a.ID, Tags: []types.Tag{
-			{Key: aws.String(tagRequest), Value: &r.ID}, {Key: aws.String(tagFrom), Value: &was.From.ID},
-		}}); err != nil {
-			return o.explainAct(fmt.Errorf("tag account %s: %w", a.ID, err))
-		}
-	}
-	tagged := ops.Line{Key: fmt.Sprintf("tagged %d", was.Round), Level: ops.Change, Text: fmt.Sprintf("Tagged account %s with %s=%s.", a, tagRequest, r.ID)}
-	if err := run.Log(ctx, tagged); err != nil {
+	if was, err = o.mark(ctx, run, act, was, d, a); err != nil {
 		return err
 	}
 	if err := o.move(ctx, run, act, a, a.parent(), d.Disabled, was.Round); err != nil || !was.At.IsZero() {
@@ -103,7 +111,7 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 	switch {
 	case a == nil:
 		return gone(&d.Account)
-	case held(r, d, a):
+	case held(r, d, was, a):
 		was.At = run.Now().UTC()
 		return run.Remember(ctx, "before", was)
 	case run.Begun().IsZero():
@@ -113,6 +121,43 @@ func (o *operation) disable(ctx context.Context, run ops.Run) error {
 		Kind: ops.Unavailable, Passing: true,
 		What: fmt.Sprintf("AWS has accepted that account %s is disabled, and doesn't show it: it is in %s, with the tag %s=%s.", a, a.where(), tagRequest, a.Tags[tagRequest]),
 	}
+}
+
+// tagFor is how long tagging an account is tried while trouble may pass.
+const tagFor = 10 * time.Minute
+
+// mark tags the account with the request. What keeps AWS from that, such as fifty tags
+// or a tag policy, doesn't keep the account from being disabled: the run remembers that
+// the account is its own.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_TagResource.html
+func (o *operation) mark(ctx context.Context, run ops.Run, act *organizations.Client, was before, d data, a *Account) (before, error) {
+	r := run.Request()
+	if was.Unmarked && !ours(r, a) {
+		return was, nil
+	}
+	if !ours(r, a) || a.Parent != d.Disabled.ID && a.Tags[tagFrom] != was.From.ID {
+		mark, from := types.Tag{Key: aws.String(tagRequest), Value: &r.ID}, types.Tag{Key: aws.String(tagFrom), Value: &was.From.ID}
+		_, err := act.TagResource(ctx, &organizations.TagResourceInput{ResourceId: &a.ID, Tags: []types.Tag{mark, from}})
+		if full, ok := typed[*types.ConstraintViolationException](err); ok && full.Reason == types.ConstraintViolationExceptionReasonMaxTagLimitExceeded && !ops.Halted(err) {
+			_, err = act.TagResource(ctx, &organizations.TagResourceInput{ResourceId: &a.ID, Tags: []types.Tag{mark}}) // there may be room for one
+		}
+		if err != nil {
+			err = o.explainAct(fmt.Errorf("tag account %s: %w", a.ID, err))
+			begun := run.Begun()
+			if ops.Halted(err) || ops.IsPassing(err) && (begun.IsZero() || run.Now().Before(begun.Add(tagFor))) {
+				return was, err
+			}
+			was.Unmarked = true
+			if err := run.Remember(ctx, "before", was); err != nil {
+				return was, err
+			}
+			return was, run.Log(ctx, ops.Line{
+				Key: fmt.Sprintf("untagged %d", was.Round), Level: ops.Warning,
+				Text: fmt.Sprintf("Account %s can't be tagged with %s. %s It is disabled all the same: the bot's own record says that it is this request's.", a, tagRequest, ops.Words(err, r.ID)),
+			})
+		}
+	}
+	return was, run.Log(ctx, ops.Line{Key: fmt.Sprintf("tagged %d", was.Round), Level: ops.Change, Text: fmt.Sprintf("Tagged account %s with %s=%s.", a, tagRequest, r.ID)})
 }
 
 // ready is what the run remembers, brought up to what it is about to do. Where
@@ -132,8 +177,8 @@ func (o *operation) ready(ctx context.Context, run ops.Run, d data, a *Account) 
 				was.Tags[key] = value
 			}
 		}
-	case was.Lifted, !was.At.IsZero() && !held(run.Request(), d, a) && run.Begun().IsZero():
-		was.At, was.Lifted, was.Round, anew = time.Time{}, false, was.Round+1, true
+	case was.Lifted, !was.At.IsZero() && !held(run.Request(), d, was, a) && run.Begun().IsZero():
+		was.At, was.Lifted, was.Unmarked, was.Round, anew = time.Time{}, false, false, was.Round+1, true
 	case !was.At.IsZero():
 		if err := stands(run, d, was, a); err != nil {
 			return was, err
@@ -177,7 +222,7 @@ func (o *operation) watch(ctx context.Context, run ops.Run, d data, was before, 
 // stands is watch without its memory.
 func stands(run ops.Run, d data, was before, a *Account) error {
 	r := run.Request()
-	if held(r, d, a) {
+	if held(r, d, was, a) {
 		return nil
 	}
 	if run.Now().Before(was.At.Add(settle)) {

@@ -68,6 +68,9 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	if other := a.Tags[tagRequest]; other != "" && other != r.ID {
 		warnings = append(warnings, "An earlier request has tagged it: "+tagRequest+"="+other+".")
 	}
+	if warning := noRoom(d, r); warning != "" {
+		warnings = append(warnings, warning)
+	}
 	attached, err := controls(ctx, client, append(slices.Clone(a.Path), Unit{a.ID, "the account"}))
 	if err != nil {
 		return nil, nil, o.explainLook(err)
@@ -101,6 +104,34 @@ func (o *operation) evidence(ctx context.Context, r ops.Request, client *organiz
 	add("Not checked", "what runs in it, reserved instances, domains, Marketplace subscriptions and backups: "+r.By+" says that they are dealt with")
 	warnings = append(warnings, "Its e-mail address "+a.Email+" can't be used for another account afterwards.")
 	return facts, warnings, nil
+}
+
+// mostTags is how many tags an account can have; those of AWS's own aren't counted.
+// https://docs.aws.amazon.com/general/latest/gr/aws_tagging.html
+const mostTags = 50
+
+// noRoom warns of an account that has so many tags that it can't bear the request's.
+func noRoom(d *data, r ops.Request) string {
+	if d.Disabled.ID == "" || ours(r, &d.Account) {
+		return ""
+	}
+	count := 0
+	for key := range d.Account.Tags {
+		if !strings.HasPrefix(key, "aws:") {
+			count++
+		}
+	}
+	var more []string
+	for _, key := range []string{tagRequest, tagFrom} {
+		if _, has := d.Account.Tags[key]; !has {
+			more = append(more, key)
+		}
+	}
+	if count+len(more) <= mostTags {
+		return ""
+	}
+	return fmt.Sprintf("It has %d of the %d tags that AWS allows an account, so there is no room for %s. It is disabled all the same, by the bot's own record; people who look at it in the console don't see whose it is.",
+		count, mostTags, strings.Join(more[max(0, mostTags-count):], " and "))
 }
 
 // quotaDays is the time that AWS's quota counts.

@@ -81,7 +81,7 @@ func meant(r ops.Request, a *Account) error {
 
 // facts is what a plan has for its steps.
 func (o *operation) facts(ctx context.Context, r ops.Request, client *organizations.Client, a *Account) (data, error) {
-	d := data{Account: *a, Origin: a.Path, Grace: o.settings.Grace, QuotaWait: quotaDays}
+	d := data{Account: *a, Origin: a.Path, Mark: a.Tags[tagRequest], Grace: o.settings.Grace, QuotaWait: quotaDays}
 	for _, u := range []struct {
 		key, id string
 		to      *Unit
@@ -104,6 +104,7 @@ func (o *operation) facts(ctx context.Context, r ops.Request, client *organizati
 	if (d.shelved() || shown.Disabled.ID == a.Parent || shown.Closed.ID == a.Parent) && len(shown.Origin) > 0 {
 		d.Origin = shown.Origin
 	}
+	d.Mark = shown.Mark
 	if shown.Disabled.ID == d.Disabled.ID {
 		d.Left, d.Before = shown.Left, shown.Before
 	}
@@ -141,7 +142,7 @@ func (o *operation) mayBe(ctx context.Context, r ops.Request, client *organizati
 	if err := o.protected(ctx, client, d); err != nil {
 		return inTerraform{}, err
 	}
-	if err := o.mayBeIn(r, a); err != nil {
+	if err := o.mayBeIn(r, d); err != nil {
 		return inTerraform{}, err
 	}
 	defined, err := o.stillDefined(ctx, r, a)
@@ -212,7 +213,8 @@ func (o *operation) units(ctx context.Context, client *organizations.Client, d d
 }
 
 // mayBeIn refuses what isn't in a state to be closed.
-func (o *operation) mayBeIn(r ops.Request, a *Account) error {
+func (o *operation) mayBeIn(r ops.Request, d data) error {
+	a := &d.Account
 	closing := a.State == pending || a.gone()
 	if err := a.stopped(); err != nil {
 		return err
@@ -220,8 +222,9 @@ func (o *operation) mayBeIn(r ops.Request, a *Account) error {
 	switch {
 	case a.State == active, closing && ours(r, a):
 		return nil
-	case closing && o.settings.DisabledOU == "" && r.Shown != nil:
-		// No tag tells that this request has closed it. There is nothing left but to follow it.
+	case closing && r.Shown != nil && (o.settings.DisabledOU == "" || d.shelved() && a.Tags[tagRequest] == d.Mark):
+		// No tag tells that this request has closed it, perhaps because AWS let it set none.
+		// There is nothing left but to follow it.
 		return nil
 	case a.State == pending:
 		return refused("%s is being closed already.", a)

@@ -126,7 +126,7 @@ func (o *operation) mayRestore(r ops.Request, was before, a *Account) error {
 		return nil
 	case !put:
 		return astray(a)
-	case !ours(r, a):
+	case !was.marks(r, a):
 		return &ops.Error{
 			Kind: ops.Refused, What: fmt.Sprintf("Account %s is in %s, but the tag %s of this request was taken from it by hand, so it isn't known whose it is.", a, a.where(), tagRequest),
 			Next: fmt.Sprintf("If it is to be used again, move it to %s in the console.", was.From),

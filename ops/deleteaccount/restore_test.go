@@ -280,7 +280,6 @@ func TestRestoreOfWhatFailed(t *testing.T) {
 		fault awstest.Fault
 		on    string
 	}{
-		{"the tags are refused", awstest.Fault{Code: "AccessDeniedException"}, "TagResource"},
 		{"the move is refused", awstest.Fault{Code: "AccessDeniedException"}, "MoveAccount"},
 		{"the closing is refused", constraint("CLOSE_ACCOUNT_HAS_A_MARKETPLACE_SELLER"), "CloseAccount"},
 		{"the quota is waited for", constraint("CLOSE_ACCOUNT_QUOTA_EXCEEDED"), "CloseAccount"},
