@@ -125,10 +125,8 @@ func (s *search) look(ctx context.Context, files []terraform.File) (*terraform.P
 			s.cannotSee(imported.Place, "the ID that it imports is an expression")
 		}
 	}
-	for _, module := range config.Modules() {
-		if at := s.inModule(module); at != nil {
-			return at, nil
-		}
+	if at, err := s.inMakers(ctx, config); at != nil || err != nil {
+		return at, err
 	}
 	for _, unread := range config.Unread {
 		s.cannotSee(unread.Place, unread.Why)
@@ -161,10 +159,9 @@ func (s *search) inResource(ctx context.Context, resource terraform.Resource) (*
 		}
 		return &name.Place, nil
 	}
-	// A name may be changed at AWS while the files keep the old one; an address tells
-	// accounts apart. Terraform makes no account without an address.
-	sure := email.Known && !resource.Ignores("email") || !has && name.Known && !resource.Ignores("name")
-	if sure && resource.Why == "" {
+	// Name and address may be changed at AWS while the files keep the old ones. Terraform
+	// makes no account without an address.
+	if !has && name.Known && !resource.Ignores("name") && resource.Why == "" {
 		return nil, nil
 	}
 	others, err := s.otherAccounts(ctx)
@@ -188,6 +185,8 @@ func why(resource terraform.Resource, a *Account) string {
 		return "it may well be this account: its name or address is an expression that fits"
 	case resource.Why != "":
 		return resource.Why
+	case email.Known && !resource.Ignores("email"):
+		return fmt.Sprintf("called %q there with the address %s, and no account of the organisation has that name or address, so AWS may have it under new ones", name.Value, email.Value)
 	case name.Known && resource.Ignores("name"):
 		return fmt.Sprintf("called %q there; name and address may have changed since, and Terraform ignores that", name.Value)
 	case name.Known:
@@ -227,31 +226,6 @@ func isAddress(text terraform.Text, address string) bool {
 		part = strings.TrimPrefix(part, "+")
 		return part != "" && (part == local || strings.HasSuffix(local, "+"+part))
 	})
-}
-
-// inModule says where a module in one of the files that define accounts gets the
-// account's ID or address, or its name as a name. Tags tell nothing.
-func (s *search) inModule(module terraform.Module) *terraform.Place {
-	if !s.defines(module.Path) {
-		return nil
-	}
-	open := false
-	for _, argument := range module.Arguments {
-		keys, text := argument.Keys, argument.Text
-		if slices.ContainsFunc(keys, func(key string) bool { return strings.Contains(key, "tags") }) {
-			continue
-		}
-		named := strings.Contains(keys[len(keys)-1], "name") && isName(text, s.account.Name)
-		keyed := slices.ContainsFunc(keys[1:], func(key string) bool { return strings.EqualFold(key, s.account.Name) })
-		if named || keyed || isAddress(text, s.account.Email) || text.Known && text.Value == s.account.ID {
-			return &argument.Place
-		}
-		open = open || !text.Known
-	}
-	if open {
-		s.cannotSee(module.Place, "module "+module.Name+" gets values that are expressions")
-	}
-	return nil
 }
 
 // comment is a line of which nothing counts.

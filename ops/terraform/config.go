@@ -300,33 +300,3 @@ func (c *Config) Imports() []Import {
 	slices.SortStableFunc(all, func(a, b Import) int { return a.Before(b.Place) })
 	return all
 }
-
-// Argument is a text somewhere in the arguments of a module block.
-type Argument struct {
-	Place
-	Keys []string // that lead to it: the argument's name first
-	Text Text
-}
-
-// Module is a module block. What the module makes of its arguments isn't known.
-type Module struct {
-	Place
-	Name      string
-	Arguments []Argument
-}
-
-// Modules are the module blocks.
-func (c *Config) Modules() []Module {
-	var all []Module
-	c.each("module", func(m *module, block *hcl.Block) {
-		one := Module{Place: placeOf(block.DefRange), Name: block.Labels[0]}
-		attributes, _ := block.Body.JustAttributes()
-		for name, a := range attributes {
-			m.walk([]string{name}, m.value(a.Expr, nil), placeOf(a.Range), func(found Argument) { one.Arguments = append(one.Arguments, found) })
-		}
-		slices.SortStableFunc(one.Arguments, func(a, b Argument) int { return a.Before(b.Place) })
-		all = append(all, one)
-	})
-	slices.SortStableFunc(all, func(a, b Module) int { return a.Before(b.Place) })
-	return all
-}

@@ -144,5 +144,6 @@ func FuzzRead(f *testing.F) {
 		c.Resources("r", "name")
 		c.Imports()
 		c.Modules()
+		c.Makers("r")
 	})
 }
