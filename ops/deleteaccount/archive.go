@@ -3,7 +3,6 @@ package deleteaccount
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -50,12 +49,15 @@ func (o *operation) archive(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	closed, last, err := lastDay(ctx, run)
+	c, err := closingOf(ctx, run)
 	if err != nil {
 		return err
 	}
-	if err := run.Remind(ctx, last.Add(-remindBefore), fmt.Sprintf("Account %s was closed on %s. On %s AWS deletes it for good. If anything in it is still needed, ask AWS's support before.",
-		&d.Account, closed.Format("2 Jan 2006"), last.Format("2 Jan 2006"))); err != nil {
+	reminder := fmt.Sprintf("Account %s was closed on %s. On %s AWS deletes it for good.", &d.Account, date(c.at), date(c.last()))
+	if c.byOthers {
+		reminder = fmt.Sprintf("%s. From %s on AWS may delete it for good.", c.words(&d.Account), date(c.last()))
+	}
+	if err := run.Remind(ctx, c.last().Add(-remindBefore), reminder+" If anything in it is still needed, ask AWS's support before."); err != nil {
 		return err
 	}
 	for moved := false; ; moved = true {
@@ -79,13 +81,6 @@ func (o *operation) archive(ctx context.Context, run ops.Run) error {
 	}
 }
 
-// lastDay is when the closing began, and until when AWS's support can reinstate
-// the account.
-func lastDay(ctx context.Context, run ops.Run) (closed, last time.Time, err error) {
-	_, err = run.Recall(ctx, "closing", &closed)
-	return closed, closed.Add(reinstatable), err
-}
-
 // reportClosed tells what has become of the account. Nil: it isn't there, or
 // wasn't read, and then err says why. One that has no path was read in part.
 func (o *operation) reportClosed(ctx context.Context, run ops.Run, a *Account, err error) error {
@@ -93,16 +88,20 @@ func (o *operation) reportClosed(ctx context.Context, run ops.Run, a *Account, e
 	if failed != nil {
 		return failed
 	}
-	closed, last, failed := lastDay(ctx, run)
+	c, failed := closingOf(ctx, run)
 	if failed != nil {
 		return failed
 	}
 	report := ops.Report{
-		Summary: fmt.Sprintf("Account %s is closed. AWS's support can reinstate it until %s.", &d.Account, last.Format("2 Jan 2006")),
+		Summary: fmt.Sprintf("Account %s is closed. %s", &d.Account, c.until()),
 		Notes:   []string{"A reminder follows two weeks before that."},
 		Final:   a == nil && err == nil || a != nil && a.gone(),
 	}
-	accepted := fmt.Sprintf("AWS accepted on %s that account %s is closed", closed.Format("2 Jan 2006"), &d.Account)
+	accepted := fmt.Sprintf("AWS accepted on %s that account %s is closed", date(c.at), &d.Account)
+	if c.byOthers {
+		accepted = c.words(&d.Account)
+		report.Summary = fmt.Sprintf("%s. It is closed. %s", accepted, c.until())
+	}
 	why := reason(err, run)
 	var outcomes []ops.Outcome
 	switch {

@@ -31,7 +31,11 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	accepted, err := run.Recall(ctx, "closing", new(time.Time))
+	c, err := closingOf(ctx, run)
+	if err != nil {
+		return err
+	}
+	mine, err := asked(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -41,8 +45,8 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 		return o.explainLook(err)
 	case a == nil:
 		return gone(&d.Account)
-	case accepted, a.State == pending, a.gone():
-		return o.accepted(ctx, run, a)
+	case c.known, a.State == pending, a.gone():
+		return o.accepted(ctx, run, a, mine)
 	case a.State == suspended:
 		return a.stopped()
 	case a.State != active:
@@ -58,12 +62,29 @@ func (o *operation) close(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := run.Remember(ctx, lastSeen, run.Now().UTC()); err != nil {
+		return err
+	}
+	// The answer may be lost: then this tells the run's own closing from one by other hands.
+	if err := run.Remember(ctx, closeAsk, run.Now().UTC()); err != nil {
+		return err
+	}
 	// Each try is asked about by itself, so the SDK makes only one.
 	_, err = act.CloseAccount(ctx, &organizations.CloseAccountInput{AccountId: &a.ID}, func(c *organizations.Options) { c.RetryMaxAttempts = 1 })
-	if err != nil {
-		return o.notClosed(ctx, run, d, a, err)
+	if err == nil {
+		return o.accepted(ctx, run, a, true)
 	}
-	return o.accepted(ctx, run, a)
+	if _, ok := typed[*types.AccountAlreadyClosedException](err); ok && !ops.Halted(err) {
+		return o.accepted(ctx, run, a, mine)
+	}
+	_, violates := typed[*types.ConstraintViolationException](err)
+	_, conflicts := typed[*types.ConflictException](err)
+	if !mine && (violates || conflicts || !ops.IsPassing(o.explainAct(err))) { // AWS has refused it, or wasn't asked
+		if err := run.Remember(ctx, closeAsk, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return o.notClosed(ctx, run, d, a, err)
 }
 
 // mayClose returns nil if the account is where it is to be closed, and disabled by
@@ -89,9 +110,6 @@ func (o *operation) mayClose(ctx context.Context, run ops.Run, d data, a *Accoun
 func (o *operation) notClosed(ctx context.Context, run ops.Run, d data, a *Account, err error) error {
 	if ops.Halted(err) {
 		return o.explainAct(err) // AWS wasn't asked, whatever the desk met
-	}
-	if _, ok := typed[*types.AccountAlreadyClosedException](err); ok {
-		return o.accepted(ctx, run, a)
 	}
 	if _, ok := typed[*types.ConflictException](err); ok {
 		return o.await(ctx, run, d, a, afterConflict, "something else is being done to it")
@@ -158,21 +176,6 @@ func (o *operation) await(ctx context.Context, run ops.Run, d data, a *Account, 
 	return ops.Again(next.Sub(now))
 }
 
-// accepted remembers when the closing began.
-func (o *operation) accepted(ctx context.Context, run ops.Run, a *Account) error {
-	var at time.Time
-	known, err := run.Recall(ctx, "closing", &at)
-	if err != nil {
-		return err
-	}
-	if !known {
-		if err := run.Remember(ctx, "closing", run.Now().UTC()); err != nil {
-			return err
-		}
-	}
-	return run.Log(ctx, ops.Line{Key: "closing", Level: ops.Change, Text: fmt.Sprintf("AWS has accepted that account %s is closed.", a)})
-}
-
 // longest is how long a closing is followed; it takes hours, at most days.
 const longest = 7 * day
 
@@ -183,11 +186,11 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 	if err != nil {
 		return err
 	}
-	var closing time.Time
-	if _, err := run.Recall(ctx, "closing", &closing); err != nil {
+	c, err := closingOf(ctx, run)
+	if err != nil {
 		return err
 	}
-	end := closing.Add(longest)
+	end := c.at.Add(longest)
 	seen := run.Now() // the account may be closed while this step reads on
 	a, err := describe(ctx, look, targetOf(r))
 	if err != nil {
@@ -200,19 +203,24 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 		return run.Log(ctx, ops.Line{Key: "closed", Level: ops.Change, Text: fmt.Sprintf("Account %s is closed.", a)})
 	case a.State == suspended:
 		return &ops.Error{
-			Kind: ops.Unknown, What: fmt.Sprintf("AWS accepted on %s that account %s is closed. Its state is SUSPENDED now, which isn't CLOSED: AWS itself has suspended it.", moment(closing), a),
+			Kind: ops.Unknown, What: fmt.Sprintf("%s. Its state is SUSPENDED now, which isn't CLOSED: AWS itself has suspended it.", c.words(a)),
 			Next: "Ask AWS's support whether the closing goes on.",
+		}
+	case seen.After(end) && a.State == active:
+		return &ops.Error{
+			Kind: ops.Unknown, What: fmt.Sprintf("%s. A week later its state still is ACTIVE. AWS hasn't carried that out.", c.words(a)),
+			Next: "Look at it in the console, and ask AWS's support whether AWS still closes it. If it is to be used again, a member can press Restore.",
 		}
 	case seen.After(end):
 		return &ops.Error{
-			Kind: ops.Unknown, What: fmt.Sprintf("AWS accepted on %s that account %s is closed. A week later its state still is %s.", moment(closing), a, a.State),
+			Kind: ops.Unknown, What: fmt.Sprintf("%s. A week later its state still is %s.", c.words(a), a.State),
 			Next: "Look at it in the console, and ask AWS's support.",
 		}
 	}
 	if err := run.Log(ctx, ops.Line{Key: "state " + a.State, Text: fmt.Sprintf("The state of account %s is %s.", a, a.State)}); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("AWS accepted on %s that account %s is closed. AWS takes hours for that, at times days; the account's state is %s now.", moment(closing), a, a.State)
+	text := fmt.Sprintf("%s. AWS takes hours for that, at times days; the account's state is %s now.", c.words(a), a.State)
 	if err := run.Waiting(ctx, ops.Waiting{For: text, Until: end}); err != nil {
 		return err
 	}

@@ -343,6 +343,11 @@ func (o *operation) grace(ctx context.Context, run ops.Run) error {
 	case err != nil || left <= 0:
 		return err
 	}
+	if a.State == active {
+		if err := run.Remember(ctx, lastSeen, run.Now().UTC()); err != nil {
+			return err
+		}
+	}
 	if err := run.OfferUndo(ctx, end); err != nil {
 		return err
 	}
