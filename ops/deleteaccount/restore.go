@@ -74,15 +74,12 @@ func (o *operation) repair(ctx context.Context, run ops.Run) (*repair, error) {
 	if err != nil {
 		return nil, err
 	}
-	closing, err := run.Recall(ctx, "closing", new(time.Time))
+	c, err := closingOf(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	if closing || a.State == pending || a.gone() {
-		return nil, &ops.Error{
-			Kind: ops.Refused, What: fmt.Sprintf("AWS is closing account %s, or has closed it: its state is %s.", a, a.State),
-			Next: "AWS's support can reinstate it for 90 days.",
-		}
+	if err := c.bars(run.Now(), a); err != nil {
+		return nil, err
 	}
 	if err := o.mayRestore(r, was, a); err != nil {
 		return nil, err
@@ -108,6 +105,25 @@ func (o *operation) repair(ctx context.Context, run ops.Run) (*repair, error) {
 		}
 	}
 	return p, nil
+}
+
+// bars refuses to restore an account that is closed or may still become so. One that is
+// active a week after AWS has accepted its closing isn't being closed: that had no effect.
+// One that others have had closed, and that is active again, was reinstated.
+func (c closing) bars(now time.Time, a *Account) error {
+	switch {
+	case a.State == pending, a.gone(), c.known && a.State != active:
+		return &ops.Error{
+			Kind: ops.Refused, What: fmt.Sprintf("AWS is closing account %s, or has closed it: its state is %s.", a, a.State),
+			Next: "AWS's support can reinstate it for 90 days.",
+		}
+	case c.known && !c.byOthers && !now.After(c.at.Add(longest)):
+		return &ops.Error{
+			Kind: ops.Refused, What: fmt.Sprintf("AWS is closing account %s, or has closed it: it accepted that on %s, and shows the state %s still.", a, moment(c.at), a.State),
+			Next: fmt.Sprintf("If AWS doesn't carry it out, a member can restore the account after %s.", moment(c.at.Add(longest))),
+		}
+	}
+	return nil
 }
 
 // mayRestore refuses an account that bears another request's mark, or that people

@@ -395,3 +395,32 @@ func TestRestoreIsHalted(t *testing.T) {
 	w.same(was)
 	w.done()
 }
+
+// A closing that AWS accepts and doesn't carry out leaves a way back.
+func TestAClosingThatIsNotCarriedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.modes(true, true, 0)
+	w.settings.Poll = 6 * time.Hour
+	w.o.SetClosing(awstest.ClosingStep{State: "PENDING_CLOSURE"}, awstest.ClosingStep{After: time.Hour, State: "ACTIVE"})
+	before := w.account(sinking)
+	walk := w.walk()
+	w.until(walk, "follow")
+	w.clock.Advance(2 * time.Hour)
+	walk.Restart()
+	_, err := w.wouldRestore(walk)
+	w.refused(err, ops.Refused, "AWS is closing account "+sinkingText+", or has closed it: it accepted that on ", "shows the state ACTIVE still. If AWS doesn't carry it out, a member can restore the account after ")
+	w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted on ", "A week later its state still is ACTIVE. AWS hasn't carried that out.", "If it is to be used again, a member can press Restore.")
+	if effects, err := w.wouldRestore(walk); err != nil || len(effects) != 2 {
+		t.Errorf("%v, effects %q", err, effects)
+	}
+	if err := walk.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before.CloseRequested = w.account(sinking).CloseRequested
+	w.same(before)
+	if report, _ := walk.Report(); !report.OK() || !strings.Contains(report.Summary, "is back in") {
+		t.Errorf("report %+v", report)
+	}
+	w.done()
+}
