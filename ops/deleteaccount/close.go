@@ -207,6 +207,9 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 			Next: "Ask AWS's support whether the closing goes on.",
 		}
 	case seen.After(end) && a.State == active:
+		if err := run.OfferUndo(ctx, seen); err != nil { // for the closing had no effect
+			return err
+		}
 		return &ops.Error{
 			Kind: ops.Unknown, What: fmt.Sprintf("%s. A week later its state still is ACTIVE. AWS hasn't carried that out.", c.words(a)),
 			Next: "Look at it in the console, and ask AWS's support whether AWS still closes it. If it is to be used again, a member can press Restore.",

@@ -411,6 +411,9 @@ func TestAClosingThatIsNotCarriedOut(t *testing.T) {
 	_, err := w.wouldRestore(walk)
 	w.refused(err, ops.Refused, "AWS is closing account "+sinkingText+", or has closed it: it accepted that on ", "shows the state ACTIVE still. If AWS doesn't carry it out, a member can restore the account after ")
 	w.refused(walk.Run(t.Context()), ops.Unknown, "AWS accepted on ", "A week later its state still is ACTIVE. AWS hasn't carried that out.", "If it is to be used again, a member can press Restore.")
+	if since := w.clock.Now().Sub(walk.Offered()); since < 0 || since > time.Hour {
+		t.Errorf("restoring was offered %v ago, and nothing irreversible was done", since)
+	}
 	if effects, err := w.wouldRestore(walk); err != nil || len(effects) != 2 {
 		t.Errorf("%v, effects %q", err, effects)
 	}
