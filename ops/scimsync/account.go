@@ -92,7 +92,8 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 		}
 		return told, nil
 	}
-	names := r.before.with(r.after)
+	before := r.before.whole()
+	names := before.with(r.after.whole())
 	for _, e := range events {
 		line, p, said := o.reading(e, g, names)
 		told.lines++
@@ -102,8 +103,8 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 		if !said.known && p.name == "" {
 			told.strange++
 		}
-		if c, ok := p.change(r.before, names); ok {
-			told.attempted = append(told.attempted, c.resolved(r.before, o.settings.EmailSuffix))
+		if c, ok := p.change(before, names); ok {
+			told.attempted = append(told.attempted, c.resolved(before, o.settings.EmailSuffix))
 		}
 		told.pretends = told.pretends || p.name == dryRun
 		if line.Level == ops.Failure {

@@ -265,7 +265,8 @@ func (o *operation) tell(ctx context.Context, run ops.Run, inv invocation, kept 
 	if err != nil {
 		return err
 	}
-	names := kept.Before.with(f.Names)
+	before := kept.Before.whole()
+	names := before.with(f.Names)
 	lines := make([]ops.Line, 0, len(events))
 	for _, e := range events {
 		line, p, said := o.reading(e, g, names)
@@ -274,7 +275,7 @@ func (o *operation) tell(ctx context.Context, run ops.Run, inv invocation, kept 
 		if !names.knows(p) && run.Now().Sub(f.Renamed) > pollEvery {
 			f.Renamed = run.Now()
 			if fresh, err := o.readNames(ctx, run.Request()); err == nil {
-				f.Names = fresh.without(kept.Before)
+				f.Names = fresh.without(before)
 				names = names.with(fresh)
 				line, _, _ = o.reading(e, g, names)
 			}
