@@ -46,23 +46,30 @@ var faults = []struct {
 	{crash, regexp.MustCompile(`Runtime\.[A-Z]\w+|Uncaught Exception|"errorType"`)},
 }
 
-// faultIn is the kind of fault that a message tells of; empty: none is known.
-func faultIn(message string) string {
+// faultIn is the kind of fault that a line tells of, of which p is the phrase; empty:
+// none is known. The words count in a line that is a warning at least: in others they
+// are counts, names of teams and what went well in the end. An ID that the function
+// lacks is a fault at any level.
+func (e entry) faultIn(p phrase) string {
 	for _, f := range faults {
-		if f.pattern.MatchString(message) {
+		counts := e.level == "ERROR" || e.level == "WARN" || e.failed != ""
+		if f.kind == noID {
+			counts = p.name != createGroup && p.name != createUser // which have a name, and no ID
+		}
+		if counts && f.pattern.MatchString(e.message) {
 			return f.kind
 		}
 	}
 	return ""
 }
 
-// kind is the kind of fault that a line tells of.
-func (e entry) kind() string {
+// kind is the kind of fault that a line tells of, of which p is the phrase.
+func (e entry) kind(p phrase) string {
 	switch {
 	case e.failed == "timeout":
 		return timeUp
-	case faultIn(e.message) != "":
-		return faultIn(e.message)
+	case e.faultIn(p) != "":
+		return e.faultIn(p)
 	case e.failed != "":
 		return crash
 	}
@@ -108,7 +115,7 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 		}
 		told.pretends = told.pretends || p.name == dryRun
 		if line.Level == ops.Failure {
-			kind := said.kind()
+			kind := said.kind(p)
 			told.faults[kind] = append(told.faults[kind], line.Text)
 			told.failed = told.failed || said.failed != "" || kind == crash || kind == timeUp
 		}
