@@ -252,6 +252,9 @@ func (r result) problems() []string {
 	if threats := lost(r.threats()); threats.count() > 0 {
 		say("The function tried to remove more than was planned, and these are still there: %s.", threats.named())
 	}
+	if text := r.altered.problem(); text != "" {
+		list = append(list, text)
+	}
 	if r.told.lines == 0 && r.f.Faulty {
 		say("The function logged errors, and its log couldn't be read again to say which. They stand among the lines above.")
 	}
@@ -366,6 +369,7 @@ func (r result) notes() []string {
 	if r.told.strange > 0 {
 		list = append(list, r.told.strangers()+", so what the function tried isn't known.")
 	}
+	list = append(list, r.altered.notes()...)
 	if r.deaf != "" {
 		list = append(list, "GitHub couldn't be asked which changes are still due. "+r.deaf)
 	}

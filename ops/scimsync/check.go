@@ -42,6 +42,7 @@ type result struct {
 	missing       []change // of expected: the changes that aren't there
 	beyond        loss     // what was taken away and not planned
 	told          account
+	altered       altered // what has other names, and who is disabled
 
 	teams Teams    // GitHub's, after the run; nil: it wasn't asked, or didn't say
 	due   []change // what a sync would still do with these teams
@@ -69,7 +70,9 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 		return o.unread(ctx, run, r.inv, err)
 	}
 	if r.before.Left == nil {
-		r.after.Left = nil // it can't be compared
+		r.after.Left = nil // an earlier version read no more, so there is nothing to compare with
+	} else {
+		r.altered = alterations(r.before.whole(), r.after.whole())
 	}
 	r.expected = intended(kept.Teams, r.before)
 	r.changed = happened(r.before.whole(), r.after.whole())

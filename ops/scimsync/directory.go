@@ -66,6 +66,7 @@ type User struct {
 	Login string `json:"login"`           // the user name without the suffix, in lower case
 	Name  string `json:"name,omitempty"`  // as Identity Center has it; empty: the login and the suffix
 	Entra bool   `json:"entra,omitempty"` // comes from Entra ID: never deleted by the function
+	Off   bool   `json:"off,omitempty"`   // disabled: can't sign in
 }
 
 // Membership of a user in a group, by their IDs.
@@ -292,6 +293,7 @@ func (o *operation) listUsers(ctx context.Context, client *identitystore.Client,
 				// The function takes out the first place where the suffix stands.
 				Login: strings.ToLower(strings.Replace(name, o.settings.EmailSuffix, "", 1)),
 				Entra: slices.ContainsFunc(u.Emails, func(e types.Email) bool { return aws.ToString(e.Type) == "EntraId" }),
+				Off:   u.UserStatus == types.UserStatusDisabled,
 			}
 			if name != user.Login+o.settings.EmailSuffix {
 				user.Name = name

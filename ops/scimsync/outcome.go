@@ -241,6 +241,12 @@ func (r result) planDone() string {
 			parts = append(parts, ops.Count(n, v.one, v.many)+" "+v.verb)
 		}
 	}
+	if n := len(r.altered.disabled); n > 0 {
+		parts = append(parts, ops.Count(n, "user")+" disabled")
+	}
+	if n := len(r.altered.users) + len(r.altered.groups); n > 0 {
+		parts = append(parts, ops.Count(n, "name")+" changed")
+	}
 	text := "Nothing changed in Identity Center."
 	if len(parts) > 0 {
 		text = "Read back from Identity Center: " + and(parts) + "."
