@@ -170,6 +170,33 @@ func (s *IdentityStore) RemoveMember(group, user string) {
 	}
 }
 
+// DisableUser takes a user's access away, and keeps the user.
+func (s *IdentityStore) DisableUser(name string) {
+	s.cloud.mu.Lock()
+	defer s.cloud.mu.Unlock()
+	if u := s.userNamed(name); u != nil {
+		u.UserStatus = "DISABLED"
+	}
+}
+
+// RenameUser gives a user another name.
+func (s *IdentityStore) RenameUser(name, to string) {
+	s.cloud.mu.Lock()
+	defer s.cloud.mu.Unlock()
+	if u := s.userNamed(name); u != nil {
+		u.UserName = to
+	}
+}
+
+// RenameGroup gives a group another name.
+func (s *IdentityStore) RenameGroup(name, to string) {
+	s.cloud.mu.Lock()
+	defer s.cloud.mu.Unlock()
+	if g := s.groupNamed(name); g != nil {
+		g.DisplayName = to
+	}
+}
+
 // UserID is the ID of the user with this name; "" is none.
 func (s *IdentityStore) UserID(name string) string {
 	s.cloud.mu.Lock()

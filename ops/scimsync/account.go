@@ -46,23 +46,30 @@ var faults = []struct {
 	{crash, regexp.MustCompile(`Runtime\.[A-Z]\w+|Uncaught Exception|"errorType"`)},
 }
 
-// faultIn is the kind of fault that a message tells of; empty: none is known.
-func faultIn(message string) string {
+// faultIn is the kind of fault that a line tells of, of which p is the phrase; empty:
+// none is known. The words count in a line that is a warning at least: in others they
+// are counts, names of teams and what went well in the end. An ID that the function
+// lacks is a fault at any level.
+func (e entry) faultIn(p phrase) string {
 	for _, f := range faults {
-		if f.pattern.MatchString(message) {
+		counts := e.level == "ERROR" || e.level == "WARN" || e.failed != ""
+		if f.kind == noID {
+			counts = p.name != createGroup && p.name != createUser // which have a name, and no ID
+		}
+		if counts && f.pattern.MatchString(e.message) {
 			return f.kind
 		}
 	}
 	return ""
 }
 
-// kind is the kind of fault that a line tells of.
-func (e entry) kind() string {
+// kind is the kind of fault that a line tells of, of which p is the phrase.
+func (e entry) kind(p phrase) string {
 	switch {
 	case e.failed == "timeout":
 		return timeUp
-	case faultIn(e.message) != "":
-		return faultIn(e.message)
+	case e.faultIn(p) != "":
+		return e.faultIn(p)
 	case e.failed != "":
 		return crash
 	}
@@ -92,7 +99,8 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 		}
 		return told, nil
 	}
-	names := r.before.with(r.after)
+	before := r.before.whole()
+	names := before.with(r.after.whole())
 	for _, e := range events {
 		line, p, said := o.reading(e, g, names)
 		told.lines++
@@ -102,12 +110,12 @@ func (o *operation) account(ctx context.Context, run ops.Run, r result) (account
 		if !said.known && p.name == "" {
 			told.strange++
 		}
-		if c, ok := p.change(r.before, names); ok {
-			told.attempted = append(told.attempted, c.resolved(r.before, o.settings.EmailSuffix))
+		if c, ok := p.change(before, names); ok {
+			told.attempted = append(told.attempted, c.resolved(before, o.settings.EmailSuffix))
 		}
 		told.pretends = told.pretends || p.name == dryRun
 		if line.Level == ops.Failure {
-			kind := said.kind()
+			kind := said.kind(p)
 			told.faults[kind] = append(told.faults[kind], line.Text)
 			told.failed = told.failed || said.failed != "" || kind == crash || kind == timeUp
 		}
@@ -244,6 +252,9 @@ func (r result) problems() []string {
 	if threats := lost(r.threats()); threats.count() > 0 {
 		say("The function tried to remove more than was planned, and these are still there: %s.", threats.named())
 	}
+	if text := r.altered.problem(); text != "" {
+		list = append(list, text)
+	}
 	if r.told.lines == 0 && r.f.Faulty {
 		say("The function logged errors, and its log couldn't be read again to say which. They stand among the lines above.")
 	}
@@ -358,6 +369,7 @@ func (r result) notes() []string {
 	if r.told.strange > 0 {
 		list = append(list, r.told.strangers()+", so what the function tried isn't known.")
 	}
+	list = append(list, r.altered.notes()...)
 	if r.deaf != "" {
 		list = append(list, "GitHub couldn't be asked which changes are still due. "+r.deaf)
 	}

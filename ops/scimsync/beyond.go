@@ -119,6 +119,8 @@ func (r result) cause() string {
 	switch {
 	case empty:
 		return "Most likely GitHub gave the function an empty list."
+	case len(r.unspared()) > 0:
+		return fmt.Sprintf("By operations.scim-sync.ignore_groups the function leaves %s alone. The function's own settings don't say so.", some(r.unspared(), 3))
 	case r.teams != nil && r.agreed():
 		return "GitHub doesn't have them any more either: it has changed since the plan was made."
 	case r.announced():
@@ -127,14 +129,29 @@ func (r result) cause() string {
 	return "Most likely somebody else changed Identity Center, or the scheduled run did."
 }
 
+// unspared are the groups of which the run's own log announces a removal, although the
+// settings say that the function leaves them alone.
+func (r result) unspared() []string {
+	var groups []string
+	for _, c := range r.unplanned(r.changed) {
+		if r.before.left(c.teamID) && slices.ContainsFunc(r.told.attempted, c.same) {
+			groups = append(groups, c.group())
+		}
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
 // agreed tells whether GitHub, as it is now, has nothing of what was taken away.
 func (r result) agreed() bool {
 	return !slices.ContainsFunc(r.unplanned(r.changed), func(c change) bool {
 		members, team := r.teams[c.team]
-		switch c.what {
-		case deleteUser:
+		switch {
+		case r.before.left(c.teamID):
+			return true // GitHub has no say in it
+		case c.what == deleteUser:
 			return r.teams.has(c.login)
-		case deleteGroup:
+		case c.what == deleteGroup:
 			return team
 		}
 		return slices.Contains(members, c.login)

@@ -135,6 +135,42 @@ func TestWhatIsTakenAwayBeyondThePlan(t *testing.T) {
 			[]string{"security: group deleted ("},
 		},
 		{
+			"the function deletes a group that the settings leave out",
+			func(w *world) {
+				id := w.store.GroupID("azure-aws-sso-admins")
+				w.speaks(func(inv *awstest.Invocation) {
+					inv.Log("INFO", "deleting group "+id)
+					w.store.RemoveGroup("azure-aws-sso-admins")
+				})
+			}, nil,
+			"The sync deleted 1 group that was not in the plan. 1 membership went with it. entra@example.org lost the access of azure-aws-sso-admins. " +
+				"By operations.scim-sync.ignore_groups the function leaves azure-aws-sso-admins alone. The function's own settings don't say so. " + again,
+			"1 group was deleted that was not in the plan.",
+			[]string{"azure-aws-sso-admins: group deleted ("},
+		},
+		{
+			"the function empties a group that the settings leave out",
+			func(w *world) {
+				id := w.store.MembershipID("azure-aws-sso-admins", "entra@example.org")
+				w.speaks(func(inv *awstest.Invocation) {
+					inv.Log("INFO", "deleting membership "+id)
+					w.store.RemoveMember("azure-aws-sso-admins", "entra@example.org")
+				})
+			}, nil,
+			"The sync removed 1 person from a team, which was not in the plan. entra@example.org lost the access of azure-aws-sso-admins. " +
+				"By operations.scim-sync.ignore_groups the function leaves azure-aws-sso-admins alone. The function's own settings don't say so. " + again,
+			"1 person was removed from a team, which was not in the plan.",
+			[]string{"entra@example.org removed from azure-aws-sso-admins (membership "},
+		},
+		{
+			"somebody deletes a group by hand that the settings leave out",
+			nil, func(w *world) { w.store.RemoveGroup("azure-aws-sso-admins") },
+			"While the sync ran, 1 group was deleted that was not in the plan. 1 membership went with it. entra@example.org lost the access of azure-aws-sso-admins. " +
+				"Most likely somebody else changed Identity Center, or the scheduled run did. " + again,
+			"1 group was deleted that was not in the plan.",
+			[]string{"azure-aws-sso-admins: group deleted ("},
+		},
+		{
 			"somebody leaves GitHub after the plan was made",
 			func(w *world) {
 				w.sync.Update(func(f *awstest.SyncFunction) {
@@ -212,5 +248,70 @@ func TestRemovalsThatWereOnlyTried(t *testing.T) {
 	failing(t, report, "The function tried to remove more than was planned, and these are still there: hubot, group newcomers and mona in platform.")
 	if report.Alarm != "" {
 		t.Errorf("alarm %q", report.Alarm)
+	}
+}
+
+// A removal of what nobody knows by its ID isn't a success, whatever was removed.
+func TestAnnouncedRemovalsOfUnknownIDs(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"deleting group 44444444-4444":      "Announced removals: whether group 44444444-4444 was deleted (not known), ",
+		"deleting user 33333333-3333":       "Announced removals: whether user 33333333-3333 was deleted (not known), ",
+		"deleting membership 22222222-2222": "Announced removals: whether membership 22222222-2222 was removed (not known), ",
+	} {
+		t.Run(line, func(t *testing.T) {
+			w := newWorld(t)
+			w.bringInSync()
+			w.speaks(func(inv *awstest.Invocation) {
+				inv.Log("INFO", line)
+				inv.Log("INFO", line)
+			})
+			report := w.run(w.walk())
+			if got := truth(report); report.OK() || len(got) != 1 || !strings.HasPrefix(got[0], want) {
+				t.Errorf("outcomes %q, want %q", got, want)
+			}
+			if want := "Nothing changed in Identity Center. The function announced "; !strings.HasPrefix(report.Summary, want) {
+				t.Errorf("summary %q, want %q", report.Summary, want)
+			}
+		})
+	}
+}
+
+// A user who is deleted leaves also the groups that the function leaves alone, and
+// the plan says so.
+func TestDeletedUsersLeaveTheGroupsThatAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.store.AddMember("azure-aws-sso-admins", "leaver"+suffix, "mona"+suffix)
+	walk := w.walk()
+	plan, err := walk.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	effects := strings.Join(plan.Steps[0].Effects, "\n")
+	if !strings.Contains(effects, "Remove leaver (") || strings.Count(effects, "azure-aws-sso-admins") != 1 {
+		t.Errorf("effects\n%s", effects)
+	}
+	want := "People: leaver deleted (confirmed), left azure-aws-sso-admins and platform"
+	if report := w.run(walk); !report.OK() || !slices.Contains(truth(report), want) {
+		t.Errorf("report %+v, want %q", report, want)
+	}
+}
+
+// The groups that the function leaves alone cost one call each, before and after.
+func TestCallsForGroupsThatAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bringInSync()
+	id, calls := w.store.GroupID("azure-aws-sso-admins"), 0
+	before := len(w.aws.Calls())
+	w.run(w.walk())
+	for _, call := range w.aws.Calls()[before:] {
+		if call.Action == "ListGroupMemberships" && strings.Contains(string(call.Params), id) {
+			calls++
+		}
+	}
+	if calls != 2 {
+		t.Errorf("%d calls, want one before and one after", calls)
 	}
 }

@@ -59,10 +59,16 @@ func intended(teams Teams, have Directory) []change {
 	}
 	// Who is deleted leaves their teams: each of these is a change of its own, which
 	// stays the same whatever else becomes of the person.
-	for id, m := range have.Memberships {
-		team, login := have.Groups[m.Group], have.Users[m.User].Login
-		if members, kept := teams[team]; kept && !slices.Contains(members, login) {
-			changes = append(changes, change{what: leave, team: team, login: login, title: have.Titles[m.Group], name: have.Users[m.User].Name, teamID: m.Group, userID: m.User, membershipID: id})
+	whole := have.whole()
+	for id, m := range whole.Memberships {
+		team, user := whole.Groups[m.Group], whole.Users[m.User]
+		members, kept := teams[team]
+		leaves := kept && !slices.Contains(members, user.Login)
+		if have.left(m.Group) {
+			leaves = !wanted[user.Login] && !user.Entra // with the user, whom the function deletes
+		}
+		if leaves {
+			changes = append(changes, change{what: leave, team: team, login: user.Login, title: whole.Titles[m.Group], name: user.Name, teamID: m.Group, userID: m.User, membershipID: id})
 		}
 	}
 	for team, members := range teams {

@@ -42,6 +42,7 @@ type result struct {
 	missing       []change // of expected: the changes that aren't there
 	beyond        loss     // what was taken away and not planned
 	told          account
+	altered       altered // what has other names, and who is disabled
 
 	teams Teams    // GitHub's, after the run; nil: it wasn't asked, or didn't say
 	due   []change // what a sync would still do with these teams
@@ -68,8 +69,13 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 	if r.after, err = o.readDirectory(ctx, run.Request(), func(int, int) {}); err != nil {
 		return o.unread(ctx, run, r.inv, err)
 	}
+	if r.before.Left == nil {
+		r.after.Left = nil // an earlier version read no more, so there is nothing to compare with
+	} else {
+		r.altered = alterations(r.before.whole(), r.after.whole())
+	}
 	r.expected = intended(kept.Teams, r.before)
-	r.changed = happened(r.before, r.after)
+	r.changed = happened(r.before.whole(), r.after.whole())
 	for _, c := range r.expected {
 		if !there(c, r.after) {
 			r.missing = append(r.missing, c)
@@ -153,7 +159,7 @@ func there(c change, d Directory) bool {
 	case join:
 		return d.pairs()[pair{c.team, c.login}] != ""
 	case leave:
-		return d.memberships()[Membership{Group: c.teamID, User: c.userID}] == ""
+		return d.whole().memberships()[Membership{Group: c.teamID, User: c.userID}] == ""
 	case deleteGroup:
 		return d.Groups[c.teamID] == ""
 	default:
@@ -193,15 +199,37 @@ func (r result) unplanned(changes []change) []change {
 // threats are removals that the log announces, that weren't in the plan and that
 // Identity Center doesn't show.
 func (r result) threats() []change {
+	after := r.after.whole()
 	return slices.DeleteFunc(r.unplanned(r.told.attempted), func(c change) bool {
 		switch c.what {
 		case deleteUser:
-			_, kept := r.after.Users[c.userID]
+			_, kept := after.Users[c.userID]
 			return !kept
 		case deleteGroup:
-			return r.after.Groups[c.teamID] == ""
+			return after.Groups[c.teamID] == ""
 		}
-		return r.after.memberships()[Membership{Group: c.teamID, User: c.userID}] == ""
+		return after.memberships()[Membership{Group: c.teamID, User: c.userID}] == ""
+	})
+}
+
+// unplaced are removals that the log announces of an ID that neither reading of
+// Identity Center has, so that nobody can tell what was removed.
+func (r result) unplaced() []change {
+	before, after := r.before.whole(), r.after.whole()
+	known := func(d Directory, c change) bool {
+		_, user := d.Users[c.userID]
+		_, group := d.Groups[c.teamID]
+		_, membership := d.Memberships[c.membershipID]
+		switch c.what {
+		case deleteUser:
+			return user
+		case deleteGroup:
+			return group
+		}
+		return membership || user && group
+	}
+	return slices.DeleteFunc(slices.Clone(r.told.attempted), func(c change) bool {
+		return !c.takes() || known(before, c) || known(after, c)
 	})
 }
 

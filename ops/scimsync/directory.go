@@ -30,21 +30,43 @@ const inFlight = 16
 // Teams are GitHub's teams: logins by slug, both in lower case.
 type Teams map[string][]string
 
-// Directory is what Identity Center holds, as the function sees it: without the
-// groups it leaves alone. It is stored with a plan, because an ID can't be
+// Directory is what Identity Center holds, as the function sees it: the groups it
+// leaves alone stand apart. It is stored with a plan, because an ID can't be
 // resolved any more once its owner is deleted.
 type Directory struct {
 	Users       map[string]User       `json:"users"`            // by UserId
 	Groups      map[string]string     `json:"groups"`           // name in lower case, by GroupId
 	Titles      map[string]string     `json:"titles,omitempty"` // name as Identity Center has it, by GroupId, where it isn't in lower case
 	Memberships map[string]Membership `json:"memberships"`      // by MembershipId
+	Left        *Left                 `json:"left,omitempty"`   // nil: it wasn't read
 }
+
+// Left is what the function leaves alone: the groups that match the settings'
+// ignore_groups. No plan has them, and yet nothing may be taken from them: the function
+// goes by its own settings, which may not be these.
+type Left struct {
+	Groups      map[string]string     `json:"groups"`           // as in Directory
+	Titles      map[string]string     `json:"titles,omitempty"` // as in Directory
+	Memberships map[string]Membership `json:"memberships"`      // as in Directory
+}
+
+// whole is d with the groups that the function leaves alone among the others.
+func (d Directory) whole() Directory {
+	if d.Left == nil {
+		return d
+	}
+	return d.with(Directory{Groups: d.Left.Groups, Titles: d.Left.Titles, Memberships: d.Left.Memberships})
+}
+
+// left tells whether a group is one that the function leaves alone.
+func (d Directory) left(id string) bool { return d.Left != nil && d.Left.Groups[id] != "" }
 
 // User of Identity Center.
 type User struct {
 	Login string `json:"login"`           // the user name without the suffix, in lower case
 	Name  string `json:"name,omitempty"`  // as Identity Center has it; empty: the login and the suffix
 	Entra bool   `json:"entra,omitempty"` // comes from Entra ID: never deleted by the function
+	Off   bool   `json:"off,omitempty"`   // disabled: can't sign in
 }
 
 // Membership of a user in a group, by their IDs.
@@ -178,13 +200,13 @@ func (o *operation) readMembers(ctx context.Context, slug string) ([]string, err
 
 // readDirectory reads Identity Center with the role for looking.
 func (o *operation) readDirectory(ctx context.Context, r ops.Request, progress func(done, of int)) (Directory, error) {
-	return o.readGroups(ctx, r, func(string) bool { return true }, progress)
+	return o.readGroups(ctx, r, nil, progress)
 }
 
 // readGroups is readDirectory with the members of those groups alone whose names
-// are wanted.
+// are wanted; nil: of all groups.
 func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(name string) bool, progress func(done, of int)) (Directory, error) {
-	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}, Memberships: map[string]Membership{}}
+	d := newDirectory()
 	client, err := o.identityCenter(r)
 	if err != nil {
 		return d, err
@@ -200,10 +222,8 @@ func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(n
 	var done atomic.Int64
 	group, listing = errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
-	for id, name := range d.Groups {
-		if !wanted(name) {
-			continue
-		}
+	of := len(d.Groups) + len(d.Left.Groups)
+	read := func(id string, into map[string]Membership) {
 		group.Go(func() error {
 			members, err := o.listMemberships(listing, client, id)
 			if err != nil {
@@ -212,18 +232,35 @@ func (o *operation) readGroups(ctx context.Context, r ops.Request, wanted func(n
 			mu.Lock()
 			defer mu.Unlock()
 			for membership, user := range members {
-				d.Memberships[membership] = Membership{Group: id, User: user}
+				into[membership] = Membership{Group: id, User: user}
 			}
-			progress(int(done.Add(1)), len(d.Groups))
+			progress(int(done.Add(1)), of)
 			return nil
 		})
+	}
+	for id, name := range d.Groups {
+		if wanted == nil || wanted(name) {
+			read(id, d.Memberships)
+		}
+	}
+	if wanted == nil {
+		for id := range d.Left.Groups {
+			read(id, d.Left.Memberships)
+		}
 	}
 	return d, group.Wait()
 }
 
+func newDirectory() Directory {
+	return Directory{
+		Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}, Memberships: map[string]Membership{},
+		Left: &Left{Groups: map[string]string{}, Titles: map[string]string{}, Memberships: map[string]Membership{}},
+	}
+}
+
 // readNames reads who is who, without the memberships.
 func (o *operation) readNames(ctx context.Context, r ops.Request) (Directory, error) {
-	d := Directory{Users: map[string]User{}, Groups: map[string]string{}, Titles: map[string]string{}}
+	d := newDirectory()
 	client, err := o.identityCenter(r)
 	if err != nil {
 		return d, err
@@ -231,7 +268,8 @@ func (o *operation) readNames(ctx context.Context, r ops.Request) (Directory, er
 	if err := o.listUsers(ctx, client, d.Users); err != nil {
 		return d, o.explainLook(err)
 	}
-	return d, o.explainLook(o.listGroups(ctx, client, d))
+	err = o.explainLook(o.listGroups(ctx, client, d))
+	return d.whole(), err
 }
 
 // explainLook explains a fault of a read of Identity Center.
@@ -255,6 +293,7 @@ func (o *operation) listUsers(ctx context.Context, client *identitystore.Client,
 				// The function takes out the first place where the suffix stands.
 				Login: strings.ToLower(strings.Replace(name, o.settings.EmailSuffix, "", 1)),
 				Entra: slices.ContainsFunc(u.Emails, func(e types.Email) bool { return aws.ToString(e.Type) == "EntraId" }),
+				Off:   u.UserStatus == types.UserStatusDisabled,
 			}
 			if name != user.Login+o.settings.EmailSuffix {
 				user.Name = name
@@ -277,11 +316,12 @@ func (o *operation) listGroups(ctx context.Context, client *identitystore.Client
 		for _, g := range page.Groups {
 			id, title := aws.ToString(g.GroupId), aws.ToString(g.DisplayName)
 			name := strings.ToLower(title)
+			groups, titles := d.Groups, d.Titles
 			if o.ignored(name) {
-				continue
+				groups, titles = d.Left.Groups, d.Left.Titles
 			}
-			if d.Groups[id] = name; title != name {
-				d.Titles[id] = title
+			if groups[id] = name; title != name {
+				titles[id] = title
 			}
 		}
 	}

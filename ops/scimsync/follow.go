@@ -51,15 +51,23 @@ type following struct {
 }
 
 // confirmed tells whether Identity Center was found twice in a row to have every
-// planned change, so that the run's end need not be seen in its log.
+// planned change.
 func (f following) confirmed() bool { return f.Looks >= 2 }
 
-// until is when a run of the function that took the call at a time has ended for sure.
-func (o *operation) until(inv invocation) time.Time { return inv.At.Add(o.settings.Timeout) }
+// until is when a run has ended for sure, for Lambda stops it then: the function's time
+// counts from its START line, or from the call while that line isn't there.
+func (o *operation) until(inv invocation, f following) time.Time {
+	if f.Start.After(inv.At) {
+		return f.Start.Add(o.settings.Timeout)
+	}
+	return inv.At.Add(o.settings.Timeout)
+}
 
 // follow tells the log of exactly this run as it arrives, until its REPORT line
-// and a last sweep. Where that line doesn't come, the run has ended when Identity
-// Center has every planned change. What follow knows is in the log itself and in
+// and a last sweep. Where that line doesn't come, the run has ended when the function's
+// code has and Identity Center has every planned change, or when the function's time
+// is over: until then a function that has made every planned change may still take
+// something away. What follow knows is in the log itself and in
 // following, so it goes on after a restart of the bot.
 func (o *operation) follow(ctx context.Context, run ops.Run) error {
 	var inv invocation
@@ -105,16 +113,18 @@ func (o *operation) follow(ctx context.Context, run ops.Run) error {
 // past tells whether following ends although the log doesn't show the run's end.
 func (o *operation) past(now time.Time, inv invocation, f following) bool {
 	switch {
+	case f.confirmed() && f.Reported.IsZero() && !f.EndSeen.IsZero():
+		return !now.Before(f.EndSeen.Add(o.settings.Settle))
 	case f.confirmed() && f.Reported.IsZero():
-		return true
+		return now.After(o.until(inv, f))
 	case f.Blind != "" && !f.Reported.IsZero():
 		return !now.Before(f.Reported.Add(o.settings.Settle))
 	case f.Blind != "":
-		return now.After(o.until(inv))
+		return now.After(o.until(inv, f))
 	case f.Reported.IsZero() && !f.EndSeen.IsZero() && now.After(f.EndSeen.Add(lag)):
 		return true
 	}
-	return now.After(o.until(inv).Add(grace)) && (f.Reported.IsZero() || now.After(f.Reported.Add(lag)))
+	return now.After(o.until(inv, f).Add(grace)) && (f.Reported.IsZero() || now.After(f.Reported.Add(lag)))
 }
 
 // listen reads what is new in the log and tells it. It returns whether the log
@@ -153,7 +163,7 @@ func (o *operation) explainLog(err error) error {
 func (o *operation) ask(ctx context.Context, run ops.Run, inv invocation, kept data, f *following) error {
 	since, apart := inv.At.Add(quiet), quiet
 	switch {
-	case !f.Reported.IsZero():
+	case !f.Reported.IsZero() || f.confirmed():
 		return nil
 	case !f.EndSeen.IsZero():
 		since, apart = f.EndSeen.Add(o.settings.Settle), o.settings.Settle
@@ -184,11 +194,18 @@ func (o *operation) ask(ctx context.Context, run ops.Run, inv invocation, kept d
 // waiting is what following waits for, in words; empty: nothing beyond the log's
 // own lines.
 func (o *operation) waiting(now time.Time, inv invocation, f following) ops.Waiting {
-	late := o.until(inv).Add(grace)
+	late := o.until(inv, f).Add(grace)
 	switch {
+	case f.confirmed() && f.Reported.IsZero() && f.EndSeen.IsZero():
+		why := "the function's log doesn't show its end"
+		if f.Blind != "" || f.Trouble != "" {
+			why = "the function's log can't be read"
+		}
+		return ops.Waiting{Until: o.until(inv, f), For: fmt.Sprintf("Identity Center has every planned change. Whether nothing else changes is looked at once more at %s, the function's time limit, because %s.",
+			moment(o.until(inv, f)), why)}
 	case f.Blind != "":
-		return ops.Waiting{Until: o.until(inv), For: fmt.Sprintf("The function's log can't be read (%s). Waiting until %s, its time limit, then comparing Identity Center with the plan.",
-			firstSentence(f.Blind), moment(o.until(inv)))}
+		return ops.Waiting{Until: o.until(inv, f), For: fmt.Sprintf("The function's log can't be read (%s). Waiting until %s, its time limit, then comparing Identity Center with the plan.",
+			firstSentence(f.Blind), moment(o.until(inv, f)))}
 	case !f.Reported.IsZero():
 		return ops.Waiting{}
 	case f.Trouble != "" && now.After(inv.At.Add(quiet)):
@@ -265,7 +282,8 @@ func (o *operation) tell(ctx context.Context, run ops.Run, inv invocation, kept 
 	if err != nil {
 		return err
 	}
-	names := kept.Before.with(f.Names)
+	before := kept.Before.whole()
+	names := before.with(f.Names)
 	lines := make([]ops.Line, 0, len(events))
 	for _, e := range events {
 		line, p, said := o.reading(e, g, names)
@@ -274,7 +292,7 @@ func (o *operation) tell(ctx context.Context, run ops.Run, inv invocation, kept 
 		if !names.knows(p) && run.Now().Sub(f.Renamed) > pollEvery {
 			f.Renamed = run.Now()
 			if fresh, err := o.readNames(ctx, run.Request()); err == nil {
-				f.Names = fresh.without(kept.Before)
+				f.Names = fresh.without(before)
 				names = names.with(fresh)
 				line, _, _ = o.reading(e, g, names)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,49 +21,54 @@ func (w *world) speaksJSON(level string, faults awstest.SyncFaults) {
 	})
 }
 
-// The end of a run is known by Lambda's report, or by Identity Center having every
-// planned change, twice in a row. A report that doesn't come never overrides that.
+// The end of a run is known by Lambda's report, by the end of the code with every
+// planned change in Identity Center, or by the function's time limit. A report that
+// doesn't come never overrides changes that are there.
 func TestEndOfTheRun(t *testing.T) {
 	t.Parallel()
-	const all = "Identity Center has every planned change."
+	const (
+		all   = "Identity Center has every planned change."
+		limit = 40 * time.Second
+	)
 	for _, test := range []struct {
-		name   string
-		change func(*world)
-		atMost time.Duration // how long it takes
-		note   string
+		name        string
+		change      func(*world)
+		least, most time.Duration // how long it takes
+		note        string
 	}{
-		{"a report in text", func(*world) {}, 10 * time.Second, ""},
-		{"a report in JSON", func(w *world) { w.speaksJSON("", awstest.SyncFaults{}) }, 10 * time.Second, ""},
+		{"a report in text", func(*world) {}, 0, 10 * time.Second, ""},
+		{"a report in JSON", func(w *world) { w.speaksJSON("", awstest.SyncFaults{}) }, 0, 10 * time.Second, ""},
 		{
-			"no report line", func(w *world) { w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.NoReport = true }) }, 30 * time.Second,
+			"no report line", func(w *world) { w.sync.Update(func(f *awstest.SyncFunction) { f.Faults.NoReport = true }) }, 0, 30 * time.Second,
 			"Lambda's report line didn't come; " + all,
 		},
 		{
-			"a log in JSON without Lambda's own lines", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) }, time.Minute,
+			"a log in JSON without Lambda's own lines", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) }, limit, limit + 5*time.Second,
 			"The function's log is in JSON without Lambda's own lines (its system log level is above INFO), so it doesn't tell the end of a run. " + all,
 		},
 		{
 			"a log that can't be read", func(w *world) {
 				w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "AccessDeniedException"})
-			}, time.Minute,
+			}, limit, limit + 5*time.Second,
 			"The function's log couldn't be read, so faults that it tells of aren't known. AWS refused logs:FilterLogEvents to the role " + actRole + ".",
 		},
 		{
 			"a log group that isn't there", func(w *world) {
 				w.settings.LogGroup = "/elsewhere/sync"
 				w.role(actRole, w.fill(w.operation().Access.Act))
-			}, time.Minute,
+			}, limit, limit + 5*time.Second,
 			"The function's log couldn't be read to its end. The log group /elsewhere/sync doesn't exist. " + all,
 		},
 		{
 			"a log that can't be read for trouble", func(w *world) {
 				w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "ServiceUnavailableException", Status: 503})
-			}, time.Minute,
+			}, limit, limit + 5*time.Second,
 			"The function's log couldn't be read to its end. AWS answered logs:FilterLogEvents with ServiceUnavailableException",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
+			w.settings.Timeout = limit
 			test.change(w)
 			began := w.clock.Now()
 			report := w.run(w.walk())
@@ -72,8 +78,8 @@ func TestEndOfTheRun(t *testing.T) {
 			if notes := strings.Join(report.Notes, "\n"); !strings.HasPrefix(notes, test.note) || test.note == "" && notes != "" || test.note != "" && len(report.Notes) != 1 {
 				t.Errorf("notes %q, want %q", report.Notes, test.note)
 			}
-			if took := w.clock.Now().Sub(began); took > test.atMost {
-				t.Errorf("took %v, want at most %v", took, test.atMost)
+			if took := w.clock.Now().Sub(began); took < test.least || took > test.most {
+				t.Errorf("took %v, want %v to %v", took, test.least, test.most)
 			}
 			w.synced()
 			w.done(1)
@@ -157,6 +163,56 @@ func TestEndOfARunOfWhichNothingIsDue(t *testing.T) {
 		}
 	}
 	w.done(2)
+}
+
+// A function that has made every planned change and still runs may take away what it
+// likes: no success is told before it has ended.
+func TestWhatARunTakesAwayAfterThePlannedChanges(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		speaks func(inv *awstest.Invocation, line string)
+	}{
+		{"with a log that can't be read", func(w *world) {
+			w.aws.Fail("logs:FilterLogEvents", awstest.Fault{Code: "AccessDeniedException"})
+		}, func(*awstest.Invocation, string) {}},
+		{"with a log that can be read", func(*world) {}, func(inv *awstest.Invocation, line string) { inv.Log("INFO", line) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.bringInSync()
+			w.settings.Timeout = time.Minute
+			w.github.AddMember("security", "hubot")
+			line := "creating group membership for user " + w.store.UserID("hubot"+suffix) + " in group " + w.store.GroupID("security")
+			added, release := make(chan struct{}), make(chan struct{})
+			let := sync.OnceFunc(func() { close(release) })
+			t.Cleanup(let)
+			w.speaks(func(inv *awstest.Invocation) {
+				test.speaks(inv, line)
+				w.store.AddMember("security", "hubot"+suffix)
+				close(added)
+				<-release
+				w.store.RemoveGroup("platform")
+			})
+			test.change(w)
+			walk := w.walk()
+			began := w.clock.Now()
+			walk.Waiting = func(ctx context.Context) error {
+				<-added
+				if w.clock.Now().Sub(began) < 50*time.Second {
+					return nil
+				}
+				let()
+				return w.rest(ctx)
+			}
+			report := w.run(walk)
+			if report.OK() || !strings.Contains(report.Alarm, "1 group") {
+				t.Errorf("report %+v", report)
+			}
+			w.done(2)
+		})
+	}
 }
 
 // Where neither the report nor the changes come, people are told how long the
@@ -265,6 +321,13 @@ func TestWhatARunWaitsFor(t *testing.T) {
 		{
 			"for a function that says no more", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) },
 			func(*world, time.Time) string { return "The function's last log line came at " }, "",
+		},
+		{
+			"for the time limit of a function that has made every planned change", func(w *world) { w.speaksJSON("WARN", awstest.SyncFaults{}) },
+			func(w *world, sent time.Time) string {
+				return fmt.Sprintf("Identity Center has every planned change. Whether nothing else changes is looked at once more at %s, the function's time limit, because the function's log doesn't show its end.",
+					moment(sent.Add(w.settings.Timeout)))
+			}, "",
 		},
 		{
 			"for a change that Identity Center doesn't show", func(w *world) {

@@ -31,8 +31,8 @@ type invocation struct {
 const patience = 20 * time.Second
 
 // invoke starts the function, asynchronously: its request ID is known at once,
-// and nothing hangs on a connection. It is never tried twice. Where no answer
-// came, nobody can know from here whether Lambda took the call; then the log is
+// and nothing hangs on a connection. What Lambda certainly didn't take is tried again
+// while the trouble may pass, and nothing else is. Where no answer came, nobody can know from here whether Lambda took the call; then the log is
 // looked at for what people need to decide, and the run stops.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 func (o *operation) invoke(ctx context.Context, run ops.Run) error {
@@ -78,6 +78,9 @@ func (o *operation) call(ctx context.Context, run ops.Run, kept data) error {
 	if _, err := session.Credentials.Retrieve(ctx); err != nil {
 		return awsaccess.Explain(fmt.Errorf("assume %s: %w", o.settings.ActRole, err), o.settings.ActRole)
 	}
+	if kept, err = o.fresh(ctx, run, kept); err != nil {
+		return err
+	}
 	// What holds before the call is what its result is compared with, also if the
 	// plan is made again while the function runs.
 	if err := run.Remember(ctx, "planned", kept); err != nil {
@@ -119,6 +122,21 @@ func (o *operation) call(ctx context.Context, run ops.Run, kept data) error {
 	return o.taken(ctx, run, inv)
 }
 
+// fresh is the plan's data as it is now, where the step has waited since the plan was
+// made: what others change in the meantime isn't the run's doing. Whether the run may
+// do what is due by then is for the desk to say, which asks before the call.
+func (o *operation) fresh(ctx context.Context, run ops.Run, kept data) (data, error) {
+	if run.Begun().IsZero() || run.Now().Before(run.Begun().Add(time.Minute)) {
+		return kept, nil
+	}
+	teams, have, err := o.look(ctx, run.Request(), func(string, ...any) {})
+	if err != nil {
+		return kept, err
+	}
+	kept.Teams, kept.Before = teams, have
+	return kept, nil
+}
+
 // bounded gives the call itself so much time, and sets left when it leaves. What
 // the desk asks before the call has its own time.
 func bounded(patience time.Duration, left *atomic.Bool) func(*middleware.Stack) error {
@@ -147,6 +165,12 @@ func (o *operation) explainInvoke(err error) error {
 			Kind: ops.Unavailable, Err: err,
 			What: fmt.Sprintf("There is no Lambda function %s in %s.", o.settings.Function, o.settings.Region),
 			Next: "Check operations.scim-sync.function and region in the bot's settings.",
+		}
+	}
+	if _, changing := errors.AsType[*types.ResourceConflictException](err); changing {
+		return &ops.Error{
+			Kind: ops.Unavailable, Passing: true, Err: err,
+			What: fmt.Sprintf("Lambda takes no call of %s now: the function is being changed.", o.settings.Function),
 		}
 	}
 	return awsaccess.Explain(fmt.Errorf("invoke %s: %w", o.settings.Function, err), o.settings.ActRole,

@@ -93,7 +93,6 @@ func TestInvokeRefused(t *testing.T) {
 	}{
 		{"the function is missing", awstest.Fault{Code: "ResourceNotFoundException", Status: 404}, []string{"There is no Lambda function aws-sso-scim-github in eu-west-2.", "operations.scim-sync.function"}},
 		{"access is denied", awstest.Fault{Code: "AccessDeniedException"}, []string{"AWS refused lambda:InvokeFunction to the role " + actRole + "."}},
-		{"Lambda is throttling", awstest.Fault{Code: "TooManyRequestsException"}, []string{"AWS is throttling lambda:InvokeFunction"}},
 		{"the request is bad", awstest.Fault{Code: "InvalidParameterValueException", Message: "no"}, []string{"AWS answered lambda:InvokeFunction with InvalidParameterValueException: no."}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,6 +133,51 @@ func TestInvokeRefused(t *testing.T) {
 		w.aws.Close()
 		refused(t, walk.Run(t.Context()), ops.Unavailable, "could not be reached")
 	})
+}
+
+// Trouble that may pass before Lambda took the call is waited out, and the result is
+// compared with what held right before the call that was taken.
+func TestInvokeIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, action string
+		fault        awstest.Fault
+		told         string
+		calls        int
+	}{
+		{
+			"Lambda is throttling", "lambda:InvokeFunction", awstest.Fault{Code: "TooManyRequestsException", Status: 429, Times: 2},
+			"This is tried again every two minutes: AWS is throttling lambda:InvokeFunction", 3,
+		},
+		{
+			"the function is being changed", "lambda:InvokeFunction", awstest.Fault{Code: "ResourceConflictException", Status: 409, Times: 1},
+			"This is tried again every two minutes: Lambda takes no call of " + function + " now: the function is being changed.", 2,
+		},
+		{
+			"STS is away", "sts:AssumeRole", awstest.Fault{Code: "ServiceUnavailable", Status: 503, Times: 6},
+			"This is tried again every two minutes: ", 1,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			walk := w.walk()
+			if _, err := walk.Look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.aws.Fail(test.action, test.fault)
+			w.meanwhile(walk, func() { w.store.RemoveMember("security", "octocat"+suffix) })
+			if report := w.run(walk); !report.OK() || report.Count(ops.Confirmed) != 6 {
+				t.Errorf("report %+v", report)
+			}
+			if !strings.Contains(text(walk.Lines()), "warning "+test.told) {
+				t.Errorf("no %q in\n%s", test.told, text(walk.Lines()))
+			}
+			if n := len(w.aws.Invocations(function)); n != 1 {
+				t.Errorf("the function ran %d times", n)
+			}
+			w.done(test.calls)
+		})
+	}
 }
 
 // What the desk stops before the call wasn't made: it isn't looked for in the log,

@@ -98,7 +98,7 @@ func (o *operation) reading(e event, g grammar, names Directory) (ops.Line, phra
 	p := g.parse(said.message)
 	line := ops.Line{Key: e.id, At: e.at, Level: ops.Info, Text: names.annotate(said.message, p)}
 	switch {
-	case said.level == "ERROR" || said.failed != "" || faultIn(said.message) != "":
+	case said.level == "ERROR" || said.failed != "" || said.faultIn(p) != "":
 		line.Level = ops.Failure
 	case said.level == "WARN" || p.name == dryRun:
 		line.Level = ops.Warning

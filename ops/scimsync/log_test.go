@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/scimsync"
 )
 
 // The lines of Lambda's JSON log format.
@@ -90,6 +91,30 @@ func TestLogInJSON(t *testing.T) {
 			}
 			w.done(1)
 		})
+	}
+}
+
+// Words that tell of a fault in an error are counts and names in other lines.
+func TestWordsThatAreNoFaults(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"creating group throttled-services", "creating group undefined", "team 'throttled-queue' unchanged", `poll complete: {"throttled": 0, "members_added": 1}`,
+		"0 calls were throttled", "retry after ThrottlingException succeeded on attempt 2", "runtime: Runtime.NodeJS", "Rate exceeded is tried again",
+	} {
+		for level, want := range map[string]string{"INFO": "", "DEBUG": "", "ERROR": "error"} {
+			text := "2026-01-02T06:00:01.123Z\t6f1f7a5e-8b5c-4c53-9d0f-0f6f5d4e3c2b\t" + level + "\t" + line
+			is, _, _, _, err := scimsync.Read(scimsync.Defaults().Vocabulary, text, directory)
+			if err != nil || (is == "error") != (want == "error") {
+				t.Errorf("%s of %s: %q: %v", is, level, line, err)
+			}
+		}
+	}
+	w := newWorld(t)
+	w.sync.Update(func(f *awstest.SyncFunction) {
+		f.Faults.Noise = []string{`[INFO] poll complete: {"throttled": 0}`, "retry after ThrottlingException succeeded"}
+	})
+	if report := w.run(w.walk()); !report.OK() {
+		t.Errorf("problems %q", report.Problems)
 	}
 }
 

@@ -22,6 +22,7 @@ type entry struct {
 	failed  string // how Lambda says that the run ended, where it didn't succeed: "timeout", "error"
 	known   bool   // the form of the line is known, and the level that it names
 	vague   bool   // the line names a level that isn't known
+	headed  bool   // the level stands in the line's head, so what follows is the message and no other line
 }
 
 // form is one way to write a line of a log.
@@ -32,6 +33,7 @@ type form struct {
 	failed  string                          // what such a line says of the run's end
 	outside bool                            // never within the envelope of another form: Lambda's own, or a mere word
 	read    func(text string) (entry, bool) // in place of a pattern
+	head    bool                            // in place of a pattern: the level stands in the line's head
 }
 
 // forms are tried in this order. Each is documented by those who write it:
@@ -44,30 +46,25 @@ type form struct {
 //	https://learn.microsoft.com/en-us/dotnet/core/extensions/console-log-formatter
 var forms = []form{
 	{name: "Lambda's own lines", read: lambdaLine, outside: true},
-	{name: "Lambda: the process ended", pattern: regexp.MustCompile(`^RequestId: (?P<owner>\S+) Error: `), level: "ERROR", failed: "error", outside: true},
+	{name: "Lambda: the process ended", pattern: regexp.MustCompile(`^RequestId: (?P<owner>\S+) (Error: |Process exited before completing request)`), level: "ERROR", failed: "error", outside: true},
 	{name: "Lambda: the time was up", pattern: regexp.MustCompile(`^\S+Z (?P<owner>\S+) Task timed out after `), level: "ERROR", failed: "timeout", outside: true},
 	{name: "JSON", read: jsonEntry},
 	{name: "Node on Lambda", pattern: regexp.MustCompile(`(?s)^\d{4}-\d\d-\d\dT[\d:.]+Z\t(?P<owner>[^\t]*)\t(?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t(?P<message>.*)$`)},
 	{name: "Python on Lambda", pattern: regexp.MustCompile(`(?s)^\[(?P<level>[A-Za-z]+)\]\t[^\t]*Z\t(?P<owner>[^\t]*)\t(?P<message>.*)$`)},
 	{name: "Python on Lambda: an exception that nobody caught", pattern: regexp.MustCompile(`(?s)^\[ERROR\] \S+(Error|Exception|Exit|Interrupt)\b.*\nTraceback \(most recent call last\)`), level: "ERROR", failed: "error"},
-	{name: "a level in brackets", pattern: regexp.MustCompile(`(?s)^\[` + levelWord + `\]:?\s+(?P<message>.*)$`)},
 	{name: "Python's logging", pattern: regexp.MustCompile(`(?s)^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.]*:(?P<message>.*)$`)},
-	{name: "a time, then a level", pattern: regexp.MustCompile(`(?s)^(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?[\s|-]+(?:\[[^\]\n]*\]\s+|[\w.$-]+\s+-\s+|[0-9a-f-]{36}\s+|\d+\s+|[\w$-]+\.[\w.$-]+\s+){0,2}?\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE|PANIC)\]?[\s:|-]+(?P<message>.*)$`)},
 	{name: "glog, klog", pattern: regexp.MustCompile(`(?s)^(?P<level>[IWEF])\d{4} [\d:.]+\s+\d+ [^\s:]+:\d+\] (?P<message>.*)$`)},
 	{name: "Ruby's Logger", pattern: regexp.MustCompile(`(?s)^[DIWEFA], \[[^\]]+\]\s+(?P<level>[A-Z]+) -- [^:]*: (?P<message>.*)$`)},
-	{name: "zerolog's console", pattern: regexp.MustCompile(`(?s)^\d{1,2}:\d\d[AP]M (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) (?P<message>.*)$`)},
-	{name: "Serilog's console", pattern: regexp.MustCompile(`(?s)^\[\d\d:\d\d:\d\d (?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] (?P<message>.*)$`)},
 	{name: ".NET's console", pattern: regexp.MustCompile(`(?s)^(?P<level>trce|dbug|info|warn|fail|crit): (?P<message>.*)$`)},
 	{name: "logfmt, slog, logrus", read: logfmtEntry},
-	{name: "a level and a colon", pattern: regexp.MustCompile(`(?s)^(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE):\s+(?P<message>.*)$`)},
-	{name: "a level, then the message", outside: true, pattern: regexp.MustCompile(`(?s)^(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE)(?:\s+-)?\s+(?P<message>.*)$`)},
-	{name: "a level in small letters, then the message", pattern: regexp.MustCompile(`(?s)^(?P<level>debug|info|warning|error|fatal): (?P<message>.*)$`)},
-	{name: "Go's log", pattern: regexp.MustCompile(`(?s)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?P<message>.*)$`)},
 	{name: "a crash of Python", pattern: regexp.MustCompile(`^(Traceback \(most recent call last\)|Fatal Python error|Segmentation fault)`), level: "ERROR"},
 	{name: "a crash of Go", pattern: regexp.MustCompile(`^(panic: |fatal error: )`), level: "ERROR"},
 	{name: "a crash of Rust", pattern: regexp.MustCompile(`^thread '[^']*' (\(\d+\) )?panicked at `), level: "ERROR"},
 	{name: "a crash of Java or .NET", pattern: regexp.MustCompile(`^(Exception in thread |Unhandled exception[.:]|Caused by: )`), level: "ERROR"},
+	{name: "boto's errors", pattern: regexp.MustCompile(`^An error occurred \(\w[\w.]*\) when calling the \w+ operation`), level: "ERROR"},
 	{name: "an error and its stack", pattern: regexp.MustCompile(`^(Uncaught )?([\w$.]+\.)?[A-Z]?[\w$]*(Error|Exception)\b(:| \[|\s*$|\s*\n\s+at )`), level: "ERROR"},
+	{name: "a level in the head", head: true},
+	{name: "Go's log", pattern: regexp.MustCompile(`(?s)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?P<message>.*)$`)},
 	{name: "the rest of a stack", pattern: regexp.MustCompile(`^(\s|$|\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d|Node\.js v\d|[\w./*()]+\.[\w.*()]+\(.*\)$)`)},
 }
 
@@ -75,15 +72,12 @@ var forms = []form{
 // https://en.wikipedia.org/wiki/ANSI_escape_code#SGR
 var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-// levelWord is the name of a level in any logger's spelling.
-const levelWord = `(?P<level>(?i:trace|debug|info|information|notice|warn|warning|error|err|fatal|critical|crit|severe|alert|emerg|panic))`
-
 // levels are what loggers call their levels, in small letters.
 var levels = map[string][]string{
-	"DEBUG": {"trace", "debug", "verbose", "silly", "fine", "finer", "finest", "config", "trce", "dbug", "vrb", "dbg", "trc", "d"},
+	"DEBUG": {"trace", "debug", "verbose", "silly", "fine", "finer", "finest", "config", "trce", "dbug", "vrb", "dbg", "trc", "trac", "debu", "d"},
 	"INFO":  {"info", "information", "informational", "notice", "inf", "http", "log", "default", "i"},
 	"WARN":  {"warn", "warning", "wrn", "w"},
-	"ERROR": {"error", "err", "eror", "fail", "failure", "fatal", "ftl", "critical", "crit", "severe", "alert", "emerg", "emergency", "panic", "dpanic", "pnc", "e", "f", "a"},
+	"ERROR": {"error", "err", "eror", "erro", "fail", "failure", "fatal", "ftl", "fata", "critical", "crit", "severe", "alert", "emerg", "emergency", "panic", "pani", "dpanic", "pnc", "e", "f", "a"},
 }
 
 // levelOf is a level by a logger's word or number for it; empty: none is known.
@@ -111,12 +105,19 @@ func levelOf(word string) string {
 // parseEntry reads a line. A logger may have written into the envelope of the
 // runtime's own; then the graver level of the two holds.
 func parseEntry(text string) entry {
-	text = colours.ReplaceAllString(text, "")
-	said := parseForm(text, false)
+	said := parseLayers(colours.ReplaceAllString(text, ""))
+	if lesser(said.level) && traceback.MatchString(said.message) {
+		said.level = "ERROR" // a logger wrote an exception that it was given
+	}
+	return said
+}
+
+func parseLayers(text string) entry {
+	said := parseForm(text, false, false)
 	if said.start || said.report || said.message == text || said.message == "" {
 		return said
 	}
-	inner := parseForm(said.message, true)
+	inner := parseForm(said.message, true, said.headed)
 	if inner.vague && said.level != "ERROR" { // the envelope has only the stream's level
 		said.message, said.known = inner.message, false
 		return said
@@ -131,13 +132,30 @@ func parseEntry(text string) entry {
 	return said
 }
 
+// trace is a stack of calls that an exception left behind, also within JSON.
+var trace = regexp.MustCompile(`Traceback \(most recent call last\)|(?:\n|\\n)(?:\s|\\t)*at \S`)
+
+// traceback is Python's.
+var traceback = regexp.MustCompile(`(?m)^Traceback \(most recent call last\):`)
+
+// lesser tells whether a level doesn't rule out that what the line shows is an error.
+func lesser(level string) bool { return level == "INFO" || level == "WARN" }
+
 func grave(level string) int { return slices.Index([]string{"DEBUG", "INFO", "WARN", "ERROR"}, level) }
 
 // parseForm reads a line by the first form that fits. Inside an envelope, which has
 // its own level, only what names a level counts.
-func parseForm(text string, inside bool) entry {
+// headed: the envelope is a line's head, which no other head follows.
+func parseForm(text string, inside, headed bool) entry {
 	for _, f := range forms {
 		if inside && (f.outside || f.pattern != nil && f.pattern.SubexpIndex("level") < 0) {
+			continue
+		}
+		if f.head {
+			if said, ok := headEntry(text, inside); ok && !headed {
+				said.known, said.headed = true, true
+				return said
+			}
 			continue
 		}
 		if f.read != nil {
@@ -204,7 +222,10 @@ func word(text, label string) string {
 
 // What the loggers that write JSON call the parts of a line, in small letters.
 var (
-	levelKeys   = []string{"level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl", "@l", "@level", "level_name", "severitytext", "severity_text"}
+	levelKeys   = []string{"level", "severity", "levelname", "loglevel", "loglevelname", "lvl", "@l", "severitytext"} // without dots and the like
+	weakKeys    = []string{"status", "priority", "type", "kind"}                                                      // they may hold a level, and something else
+	levelBoxes  = []string{"log", "record", "_meta", "meta", "fields", "syslog"}                                      // objects that may hold the level
+	traceKeys   = []string{"exception", "exc_info", "exc_text", "stack", "stacktrace", "stack_trace", "error", "err", "@x"}
 	messageKeys = []string{"message", "msg", "short_message", "@message", "@m", "@mt", "event", "body", "text", "errormessage"}
 	ownerKeys   = []string{"requestid", "awsrequestid", "aws_request_id", "function_request_id"}
 	errorKeys   = []string{"error", "err", "errortype", "stacktrace", "stack", "exception", "@x"}
@@ -259,6 +280,9 @@ func jsonEntry(text string) (entry, bool) {
 	if said.level == "" && slices.ContainsFunc(errorKeys, func(key string) bool { return !nothing[string(line[key])] }) {
 		said.level = "ERROR"
 	}
+	if lesser(said.level) && slices.ContainsFunc(traceKeys, func(key string) bool { text, _ := line.text(key); return trace.MatchString(text) }) {
+		said.level = "ERROR"
+	}
 	said.vague = ok && said.level == ""
 	_, metric := line["_aws"] // CloudWatch's embedded metrics
 	return said, said.level != "" || said.vague || said.message != text || metric
@@ -272,27 +296,56 @@ var nothing = map[string]bool{"": true, "null": true, "false": true, "0": true, 
 // there: the line names one, known or not.
 func levelIn(line object) (level string, there bool) {
 	_, gelf := line["short_message"]
-	for _, key := range levelKeys {
-		word, ok := line.text(key)
-		if !ok || string(line[key]) == "null" {
-			continue
-		}
-		there = true
-		if is := levelBy(key, word, gelf); level == "" || grave(is) > grave(level) {
-			level = is
-		}
-	}
+	level, there = levelUnder(line, gelf)
 	if level != "" {
 		return level, true
 	}
 	if level, ok := numbered(line); ok {
 		return level, true
 	}
-	if nested, ok := parseObject(line["log"]); ok {
-		word, ok := nested.text("level")
-		return levelOf(word), there || ok
+	for _, box := range levelBoxes {
+		nested, ok := parseObject(line[box])
+		if !ok {
+			continue
+		}
+		is, ok := levelUnder(nested, box == "syslog")
+		if is != "" {
+			return is, true
+		}
+		there = there || ok
+	}
+	for _, key := range weakKeys {
+		if word, _ := line.text(key); len(word) > 2 && levelNamed(word) != "" {
+			return levelNamed(word), true
+		}
 	}
 	return "", there
+}
+
+// levelUnder is the gravest of the levels that stand right under the usual keys.
+func levelUnder(line object, gelf bool) (level string, there bool) {
+	for key, raw := range line {
+		if !slices.Contains(levelKeys, plain(key)) || string(raw) == "null" {
+			continue
+		}
+		word, _ := line.text(key)
+		if nested, ok := parseObject(raw); ok {
+			word, _ = nested.text("name", "label", "value")
+		}
+		there = true
+		if is := levelBy(key, word, gelf); level == "" || grave(is) > grave(level) {
+			level = is
+		}
+	}
+	return level, there
+}
+
+// plain is a key without what parts its words: "log.level" and "log_level" are one.
+func plain(key string) string {
+	if key == "@l" {
+		return key
+	}
+	return strings.NewReplacer(".", "", "_", "", "-", "", "@", "").Replace(key)
 }
 
 // levelBy is a level by the key of a line in JSON and what it holds. The numbers from
@@ -304,7 +357,7 @@ func levelBy(key, word string, gelf bool) string {
 	n, err := strconv.Atoi(word)
 	switch {
 	case err == nil && gelf:
-		return []string{"ERROR", "ERROR", "ERROR", "ERROR", "WARN", "INFO", "INFO", "DEBUG"}[min(max(n, 0), 7)]
+		return syslog(n)
 	case err != nil || n < 100 || n > 800:
 		return levelOf(word)
 	case key == "severity":
@@ -325,17 +378,23 @@ func counted(n int, least [3]int) string {
 }
 
 // numbered is the level of a line that has nothing but a number for it, in a key of
-// Python's or of OpenTelemetry's.
+// Python's, OpenTelemetry's, Logback's or the journal's.
 // https://docs.python.org/3/library/logging.html#logging-levels
 // https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
+// https://github.com/logfellow/logstash-logback-encoder#standard-fields
+// https://www.freedesktop.org/software/systemd/man/latest/systemd.journal-fields.html#PRIORITY=
 func numbered(line object) (string, bool) {
-	for key, least := range map[string][3]int{"levelno": {20, 30, 40}, "severitynumber": {9, 13, 17}} {
-		text, ok := line.text(key)
+	for key := range line {
+		text, _ := line.text(key)
 		n, err := strconv.Atoi(text)
-		if !ok || err != nil {
-			continue
+		least, known := map[string][3]int{"levelno": {20, 30, 40}, "severitynumber": {9, 13, 17}, "levelvalue": {20000, 30000, 40000}}[plain(key)]
+		switch {
+		case err != nil:
+		case known:
+			return counted(n, least), true
+		case key == "priority" && n < 8:
+			return syslog(n), true
 		}
-		return counted(n, least), true
 	}
 	return "", false
 }

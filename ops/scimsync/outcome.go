@@ -1,6 +1,7 @@
 package scimsync
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,7 @@ func (r result) outcomes() []ops.Section {
 			groups.Outcomes = append(groups.Outcomes, ops.Outcome{Text: c.group() + ": group deleted", State: ops.Confirmed, Why: c.with()})
 		}
 	}
-	sections := []ops.Section{people, groups}
+	sections := []ops.Section{people, groups, r.strays()}
 	if r.unended() {
 		why := r.told.gap
 		if r.f.Blind == "" && r.f.Trouble == "" {
@@ -37,6 +38,27 @@ func (r result) outcomes() []ops.Section {
 		sections = append(sections, ops.Section{Title: "The function", Outcomes: []ops.Outcome{{Text: "whether it came to its end", State: ops.NotKnown, Why: why}}})
 	}
 	return slices.DeleteFunc(sections, func(s ops.Section) bool { return len(s.Outcomes) == 0 })
+}
+
+// strays is the section of the removals that nobody can tell what they removed.
+func (r result) strays() ops.Section {
+	section := ops.Section{Title: "Announced removals"}
+	for _, c := range r.unplaced() {
+		text := fmt.Sprintf("whether user %s was deleted", cmp.Or(c.userID, c.login))
+		switch {
+		case c.what == deleteGroup:
+			text = fmt.Sprintf("whether group %s was deleted", cmp.Or(c.teamID, c.team))
+		case c.what == leave && c.membershipID != "":
+			text = fmt.Sprintf("whether membership %s was removed", c.membershipID)
+		case c.what == leave:
+			text = fmt.Sprintf("whether user %s was removed from group %s", cmp.Or(c.userID, c.login), cmp.Or(c.teamID, c.team))
+		}
+		if slices.ContainsFunc(section.Outcomes, func(o ops.Outcome) bool { return o.Text == text }) {
+			continue // the line stands twice in the log
+		}
+		section.Outcomes = append(section.Outcomes, ops.Outcome{Text: text, State: ops.NotKnown, Why: "the function announced it, and Identity Center had no such ID before the run"})
+	}
+	return section
 }
 
 // unended tells whether nothing shows that the function came to its end: neither
@@ -219,9 +241,18 @@ func (r result) planDone() string {
 			parts = append(parts, ops.Count(n, v.one, v.many)+" "+v.verb)
 		}
 	}
+	if n := len(r.altered.disabled); n > 0 {
+		parts = append(parts, ops.Count(n, "user")+" disabled")
+	}
+	if n := len(r.altered.users) + len(r.altered.groups); n > 0 {
+		parts = append(parts, ops.Count(n, "name")+" changed")
+	}
 	text := "Nothing changed in Identity Center."
 	if len(parts) > 0 {
 		text = "Read back from Identity Center: " + and(parts) + "."
+	}
+	if n := len(r.unplaced()); n > 0 {
+		text += " The function announced " + ops.Count(n, "removal") + " of what Identity Center didn't have before the run."
 	}
 	if r.unended() {
 		text += " Whether the function came to its end isn't known."

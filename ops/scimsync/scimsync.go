@@ -34,6 +34,7 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
+	"github.com/aws-root-account/rootbot/ops/step"
 )
 
 //go:embed look.json
@@ -82,7 +83,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, client *github.Client, or
 		// Irreversible is nil: the one call that changes something, Invoke, can't be
 		// taken back.
 		Do: map[string]func(context.Context, ops.Run) error{
-			"invoke": o.invoke,
+			"invoke": step.Retry(o.invoke),
 			"follow": o.follow,
 			"check":  o.check,
 		},

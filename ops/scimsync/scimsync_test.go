@@ -136,7 +136,7 @@ func TestPreviewRunsNothing(t *testing.T) {
 		t.Errorf("%d calls of Lambda and its log", n)
 	}
 	if !slices.ContainsFunc(walk.Progress(), func(s string) bool { return strings.Contains(s, "GitHub: 3 of 3 teams") }) ||
-		!slices.ContainsFunc(walk.Progress(), func(s string) bool { return strings.Contains(s, "Identity Center: 3 of 3 groups") }) {
+		!slices.ContainsFunc(walk.Progress(), func(s string) bool { return strings.Contains(s, "Identity Center: 4 of 4 groups") }) {
 		t.Errorf("progress %q", walk.Progress())
 	}
 	w.done(0)

@@ -189,9 +189,9 @@ func TestCallsPerSecond(t *testing.T) {
 		}
 		at[api] = append(at[api], call.At)
 	}
-	for _, api := range []string{"identitystore:ListGroupMemberships", "GitHub's members"} {
-		if len(at[api]) != 30 {
-			t.Errorf("%d calls of %s, want 30", len(at[api]), api)
+	for api, want := range map[string]int{"identitystore:ListGroupMemberships": 31, "GitHub's members": 30} {
+		if len(at[api]) != want {
+			t.Errorf("%d calls of %s, want %d", len(at[api]), api, want)
 		}
 	}
 	// Calls arrive later than they are sent, on a busy machine by more or less.
