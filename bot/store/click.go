@@ -18,16 +18,22 @@ func (s *Store) InsertClick(ctx context.Context, c *request.Click) error {
 	if err != nil {
 		return fmt.Errorf("encode click: %w", err)
 	}
-	return s.accept(ctx, func(tx transaction) error {
-		if err := takeOrigin(ctx, tx, c.Origin); err != nil {
+	stored := *c
+	if err := s.accept(ctx, func(tx transaction) error {
+		if err := takeOrigin(ctx, tx, stored.Origin); err != nil {
 			return err
 		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO clicks (request, verb, body, origin, at, due_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-			plain(c.Request), plain(c.Verb), string(body), c.Origin, c.At.UnixMicro(), s.clock(time.Now())).Scan(&c.ID); err != nil {
+			plain(stored.Request), plain(stored.Verb), string(body), stored.Origin, stored.At.UnixMicro(), s.clock(time.Now())).Scan(&stored.ID); err != nil {
 			return fmt.Errorf("insert click: %w", err)
 		}
-		return tx.job(ctx, click{ID: c.ID})
-	})
+		tx.job(click{ID: stored.ID})
+		return nil
+	}); err != nil {
+		return err
+	}
+	c.ID = stored.ID
+	return nil
 }
 
 // Click reads one click; ErrNotFound if there is none.
@@ -74,5 +80,5 @@ func (s *Store) VoidClick(ctx context.Context, origin string, e request.Event) (
 		found = true
 		return insertEvents(ctx, tx, e)
 	})
-	return found, err
+	return err == nil && found, err
 }

@@ -36,8 +36,7 @@ type postgres struct {
 	pool  *pgxpool.Pool
 	db    *sql.DB // of the pool
 	river atomic.Pointer[river.Client[pgx.Tx]]
-	audit string        // the table of the events; empty: as a session's search path has it
-	turn  chan struct{} // one of this process's transactions waits for the others', so that the rest need no connections to wait on
+	audit string // the table of the events; empty: as a session's search path has it
 }
 
 // parameters are every session's, where the address doesn't say otherwise: a
@@ -87,7 +86,7 @@ func openPostgreSQL(ctx context.Context, address string) (*sql.DB, backend, erro
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	db.SetMaxIdleConns(0) // the pool keeps them
-	return db, &postgres{pool: pool, db: db, turn: make(chan struct{}, 1)}, nil
+	return db, &postgres{pool: pool, db: db}, nil
 }
 
 // settle takes out of what is sent when a connection begins the parameters that a
@@ -304,12 +303,6 @@ func (p *postgres) failed(err error) {
 // statements go through database/sql, and River's through pgx, on one connection:
 // pgx's transaction is begun on the connection that database/sql lends.
 func (p *postgres) write(ctx context.Context, fn func(transaction) error) error {
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a turn to write: %w", ctx.Err())
-	}
 	conn, err := p.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -329,9 +322,9 @@ func (p *postgres) write(ctx context.Context, fn func(transaction) error) error 
 	defer conn.Raw(func(any) error { return tx.Rollback(context.WithoutCancel(ctx)) })
 	in := transaction{statements: conn}
 	if client := p.river.Load(); client != nil {
-		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
+		in.insert = func(ctx context.Context, jobs []river.InsertManyParams) error {
 			return conn.Raw(func(any) error {
-				_, err := client.InsertTx(ctx, tx, args, opts)
+				_, err := client.InsertManyTx(ctx, tx, jobs)
 				return err
 			})
 		}

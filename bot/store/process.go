@@ -169,7 +169,8 @@ func (s *Store) HandOverClick(ctx context.Context, id int64, process string) err
 func (s *Store) handOver(ctx context.Context, process string, args river.JobArgs) error {
 	return s.write(ctx, func(tx transaction) error {
 		tx.queue = queueOf(process)
-		return tx.job(ctx, args)
+		tx.job(args)
+		return nil
 	})
 }
 

@@ -138,7 +138,10 @@ func (s *Store) Update(ctx context.Context, id string, fn func(*request.Request)
 		}
 		return s.apply(ctx, tx, r, c)
 	})
-	return r, err
+	if err != nil {
+		return request.Request{}, err
+	}
+	return r, nil
 }
 
 // Note writes what belongs to a request and leaves it as it is: log lines, memory,
@@ -222,9 +225,7 @@ func (s *Store) apply(ctx context.Context, tx transaction, r request.Request, c 
 		}
 	}
 	if c.Wake {
-		if err := tx.job(ctx, carry{Request: r.ID}); err != nil {
-			return err
-		}
+		tx.job(carry{Request: r.ID})
 	}
 	return nil
 }

@@ -142,8 +142,8 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	defer tx.Rollback()
 	in := transaction{statements: preparedTx{f.ready, tx}}
 	if client := f.river.Load(); client != nil {
-		in.insert = func(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
-			_, err := client.InsertTx(ctx, tx, args, opts)
+		in.insert = func(ctx context.Context, jobs []river.InsertManyParams) error {
+			_, err := client.InsertManyTx(ctx, tx, jobs)
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ type Store struct {
 	ahead   atomic.Int64 // how far the database's clock is ahead of ours, in microseconds
 	trouble atomic.Pointer[trouble]
 	rousing rousing
-	handing handing
+	commits commits
 
 	processes processes
 }
@@ -89,21 +89,18 @@ type statements interface {
 // transaction is one that writes.
 type transaction struct {
 	statements
-	insert func(context.Context, river.JobArgs, *river.InsertOpts) error
-	queue  string // of the jobs that are inserted
-	events string // the table of the audit
+	insert func(context.Context, []river.InsertManyParams) error // nil: there is no engine yet
+	jobs   *[]river.InsertManyParams                             // that are inserted with it
+	queue  string                                                // of those
+	events string                                                // the table of the audit
 }
 
-// job inserts a job that is done once the transaction is committed. Before Start
-// there is no engine to do it; Start looks for what is left to do itself.
-func (tx transaction) job(ctx context.Context, args river.JobArgs) error {
-	if tx.insert == nil {
-		return nil
+// job has a job done once the transaction is committed. Before Start there is no
+// engine to do it; Start looks for what is left to do itself.
+func (tx transaction) job(args river.JobArgs) {
+	if tx.insert != nil {
+		*tx.jobs = append(*tx.jobs, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: tx.queue}})
 	}
-	if err := tx.insert(ctx, args, &river.InsertOpts{Queue: tx.queue}); err != nil {
-		return fmt.Errorf("insert job: %w", err)
-	}
-	return nil
 }
 
 // Open opens the database that an address names, "sqlite:rootbot.db" or
@@ -161,6 +158,7 @@ func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 // Close closes the database. Stop must have returned, if Start has.
 func (s *Store) Close() error {
 	s.processes.stop()
+	s.commits.ended.Wait()
 	return s.backend.close()
 }
 
@@ -186,12 +184,10 @@ func (s *Store) setClock(ctx context.Context) error {
 // clock is a time of ours by the database's clock, in microseconds.
 func (s *Store) clock(t time.Time) int64 { return t.UnixMicro() + s.ahead.Load() }
 
-// write runs fn in a transaction.
+// write runs fn in a transaction, which others may share. fn must only run statements:
+// it may be run twice, and what it leaves to its caller counts only without an error.
 func (s *Store) write(ctx context.Context, fn func(transaction) error) error {
-	return s.noted(s.backend.write(ctx, func(tx transaction) error {
-		tx.queue, tx.events = s.queue, s.backend.events()
-		return fn(tx)
-	}))
+	return s.share(ctx, &writer{do: fn})
 }
 
 // exec runs one statement that writes.

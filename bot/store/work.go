@@ -83,7 +83,6 @@ func (s *Store) Start(ctx context.Context, workers int, work Work, answer Answer
 	}); err != nil {
 		return err
 	}
-	s.handing.start(s)
 	due := int64(math.MaxInt64) // nobody else is there, and earlier jobs are gone
 	if s.Shared() {
 		due = s.clock(time.Now().Add(-lostAfter))
@@ -121,107 +120,22 @@ func startRiver[T any](ctx context.Context, client *river.Client[T]) error {
 func (s *Store) Stop(ctx context.Context) error {
 	s.leave(ctx)
 	s.rousing.stop()
-	s.handing.stop()
 	err := s.backend.stop(ctx)
 	s.left(ctx)
 	return err
 }
 
-// accept runs fn in a transaction that stores what somebody asks for. River gets
-// its jobs only when it is known to be committed: whoever is told that nothing
-// was stored, because it took too long, must find that nothing is done, also
-// where the database commits it after all. What is stored and never handed over
-// is lost work to rouse; until then it can be taken back.
+// accept runs fn in a transaction that stores what a person asks for. River gets its
+// jobs with a later commit: a person who is told that nothing was stored, because it
+// took too long, must find that nothing is done, also where the database commits it
+// after all. What is stored and never handed over is lost work to rouse; until then it
+// can be taken back.
 func (s *Store) accept(ctx context.Context, fn func(transaction) error) error {
-	var jobs []river.JobArgs
-	err := s.write(ctx, func(tx transaction) error {
-		if tx.insert != nil {
-			tx.insert = func(_ context.Context, args river.JobArgs, _ *river.InsertOpts) error {
-				jobs = append(jobs, args)
-				return nil
-			}
-		}
-		return fn(tx)
-	})
-	if err != nil {
+	if err := s.share(ctx, &writer{do: fn, intake: true}); err != nil {
 		return err
 	}
 	s.notify()
-	s.handing.add(s, jobs)
 	return nil
-}
-
-// handing hands to River what was accepted, as much at once as there is. Before
-// start there is no engine, and nothing comes.
-type handing struct {
-	mu     sync.Mutex
-	jobs   []river.JobArgs
-	more   chan struct{}
-	ending context.Context
-	end    context.CancelFunc
-	done   sync.WaitGroup
-}
-
-// handWithin is how long the database may take for that. What it doesn't take is roused.
-const handWithin = 10 * time.Second
-
-func (h *handing) start(s *Store) {
-	h.more = make(chan struct{}, 1)
-	h.ending, h.end = context.WithCancel(context.Background())
-	h.done.Go(func() {
-		for h.ending.Err() == nil {
-			select {
-			case <-h.more:
-			case <-h.ending.Done():
-			}
-			h.hand(s)
-		}
-	})
-}
-
-func (h *handing) add(s *Store, jobs []river.JobArgs) {
-	if len(jobs) == 0 {
-		return
-	}
-	h.mu.Lock()
-	h.jobs = append(h.jobs, jobs...)
-	h.mu.Unlock()
-	select {
-	case h.more <- struct{}{}:
-	default:
-	}
-	if h.ending.Err() != nil {
-		h.hand(s) // for other processes
-	}
-}
-
-func (h *handing) hand(s *Store) {
-	h.mu.Lock()
-	jobs := h.jobs
-	h.jobs = nil
-	h.mu.Unlock()
-	if len(jobs) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), handWithin)
-	defer cancel()
-	if err := s.write(ctx, func(tx transaction) error {
-		for _, args := range jobs {
-			if err := tx.job(ctx, args); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		s.log.Error("wake somebody for what was stored; it is looked for later", "error", err)
-	}
-}
-
-func (h *handing) stop() {
-	if h.end != nil {
-		h.end()
-		h.done.Wait()
-	}
 }
 
 // How what was lost is found: a process that dies leaves its jobs running for
@@ -297,14 +211,10 @@ func (s *Store) rouse(ctx context.Context, due int64, most int) error {
 			return fmt.Errorf("look for lost clicks: %w", err)
 		}
 		for _, id := range requests {
-			if err := tx.job(ctx, carry{Request: id}); err != nil {
-				return err
-			}
+			tx.job(carry{Request: id})
 		}
 		for _, id := range clicks {
-			if err := tx.job(ctx, click{ID: id}); err != nil {
-				return err
-			}
+			tx.job(click{ID: id})
 		}
 		return nil
 	})
