@@ -162,17 +162,21 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 func (f *sqliteFile) start(ctx context.Context, config *river.Config) error {
 	for _, statement := range []string{
 		`UPDATE requests SET leased_till = 0, carrier = 0 WHERE ended_at IS NULL`,
+		`DELETE FROM river_leader`, // else River waits for the dead process's term to end before it sees to timers
 		`UPDATE river_job SET state = 'cancelled', finalized_at = CURRENT_TIMESTAMP WHERE state NOT IN ('cancelled', 'completed', 'discarded')`,
 	} {
 		if _, err := f.db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("release what an earlier process had: %w", err)
 		}
 	}
-	client, err := river.NewClient(riversqlite.New(f.db), config)
+	config.FetchPollInterval = 5 * time.Second // in case a word is lost: all else comes through the driver
+	driver := newQuiet(f.db)
+	client, err := river.NewClient(driver, config)
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
 	f.river.Store(client)
+	driver.wakeSnoozed(client)
 	return startRiver(ctx, client)
 }
 
