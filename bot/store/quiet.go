@@ -53,7 +53,8 @@ func (e quietExecutor) Begin(ctx context.Context) (riverdriver.ExecutorTx, error
 }
 
 func (e quietExecutor) NotifyMany(_ context.Context, params *riverdriver.NotifyManyParams) error {
-	return e.told.tell(params)
+	e.told.tell(params)
+	return nil
 }
 
 type quietTx struct {
@@ -67,7 +68,8 @@ func (t quietTx) Begin(ctx context.Context) (riverdriver.ExecutorTx, error) {
 }
 
 func (t quietTx) NotifyMany(_ context.Context, params *riverdriver.NotifyManyParams) error {
-	return t.told.tell(params)
+	t.told.tell(params)
+	return nil
 }
 
 // told is what was told and not heard yet. It may be heard before its transaction is
@@ -79,7 +81,7 @@ type told struct {
 	more   chan struct{}
 }
 
-func (t *told) tell(params *riverdriver.NotifyManyParams) error {
+func (t *told) tell(params *riverdriver.NotifyManyParams) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if slices.Contains(t.topics, params.Topic) {
@@ -91,7 +93,6 @@ func (t *told) tell(params *riverdriver.NotifyManyParams) error {
 	case t.more <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 func (t *told) Connect(context.Context) error { return nil }
@@ -139,9 +140,21 @@ func (t *told) Ping(context.Context) error { return nil }
 func (t *told) Schema() string             { return "" }
 func (t *told) SetAfterConnectExec(string) {}
 
+// wake has River look for a queue's jobs. River itself says nothing of a job that is
+// inserted within 10 ms after another one, also where that is committed earlier.
+func (q *quiet) wake(queue string) {
+	payload, err := json.Marshal(map[string]string{"queue": queue})
+	if err == nil {
+		q.told.tell(&riverdriver.NotifyManyParams{Topic: insertTopic, Payload: []string{string(payload)}})
+	}
+}
+
 // insertTopic is what River's producers listen to. What is said there is which queue has
 // a job: {"queue":"default"}.
 const insertTopic = "river_insert"
+
+// rounding is by how much a time may be later in the database, which keeps milliseconds.
+const rounding = 10 * time.Millisecond
 
 // wakeSnoozed has River look for each job that is to come back, at its time, until the
 // client stops: else that would be when River polls next.
@@ -149,13 +162,7 @@ func (q *quiet) wakeSnoozed(client *river.Client[*sql.Tx]) {
 	snoozed, _ := client.Subscribe(river.EventKindJobSnoozed)
 	go func() {
 		for e := range snoozed {
-			queue, err := json.Marshal(map[string]string{"queue": e.Job.Queue})
-			if err != nil {
-				continue
-			}
-			time.AfterFunc(time.Until(e.Job.ScheduledAt), func() {
-				q.told.tell(&riverdriver.NotifyManyParams{Topic: insertTopic, Payload: []string{string(queue)}})
-			})
+			time.AfterFunc(time.Until(e.Job.ScheduledAt)+rounding, func() { q.wake(e.Job.Queue) })
 		}
 	}()
 }

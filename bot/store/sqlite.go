@@ -31,6 +31,8 @@ type sqliteFile struct {
 	path  string
 	file  os.FileInfo // as it was opened; nil for a database in memory
 	river atomic.Pointer[river.Client[*sql.Tx]]
+
+	driver *quiet // of river
 }
 
 // openSQLite opens a file. It is this process's alone until it is closed:
@@ -141,8 +143,12 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	}
 	defer tx.Rollback()
 	in := transaction{statements: preparedTx{f.ready, tx}}
+	queues := map[string]bool{}
 	if client := f.river.Load(); client != nil {
 		in.insert = func(ctx context.Context, jobs []river.InsertManyParams) error {
+			for _, job := range jobs {
+				queues[job.InsertOpts.Queue] = true
+			}
 			_, err := client.InsertManyTx(ctx, tx, jobs)
 			return err
 		}
@@ -152,6 +158,9 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	for queue := range queues {
+		f.driver.wake(queue)
 	}
 	f.ready.catchUp(ctx)
 	return nil
@@ -169,14 +178,14 @@ func (f *sqliteFile) start(ctx context.Context, config *river.Config) error {
 			return fmt.Errorf("release what an earlier process had: %w", err)
 		}
 	}
+	f.driver = newQuiet(f.db)
 	config.FetchPollInterval = 5 * time.Second // in case a word is lost: all else comes through the driver
-	driver := newQuiet(f.db)
-	client, err := river.NewClient(driver, config)
+	client, err := river.NewClient(f.driver, config)
 	if err != nil {
 		return fmt.Errorf("make the job engine: %w", err)
 	}
-	f.river.Store(client)
-	driver.wakeSnoozed(client)
+	f.river.Store(client) // from here on f.driver is read
+	f.driver.wakeSnoozed(client)
 	return startRiver(ctx, client)
 }
 
