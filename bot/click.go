@@ -27,9 +27,6 @@ func (d *Desk) Click(ctx context.Context, c *request.Click) error {
 	return d.Store.InsertClick(ctx, c)
 }
 
-// Thread is the thread of the private answers to a click.
-func Thread(click int64) string { return fmt.Sprintf("click/%d", click) }
-
 // answer finds out what a click does. Whatever that is, whoever pressed is told,
 // by the request's card or by themselves.
 func (d *Desk) answer(ctx context.Context, id int64) time.Duration {
@@ -174,7 +171,7 @@ func (d *Desk) refuseClick(ctx context.Context, r request.Request, c request.Cli
 	return d.Store.AnswerClick(ctx, c, request.Change{
 		Events: []request.Event{{At: d.now(), Request: r.ID, Kind: kind, By: by, Data: map[string]any{"tried": c.Verb, "reason": words, "state": r.State}}},
 		Messages: []request.Message{{
-			Thread: Thread(c.ID), Request: r.ID, Kind: request.Private, Body: request.Body{Text: words, For: &c.Asker},
+			Thread: c.Thread(), Request: r.ID, Kind: request.Private, Body: request.Body{Text: words, For: &c.Asker},
 		}},
 	})
 }

@@ -169,7 +169,7 @@ func (d *Desk) AboutLink(ctx context.Context, c request.Click) (store.Link, erro
 func answered(change request.Change, c request.Click, l store.Link, told string) request.Change {
 	whose := ownerOf(l)
 	change.Done = c.ID
-	change.Messages = append(change.Messages, request.Message{Thread: Thread(c.ID), Kind: request.Private, Body: request.Body{Text: told, About: &whose, For: &c.Asker}})
+	change.Messages = append(change.Messages, request.Message{Thread: c.Thread(), Kind: request.Private, Body: request.Body{Text: told, About: &whose, For: &c.Asker}})
 	return change
 }
 

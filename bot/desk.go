@@ -124,8 +124,9 @@ type Asking struct {
 	Asker     request.Asker
 	Inputs    ops.Inputs
 	Preview   bool
-	Again     string // the request that is to be run again; its operation and inputs are taken
-	Origin    string // what tells it from everything else that is asked; empty: nothing does
+	Again     string         // the request that is to be run again; its operation and inputs are taken
+	Origin    string         // what tells it from everything else that is asked; empty: nothing does
+	Reply     *request.Reply // where to answer for their eyes only; nil: nowhere in particular
 }
 
 // Start begins to carry requests on, those left by an earlier process included.
@@ -246,6 +247,7 @@ func (d *Desk) Ask(ctx context.Context, a Asking) (request.Request, error) {
 			Wake: true,
 		})
 	}
+	changes[0].Reply = a.Reply
 	return requests[0], d.Store.InsertAll(ctx, a.Origin, requests, changes)
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws-root-account/rootbot/bot"
 	"github.com/aws-root-account/rootbot/bot/request"
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/ops"
@@ -162,7 +161,7 @@ func (h *house) answer(c request.Click) string {
 		h.t.Fatal(err)
 	}
 	for _, m := range list {
-		if m.Thread != bot.Thread(c.ID) {
+		if m.Thread != c.Thread() {
 			continue
 		}
 		if m.Kind != request.Private || m.Body.For == nil || *m.Body.For != c.Asker || m.Request != c.Request {

@@ -226,7 +226,7 @@ func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 		return true, nil
 	}
 	return true, d.tellOnce(ctx, fmt.Sprintf("unoffered/click/%d", id), request.Message{
-		Thread: Thread(id), Request: r.ID, Kind: request.Private, Body: request.Body{
+		Thread: (request.Click{ID: id}).Thread(), Request: r.ID, Kind: request.Private, Body: request.Body{
 			For:  &c.Asker,
 			Text: fmt.Sprintf("No running bot offers %s any more, so your click waits until one does. It isn't lost.", r.Operation),
 		},

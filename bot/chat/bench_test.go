@@ -85,8 +85,14 @@ func turn(t *testing.T) *bench {
 // newBench is a bench whose Slack answers as said, by method, where that isn't nil.
 func newBench(t *testing.T, said map[string]string) *bench {
 	t.Helper()
+	return newBenchOn(t, "sqlite::memory:", said)
+}
+
+// newBenchOn is one with its database at an address.
+func newBenchOn(t *testing.T, address string, said map[string]string) *bench {
+	t.Helper()
 	ctx := context.Background()
-	s, err := store.Open(ctx, "sqlite::memory:", quiet)
+	s, err := store.Open(ctx, address, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

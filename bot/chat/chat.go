@@ -58,7 +58,6 @@ type Chat struct {
 	leads       atomic.Bool  // this process delivers
 	leadsTill   atomic.Int64 // by the clock, in nanoseconds since 1970; nothing is posted later
 	unreachable unreachable
-	replies     replies
 	linking     linking
 	opening     singleflight.Group // of who may have a form opened
 	storms      storms
@@ -80,7 +79,6 @@ func New(desk *bot.Desk, settings Settings, log *slog.Logger) *Chat {
 		storms:      newStorms(),
 		answering:   make(chan struct{}, answers),
 		paces:       paces{byChannel: map[string]*pace{}},
-		replies:     replies{byRequest: map[string]reply{}},
 		unreachable: unreachable{why: map[string]string{}},
 	}
 	c.holds = &holds{next: meter.Transport(desk.Meter, "slack", meter.SlackMethod, transport), keep: c.keepHold}
@@ -161,43 +159,6 @@ func (c *Chat) link(p store.Post) string {
 	return c.home + "archives/" + p.Channel + "/p" + strings.ReplaceAll(p.TS, ".", "")
 }
 
-// reply is where to answer somebody for their eyes only, as Slack gave it with
-// what they did. It lives in memory alone: it is a key to that conversation,
-// and it is good for 30 minutes and 5 answers.
-// https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
-type reply struct {
-	url  string
-	till time.Time
-}
-
-type replies struct {
-	mu        sync.Mutex
-	byRequest map[string]reply
-}
-
-func (r *replies) keep(request, url string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	for id, old := range r.byRequest {
-		if now.After(old.till) {
-			delete(r.byRequest, id)
-		}
-	}
-	if url != "" {
-		r.byRequest[request] = reply{url: url, till: now.Add(29 * time.Minute)}
-	}
-}
-
-func (r *replies) of(request string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if found := r.byRequest[request]; time.Now().Before(found.till) {
-		return found.url
-	}
-	return ""
-}
-
 // private tells somebody something that nobody else sees: through the address
 // that came with what they did, else where they did it, else, where the bot
 // isn't in that channel, by direct message. It returns where that stands, as far
@@ -207,8 +168,12 @@ func (c *Chat) private(ctx context.Context, m request.Message, r request.Request
 	if m.Body.For != nil {
 		who, key = *m.Body.For, m.Thread
 	}
-	if url := c.replies.of(key); url != "" {
+	if url := c.replyURL(ctx, who, key); url != "" {
 		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, &slack.WebhookMessage{Text: text, ResponseType: slack.ResponseTypeEphemeral})
+		// Each is answered once that way.
+		if dropped := c.store.DropReply(ctx, key); dropped != nil {
+			c.log.Warn("erase a response_url", "request", r.ID, "error", dropped)
+		}
 		if err == nil {
 			return store.Post{Channel: who.Channel}, nil
 		}

@@ -106,6 +106,7 @@ func (c *Chat) decide(ctx context.Context, click request.Click, answer string) e
 			return no
 		}
 	}
+	click.Reply = c.sealed(click.Asker, answer)
 	err := c.desk.Click(stored, &click)
 	if errors.Is(err, store.ErrTaken) {
 		c.turnAway(ctx, click.Asker, click.Verb, twice)
@@ -119,7 +120,6 @@ func (c *Chat) decide(ctx context.Context, click request.Click, answer string) e
 		}
 		return err
 	}
-	c.replies.keep(bot.Thread(click.ID), answer)
 	return nil
 }
 
@@ -216,16 +216,14 @@ func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who req
 		})
 		return
 	}
-	r, err := c.request(ctx, bot.Asking{Again: before.ID, Asker: who, Origin: from})
+	_, err := c.request(ctx, bot.Asking{Again: before.ID, Asker: who, Origin: from, Reply: c.sealed(who, did.ResponseURL)})
 	switch {
 	case errors.Is(err, store.ErrTaken):
 		c.turnAway(ctx, who, actionRetry, twice)
 		return
 	case err != nil:
 		no(refusal(err))
-		return
 	}
-	c.replies.keep(r.ID, did.ResponseURL)
 }
 
 // notRetryable says why a request can't be asked for once more, as mrkdwn; empty:

@@ -91,8 +91,8 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 		c.turnAway(ctx, who, o.Command, "What was typed behind the command was wrong.")
 		return ephemeral(unable(escape(cut(ops.Words(err, ""), mostSaid)), "Type `"+o.Command+" help` for what can be typed."))
 	}
-	r, err := c.request(ctx, bot.Asking{
-		Operation: o.Name, Inputs: inputs, Preview: preview, Asker: who, Origin: from,
+	_, err = c.request(ctx, bot.Asking{
+		Operation: o.Name, Inputs: inputs, Preview: preview, Asker: who, Origin: from, Reply: c.sealed(who, typed.ResponseURL),
 	})
 	switch {
 	case errors.Is(err, store.ErrTaken):
@@ -101,7 +101,6 @@ func (c *Chat) command(ctx context.Context, typed slack.SlashCommand) any {
 	case err != nil:
 		return ephemeral(refusal(err))
 	}
-	c.replies.keep(r.ID, typed.ResponseURL)
 	return nil
 }
 
@@ -181,11 +180,7 @@ func (c *Chat) request(ctx context.Context, a bot.Asking) (request.Request, erro
 
 // asker names a person.
 func (c *Chat) asker(workspace, user, channel string) request.Asker {
-	who := request.Asker{Front: request.Chat, Workspace: workspace, User: user, Channel: channel}
-	if c.store.Shared() {
-		who.Taker = c.store.ID()
-	}
-	return who
+	return request.Asker{Front: request.Chat, Workspace: workspace, User: user, Channel: channel}
 }
 
 // presser names the person who pressed a button or sent a form. A view says where

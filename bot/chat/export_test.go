@@ -88,3 +88,8 @@ func (c *Chat) Wire(ctx context.Context) error {
 	c.desk.Team.Workspace, c.desk.Team.Channel, c.desk.Team.People = home.Workspace, home.Channel, c.Person
 	return nil
 }
+
+// ReplyURL is the response_url for the answers of a thread to a person.
+func (c *Chat) ReplyURL(ctx context.Context, who request.Asker, thread string) string {
+	return c.replyURL(ctx, who, thread)
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/request"
-	"github.com/aws-root-account/rootbot/bot/store"
 )
 
 // One process delivers at a time, so that each channel hears one message a second
@@ -39,37 +38,15 @@ func (c *Chat) Deliver(ctx context.Context) {
 	c.delivering.Go(func() { c.tellRenamed(ctx) })
 	for ctx.Err() == nil {
 		if leading, resign := c.lead(ctx); leading != nil {
-			c.round(ctx, leading, true)
+			c.round(ctx, leading)
 			resign()
 			continue
 		}
-		taking, taken := context.WithTimeout(ctx, takerFor)
-		sending, sent := context.WithTimeout(context.WithoutCancel(ctx), takerFor+takerSends)
-		c.leadsTill.Store(time.Now().Add(takerFor + takerSends).UnixNano())
-		c.round(taking, sending, false)
-		taken()
-		sent()
+		select {
+		case <-ctx.Done():
+		case <-time.After(leadBeat):
+		}
 	}
-}
-
-// An answer to somebody is left to the process that took what they did, while it
-// is fresh: only that one was told where to answer them, wherever they are.
-const (
-	takerFor   = leadBeat         // that process begins so long after the message was written
-	takerSends = 10 * time.Second // and sends for so long
-	takerTo    = 8 * time.Second  // from then on it is anybody's, unless somebody is at it
-)
-
-// mine tells in how long a thread is this process's to deliver; below 0: not.
-func (c *Chat) mine(t store.Turn, leads bool) time.Duration {
-	wait, age := max(0, time.Until(t.Due)), time.Since(t.At)
-	switch {
-	case !leads && (t.Taker != c.store.ID() || age > takerFor):
-		return -1
-	case leads && t.Taker != "" && t.Taker != c.store.ID():
-		return max(wait, takerTo-age)
-	}
-	return wait
 }
 
 // lead takes the courier's duty and keeps it. It returns a context that ends when
@@ -166,9 +143,8 @@ func (c *Chat) beat(ctx context.Context, kept time.Time) {
 	}
 }
 
-// round delivers until ending or leading ends: all that is due where this process
-// leads, else only what it was told where to answer. Sending goes on until leading ends.
-func (c *Chat) round(ending, leading context.Context, leads bool) {
+// round delivers what is due until ending or leading ends. Sending goes on until leading ends.
+func (c *Chat) round(ending, leading context.Context) {
 	busy := map[string]bool{} // threads that are being delivered
 	done := make(chan string)
 	begun := map[bool]int{} // threads under way, by whether they are private
@@ -213,8 +189,8 @@ func (c *Chat) round(ending, leading context.Context, leads bool) {
 			}
 			waiting = waiting[:0]
 			for _, head := range heads {
-				switch wait := c.mine(head, leads); {
-				case wait < 0, busy[head.Thread]:
+				switch wait := time.Until(head.Due); {
+				case busy[head.Thread]:
 				case wait > 0:
 					soonest = min(soonest, wait)
 				case !start(head.Thread):

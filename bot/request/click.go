@@ -1,6 +1,9 @@
 package request
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Click is a press of a button, or a form of one, stored before it is acknowledged and
 // answered afterwards: GitHub is asked whether the person may decide.
@@ -12,11 +15,15 @@ type Click struct {
 	Done    bool      `json:"-"` // answered
 	Origin  string    `json:"-"` // what tells it from every other click; empty: nothing does
 
+	Reply  *Reply `json:"-"`              // where to answer; nil: nowhere in particular
 	Asker  Asker  `json:"asker"`          // who pressed, and where
 	Digest string `json:"digest"`         // of the plan that the button was shown with
 	Text   string `json:"text,omitempty"` // a reason
 	Name   string `json:"name,omitempty"` // the name that a dangerous operation has people type in full
 }
+
+// Thread is the thread of the private answers to a click.
+func (c Click) Thread() string { return fmt.Sprintf("click/%d", c.ID) }
 
 // Verbs of the buttons.
 const (

@@ -66,13 +66,9 @@ func (m Message) ThreadFor(r Request) string {
 	return r.Card
 }
 
-// TakerFor is the process that knows the requester's response_url; empty: none does.
-func (m Message) TakerFor(r Request) string {
-	switch {
-	case m.Kind != Private && m.Kind != Pointer:
-		return ""
-	case m.Body.For != nil:
-		return m.Body.For.Taker
-	}
-	return r.Asker.Taker
+// Reply is where a front end can answer a person for their eyes only, wherever they
+// are: a key to their conversation, which the front end has sealed.
+type Reply struct {
+	Sealed string
+	Till   time.Time // it is of no use afterwards
 }

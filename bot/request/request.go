@@ -49,7 +49,6 @@ type Asker struct {
 	User      string `json:"user,omitempty"`      // ID in the workspace
 	Channel   string `json:"channel,omitempty"`   // where it was asked
 	Login     string `json:"login,omitempty"`     // what a terminal's token proves
-	Taker     string `json:"taker,omitempty"`     // the process that took it, of several: it was told where to answer
 }
 
 // Name names an asker in the audit whose login isn't known.
@@ -154,6 +153,7 @@ type Change struct {
 	Messages []Message
 	Lines    []ops.Line // a log message for those that are new is added
 	Memory   map[string]any
-	Wake     bool  // a River job shall carry the request on
-	Done     int64 // the click that was answered with this change; 0: none
+	Wake     bool   // a River job shall carry the request on
+	Done     int64  // the click that was answered with this change; 0: none
+	Reply    *Reply // where to answer whoever asked; nil: nowhere in particular
 }

@@ -264,7 +264,7 @@ func TestEventsOfATimeBeforeTheChainAreChained(t *testing.T) {
 		"DROP TABLE duties", "DROP TABLE holds", "DROP INDEX requests_asked_by", "DROP INDEX requests_newest", "DROP INDEX messages_waiting", "DROP INDEX messages_dead",
 		"ALTER TABLE messages DROP COLUMN taker", "ALTER TABLE requests DROP COLUMN asked_by", "ALTER TABLE requests DROP COLUMN progress", "ALTER TABLE requests DROP COLUMN due_at", "ALTER TABLE clicks DROP COLUMN due_at", "ALTER TABLE clicks DROP COLUMN origin",
 		"CREATE INDEX messages_unsent ON messages (id) WHERE sent_at IS NULL AND dead = ''",
-		"DROP TABLE proofs", "DROP TABLE channels", "DROP TABLE processes", "DROP TABLE links", "DROP TABLE taken", "DELETE FROM goose_db_version WHERE version_id > 1",
+		"DROP TABLE replies", "DROP TABLE proofs", "DROP TABLE channels", "DROP TABLE processes", "DROP TABLE links", "DROP TABLE taken", "DELETE FROM goose_db_version WHERE version_id > 1",
 		`INSERT INTO events (at, request, kind, by, data) VALUES (1, 'r', 'asked', 'octocat', '{"n":1}'), (2, 'r', 'started', '', 'null')`,
 	} {
 		if _, err := before.ExecContext(t.Context(), statement); err != nil {

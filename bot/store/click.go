@@ -28,7 +28,7 @@ func (s *Store) InsertClick(ctx context.Context, c *request.Click) error {
 			return fmt.Errorf("insert click: %w", err)
 		}
 		tx.job(click{ID: stored.ID})
-		return nil
+		return insertReply(ctx, tx, stored.Thread(), c.Reply)
 	}); err != nil {
 		return err
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-func insertMessage(ctx context.Context, tx transaction, m request.Message, taker string, now time.Time) error {
+func insertMessage(ctx context.Context, tx transaction, m request.Message, now time.Time) error {
 	m.Body.Text = ops.Redact(m.Body.Text)
 	body, err := json.Marshal(m.Body)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, taker, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		plain(m.Thread), m.Request, m.Kind, string(body), taker, now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO messages (thread, request, kind, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		plain(m.Thread), m.Request, m.Kind, string(body), now.UnixMicro(), max(now.UnixMicro(), m.Due.UnixMicro())); err != nil {
 		return fmt.Errorf("insert message: %w", err)
 	}
 	return nil
@@ -139,12 +139,11 @@ type Turn struct {
 	Thread string
 	Due    time.Time // of its first message: nothing in it goes before
 	At     time.Time // that was written
-	Taker  string    // the process that can deliver that best; empty: any
 }
 
 // Heads reads the threads in which something waits, the longest waiting first.
 func (s *Store) Heads(ctx context.Context) ([]Turn, error) {
-	rows, err := s.query(ctx, `SELECT thread, due_at, created_at, taker FROM messages WHERE id IN (
+	rows, err := s.query(ctx, `SELECT thread, due_at, created_at FROM messages WHERE id IN (
 			SELECT MIN(id) FROM messages WHERE sent_at IS NULL AND dead = '' GROUP BY thread) ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("read what waits: %w", err)
@@ -154,7 +153,7 @@ func (s *Store) Heads(ctx context.Context) ([]Turn, error) {
 	for rows.Next() {
 		var h Turn
 		var due, at sql.NullInt64
-		if err := rows.Scan(&h.Thread, &due, &at, &h.Taker); err != nil {
+		if err := rows.Scan(&h.Thread, &due, &at); err != nil {
 			return nil, fmt.Errorf("read what waits: %w", err)
 		}
 		h.Due, h.At = moment(due), moment(at)
@@ -207,15 +206,10 @@ func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	return b, rows.Err()
 }
 
-// answerLease is for how long nobody else sends what one person is told, once
-// somebody has begun to: two processes may want to, and an answer can't be looked for.
-const answerLease = 30 * time.Second
-
 // Trying records that a message, as it was read, is about to be sent. It is
 // ErrLost if somebody else has tried that since.
 func (s *Store) Trying(ctx context.Context, m request.Message) error {
-	result, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1, due_at = CASE WHEN taker <> '' THEN $1 ELSE due_at END
-		WHERE id = $2 AND tries = $3 AND sent_at IS NULL AND dead = ''`, time.Now().Add(answerLease).UnixMicro(), m.ID, m.Tries)
+	result, err := s.exec(ctx, `UPDATE messages SET tries = tries + 1 WHERE id = $1 AND tries = $2 AND sent_at IS NULL AND dead = ''`, m.ID, m.Tries)
 	if err != nil {
 		return err
 	}
@@ -259,7 +253,7 @@ func (s *Store) Sent(ctx context.Context, now time.Time, d Delivery) error {
 			}
 		}
 		for _, m := range d.Then {
-			if err := insertMessage(ctx, tx, m, "", now); err != nil {
+			if err := insertMessage(ctx, tx, m, now); err != nil {
 				return err
 			}
 		}

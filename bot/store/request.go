@@ -215,9 +215,12 @@ func (s *Store) apply(ctx context.Context, tx transaction, r request.Request, c 
 		if m.Thread == "" {
 			m.Thread = m.ThreadFor(r)
 		}
-		if err := insertMessage(ctx, tx, m, m.TakerFor(r), now); err != nil {
+		if err := insertMessage(ctx, tx, m, now); err != nil {
 			return err
 		}
+	}
+	if err := insertReply(ctx, tx, r.ID, c.Reply); err != nil {
+		return err
 	}
 	if c.Done != 0 {
 		if _, err := tx.ExecContext(ctx, `UPDATE clicks SET done_at = $1 WHERE id = $2`, now.UnixMicro(), c.Done); err != nil {

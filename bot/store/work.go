@@ -220,9 +220,14 @@ func (s *Store) rouse(ctx context.Context, due int64, most int) error {
 	})
 }
 
-// forget forgets where things came from that nobody sends again.
+// forget forgets where things came from that nobody sends again, and where answers
+// can't go any more.
 func (s *Store) forget(ctx context.Context) error {
-	_, err := s.exec(ctx, `DELETE FROM taken WHERE at < $1`, time.Now().Add(-keepOrigins).UnixMicro())
+	now := time.Now()
+	_, err := s.exec(ctx, `DELETE FROM taken WHERE at < $1`, now.Add(-keepOrigins).UnixMicro())
+	if err == nil {
+		_, err = s.exec(ctx, `DELETE FROM replies WHERE till < $1`, now.UnixMicro())
+	}
 	return err
 }
 
