@@ -255,7 +255,13 @@ func (c *Chat) send(ctx context.Context, waiting []request.Message) ([]int64, er
 		}
 		return with, sent("", p.Post)
 	}
-	// All others stand in a card's thread. Where that is gone, it begins anew.
+	return c.inThread(ctx, waiting, first, r, sent)
+}
+
+// inThread sends a message that stands in a card's thread. Where that is gone, it begins
+// anew. It returns the IDs of the messages that went with it.
+func (c *Chat) inThread(ctx context.Context, waiting []request.Message, first request.Message, r request.Request, sent receipt) ([]int64, error) {
+	with := []int64{first.ID}
 	place, card, err := c.threadOf(ctx, first, r)
 	if err != nil {
 		return with, err

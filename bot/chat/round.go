@@ -143,32 +143,19 @@ func (c *Chat) beat(ctx context.Context, kept time.Time) {
 	}
 }
 
-// round delivers what is due until ending or leading ends. Sending goes on until leading ends.
+// round is what the process that leads delivers until ending or leading ends. Sending
+// goes on until leading ends.
+type round struct {
+	chat            *Chat
+	ending, leading context.Context
+	busy            map[string]bool // threads that are being delivered
+	begun           map[bool]int    // how many, by whether they are private
+	done            chan string
+	waiting         []string // threads that are due and wait for room
+}
+
 func (c *Chat) round(ending, leading context.Context) {
-	busy := map[string]bool{} // threads that are being delivered
-	done := make(chan string)
-	begun := map[bool]int{} // threads under way, by whether they are private
-	var waiting []string    // threads that are due and wait for room
-	start := func(thread string) bool {
-		private, most := private(thread), mostPublic
-		if private {
-			most = mostPrivate
-		}
-		if begun[private] >= most {
-			return false
-		}
-		begun[private]++
-		busy[thread] = true
-		c.delivering.Go(func() {
-			c.drain(ending, leading, thread)
-			done <- thread
-		})
-		return true
-	}
-	finish := func(thread string) {
-		delete(busy, thread)
-		begun[private(thread)]--
-	}
+	r := &round{chat: c, ending: ending, leading: leading, busy: map[string]bool{}, begun: map[bool]int{}, done: make(chan string)}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var looked time.Time
@@ -178,54 +165,90 @@ func (c *Chat) round(ending, leading context.Context) {
 		if c.store.Shared() {
 			soonest = pollEvery
 		}
-		if pause := breath - time.Since(looked); woken && len(waiting) > 0 && pause > 0 {
+		if pause := breath - time.Since(looked); woken && len(r.waiting) > 0 && pause > 0 {
 			soonest = pause
 		} else if woken {
 			looked, woken = time.Now(), false
-			heads, err := c.store.Heads(leading)
+			due, err := r.look()
 			if err != nil && leading.Err() == nil {
 				c.log.Error("read the messages to be sent", "error", err)
-				soonest, woken = time.Second, true
+				due, woken = time.Second, true
 			}
-			waiting = waiting[:0]
-			for _, head := range heads {
-				switch wait := time.Until(head.Due); {
-				case busy[head.Thread]:
-				case wait > 0:
-					soonest = min(soonest, wait)
-				case !start(head.Thread):
-					waiting = append(waiting, head.Thread)
-				}
-			}
+			soonest = min(soonest, due)
 		}
 		timer.Reset(soonest)
 		select {
 		case <-ending.Done():
 		case <-leading.Done():
-		case thread := <-done:
-			finish(thread)
-			// Those that wait for room go before those that have come since.
-			kept := waiting[:0]
-			for i, next := range waiting {
-				if busy[next] {
-					continue
-				}
-				if !start(next) {
-					kept = append(kept, waiting[i:]...)
-					break
-				}
-			}
-			waiting = kept
-			woken = woken || len(waiting) == 0
+		case thread := <-r.done:
+			r.finish(thread)
+			r.fill()
+			woken = woken || len(r.waiting) == 0
 		case <-c.store.Woken():
 			woken = true
 		case <-timer.C:
 			woken = true
 		}
 	}
-	for len(busy) > 0 {
-		finish(<-done)
+	for len(r.busy) > 0 {
+		r.finish(<-r.done)
 	}
+}
+
+// look begins to deliver all threads that are due, and returns how long the next one has.
+func (r *round) look() (next time.Duration, err error) {
+	heads, err := r.chat.store.Heads(r.leading)
+	next = time.Hour
+	r.waiting = r.waiting[:0]
+	for _, head := range heads {
+		switch wait := time.Until(head.Due); {
+		case r.busy[head.Thread]:
+		case wait > 0:
+			next = min(next, wait)
+		case !r.start(head.Thread):
+			r.waiting = append(r.waiting, head.Thread)
+		}
+	}
+	return next, err
+}
+
+// start begins to deliver a thread, if there is room.
+func (r *round) start(thread string) bool {
+	private, most := private(thread), mostPublic
+	if private {
+		most = mostPrivate
+	}
+	if r.begun[private] >= most {
+		return false
+	}
+	r.begun[private]++
+	r.busy[thread] = true
+	r.chat.delivering.Go(func() {
+		r.chat.drain(r.ending, r.leading, thread)
+		r.done <- thread
+	})
+	return true
+}
+
+func (r *round) finish(thread string) {
+	delete(r.busy, thread)
+	r.begun[private(thread)]--
+}
+
+// fill gives the room that there is to the threads that wait for it: they go before
+// those that have come since.
+func (r *round) fill() {
+	kept := r.waiting[:0]
+	for i, next := range r.waiting {
+		if r.busy[next] {
+			continue
+		}
+		if !r.start(next) {
+			kept = append(kept, r.waiting[i:]...)
+			break
+		}
+	}
+	r.waiting = kept
 }
 
 // private tells whether a thread is what one person is told.
