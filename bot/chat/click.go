@@ -203,6 +203,11 @@ func (c *Chat) retry(ctx context.Context, did slack.InteractionCallback, who req
 		why = "This button doesn't apply any more."
 	}
 	if why != "" {
+		// What came before may be this very click, which arrives once more.
+		if taken, err := c.store.Taken(ctx, from); err == nil && taken {
+			c.turnAway(ctx, who, actionRetry, twice)
+			return
+		}
 		c.turnAway(ctx, who, "button "+actionRetry, why)
 		no(unable(why, ""))
 		return

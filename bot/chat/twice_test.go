@@ -181,7 +181,8 @@ func TestAClickThatArrivesTwiceIsDoneOnce(t *testing.T) {
 		}
 		o.resends(ack)
 		o.wait("a second card", func() bool { return len(o.cards()) == 2 })
-		o.twice(1, o.grace, "retry")
+		o.resends(ack) // when the newer request is there
+		o.twice(2, o.grace, "retry")
 		if len(o.requests()) != 2 || len(o.told(o.grace)) != 0 {
 			t.Errorf("%d requests; grace is told %q", len(o.requests()), o.told(o.grace))
 		}

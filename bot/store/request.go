@@ -44,6 +44,14 @@ func (s *Store) Take(ctx context.Context, origin string) error {
 	return s.write(ctx, func(tx transaction) error { return takeOrigin(ctx, tx, origin) })
 }
 
+// Taken tells whether something with an origin came before. An empty one is nowhere in
+// particular.
+func (s *Store) Taken(ctx context.Context, origin string) (bool, error) {
+	var n int
+	err := s.row(ctx, `SELECT COUNT(*) FROM taken WHERE origin = $1`, origin).Scan(&n)
+	return n > 0, s.noted(err)
+}
+
 // HeldError says that another unfinished request holds what this one needs.
 type HeldError struct{ By string } // the other's ID
 

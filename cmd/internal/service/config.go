@@ -261,42 +261,10 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 		add(top(&root).Line, "the settings must be keys with values, such as github: and slack:")
 		return nil, faulty
 	}
-	if err := decoder.Decode(target.Interface()); err != nil && !errors.Is(err, io.EOF) {
-		wrong, ok := errors.AsType[*yaml.TypeError](err)
-		if !ok {
-			line, problem := splitLine(strings.TrimPrefix(err.Error(), "yaml: "))
-			add(line, "%s", problem)
-			return nil, faulty
-		}
-		for _, text := range wrong.Errors {
-			line, problem := splitLine(text)
-			if m := unknownField.FindStringSubmatch(problem); m != nil {
-				problem = fmt.Sprintf("unknown setting %q", m[1])
-			}
-			if m := wrongType.FindStringSubmatch(problem); m != nil {
-				problem = fmt.Sprintf("%s: %q is not %s", named(keyAt(&root, line)), m[1], kindOf(m[2]))
-			}
-			add(line, "%s", problem)
-		}
+	if !decoded(decoder, target.Interface(), &root, add) {
+		return nil, faulty
 	}
-	var more yaml.Node
-	if err := decoder.Decode(&more); err == nil {
-		add(more.Line, "a second document: there must be one")
-	} else if !errors.Is(err, io.EOF) {
-		line, problem := splitLine(strings.TrimPrefix(err.Error(), "yaml: "))
-		add(line, "%s", problem)
-	}
-	// What is offered is read off the keys of these two, as they stand there.
-	for _, mapping := range []*yaml.Node{top(&root), child(top(&root), "operations")} {
-		for i := 0; mapping != nil && i < len(mapping.Content); i += 2 {
-			if key := mapping.Content[i]; mapping.Kind == yaml.MappingNode && (key.Kind == yaml.AliasNode || key.Tag == "!!merge") {
-				add(key.Line, "an alias or << can't stand for a key here: write it out")
-			}
-		}
-		if mapping != nil && mapping.Kind == yaml.AliasNode {
-			add(mapping.Line, "an alias can't stand for the operations: write them out")
-		}
-	}
+	keyFaults(&root, add)
 	at := func(keys ...string) int { return lineOf(&root, keys...) }
 	if config.GitHub.Organization == "" {
 		add(at("github"), "github.organization is missing")
@@ -312,8 +280,64 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	for _, err := range faults {
 		add(at("working_hours"), "working_hours: %v", err)
 	}
+	config.offer(&root, settings, terms, hours, add)
+	if len(faulty.Faults) > 0 {
+		slices.SortStableFunc(faulty.Faults, func(a, b LineFault) int { return a.Line - b.Line })
+		return nil, faulty
+	}
+	return config, nil
+}
+
+// decoded decodes the settings and adds what is wrong with them. It tells whether they
+// could be read at all.
+func decoded(decoder *yaml.Decoder, target any, root *yaml.Node, add func(int, string, ...any)) bool {
+	if err := decoder.Decode(target); err != nil && !errors.Is(err, io.EOF) {
+		wrong, ok := errors.AsType[*yaml.TypeError](err)
+		if !ok {
+			line, problem := splitLine(strings.TrimPrefix(err.Error(), "yaml: "))
+			add(line, "%s", problem)
+			return false
+		}
+		for _, text := range wrong.Errors {
+			line, problem := splitLine(text)
+			if m := unknownField.FindStringSubmatch(problem); m != nil {
+				problem = fmt.Sprintf("unknown setting %q", m[1])
+			}
+			if m := wrongType.FindStringSubmatch(problem); m != nil {
+				problem = fmt.Sprintf("%s: %q is not %s", named(keyAt(root, line)), m[1], kindOf(m[2]))
+			}
+			add(line, "%s", problem)
+		}
+	}
+	var more yaml.Node
+	if err := decoder.Decode(&more); err == nil {
+		add(more.Line, "a second document: there must be one")
+	} else if !errors.Is(err, io.EOF) {
+		line, problem := splitLine(strings.TrimPrefix(err.Error(), "yaml: "))
+		add(line, "%s", problem)
+	}
+	return true
+}
+
+// keyFaults adds what stands where the keys of the settings and of the operations should.
+func keyFaults(root *yaml.Node, add func(int, string, ...any)) {
+	// What is offered is read off the keys of these two, as they stand there.
+	for _, mapping := range []*yaml.Node{top(root), child(top(root), "operations")} {
+		for i := 0; mapping != nil && i < len(mapping.Content); i += 2 {
+			if key := mapping.Content[i]; mapping.Kind == yaml.MappingNode && (key.Kind == yaml.AliasNode || key.Tag == "!!merge") {
+				add(key.Line, "an alias or << can't stand for a key here: write it out")
+			}
+		}
+		if mapping != nil && mapping.Kind == yaml.AliasNode {
+			add(mapping.Line, "an alias can't stand for the operations: write them out")
+		}
+	}
+}
+
+// offer adds the operations that have settings, and what is wrong with those.
+func (c *Config) offer(root *yaml.Node, settings []catalog.Settings, terms []*termsConfig, hours request.Hours, add func(int, string, ...any)) {
 	for i, s := range settings {
-		node := child(child(top(&root), "operations"), s.Name())
+		node := child(child(top(root), "operations"), s.Name())
 		if node == nil {
 			continue // no settings, so it isn't offered
 		}
@@ -321,23 +345,18 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 			terms[i], s = newTerms(), catalog.All()[i] // the decoder has made them nil
 		}
 		here := func(key string) int {
-			return at(append([]string{"operations", s.Name()}, strings.Split(key, ".")...)...)
+			return lineOf(root, append([]string{"operations", s.Name()}, strings.Split(key, ".")...)...)
 		}
 		t, problems := terms[i].terms(s.Operation(nil, nil, ""), hours)
 		for _, f := range append(problems, s.Check()...) {
 			add(here(f.Key), "operations.%s.%s: %s", s.Name(), f.Key, f.Problem)
 		}
-		o := OperationConfig{Settings: s, Terms: t, BreakGlass: config.BreakGlass}
-		if config.FreshProof != nil {
-			o.FreshProof = *config.FreshProof
+		o := OperationConfig{Settings: s, Terms: t, BreakGlass: c.BreakGlass}
+		if c.FreshProof != nil {
+			o.FreshProof = *c.FreshProof
 		}
-		config.Operations = append(config.Operations, o)
+		c.Operations = append(c.Operations, o)
 	}
-	if len(faulty.Faults) > 0 {
-		slices.SortStableFunc(faulty.Faults, func(a, b LineFault) int { return a.Line - b.Line })
-		return nil, faulty
-	}
-	return config, nil
 }
 
 func splitLine(text string) (int, string) {
