@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -47,7 +48,20 @@ type commits struct {
 	rest    []*writer
 	owed    []river.InsertManyParams // jobs of what was accepted by an earlier commit
 	running bool
+	under   *commit // the newest; nil: there was none
+	closed  bool
 	ended   sync.WaitGroup
+}
+
+// close ends what is under way, and returns once it has ended.
+func (c *commits) close() {
+	c.mu.Lock()
+	c.closed = true
+	if c.under != nil {
+		c.under.cancel()
+	}
+	c.mu.Unlock()
+	c.ended.Wait()
 }
 
 // share has a writer run with others, and returns once it is committed, or ctx ends:
@@ -102,9 +116,10 @@ func (c *commits) start(batch []*writer) (context.Context, context.CancelFunc) {
 			under.waiting++
 		}
 	}
-	if batch != nil && under.waiting == 0 {
+	if c.closed || batch != nil && under.waiting == 0 {
 		cancel()
 	}
+	c.under = under
 	return ctx, cancel
 }
 
@@ -204,13 +219,13 @@ func (w *writer) run(ctx context.Context, tx transaction, shared bool) error {
 	w.jobs, w.err = nil, nil
 	tx.jobs = &w.jobs
 	if !shared {
-		w.err = w.do(tx)
+		w.err = w.safely(tx)
 		return w.err
 	}
 	if _, err := tx.ExecContext(ctx, `SAVEPOINT writer`); err != nil {
 		return fmt.Errorf("begin a writer's part: %w", err)
 	}
-	w.err = w.do(tx)
+	w.err = w.safely(tx)
 	if w.err != nil {
 		w.jobs = nil
 		if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT writer`); err != nil {
@@ -221,6 +236,16 @@ func (w *writer) run(ctx context.Context, tx transaction, shared bool) error {
 		return fmt.Errorf("end a writer's part: %w", err)
 	}
 	return nil
+}
+
+// safely makes a writer's panic its own error: it would end the process.
+func (w *writer) safely(tx transaction) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return w.do(tx)
 }
 
 // bound are statements that run until a commit's context ends: a writer's own would

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,7 +37,13 @@ func TestWhoSharesACommitHasTheirOwnOutcome(t *testing.T) {
 			r := asked()
 			change := request.Change{Wake: true, Events: []request.Event{{At: noon, Request: r.ID, Kind: "asked"}}}
 			var err, want error
-			switch i % 5 {
+			switch i % 6 {
+			case 5:
+				_, err = s.Update(t.Context(), twin.ID, func(*request.Request) (request.Change, error) { panic("no") })
+				if err != nil && strings.Contains(err.Error(), "panic: no") {
+					err = refused
+				}
+				want = refused
 			case 1:
 				want = store.ErrTaken
 				if err = s.InsertAll(t.Context(), fmt.Sprint("origin ", i), []request.Request{r}, []request.Change{change}); err == nil {

@@ -158,7 +158,7 @@ func gooseUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 // Close closes the database. Stop must have returned, if Start has.
 func (s *Store) Close() error {
 	s.processes.stop()
-	s.commits.ended.Wait()
+	s.commits.close()
 	return s.backend.close()
 }
 
