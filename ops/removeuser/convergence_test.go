@@ -239,3 +239,33 @@ func TestQuarantineIsTakenOver(t *testing.T) {
 		})
 	}
 }
+
+// The plan says when a user is removed whose quarantine an earlier request began: its
+// time of grace counts on.
+func TestThePlanTellsTheEndOfAnEarlierGrace(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name          string
+		since         time.Duration
+		summary, step string
+	}{
+		{"which is over", 30 * day, "and remove the user at once: the time of grace, which began with an earlier quarantine, was over at ", "Wait no longer: the time of grace was over at "},
+		{"which goes on", 3 * day, "and remove the user at ", "Wait until "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, iamMode)
+			end := w.clock.Now().Add(7*day - test.since).UTC().Format("2 Jan 15:04")
+			w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+				u.Attached = append(u.Attached, "arn:aws:iam::aws:policy/AWSDenyAll")
+				u.Tags["removal-request"] = "0199a3c2-0000-7c0a-9f3e-5b6f1d2c3e4f"
+				u.Tags["quarantined-at"] = w.clock.Now().Add(-test.since).UTC().Format(time.RFC3339)
+				u.Tags["quarantined-keys"] = ""
+			})
+			plan := w.look(w.walk())
+			if !strings.Contains(plan.Summary, test.summary+end+" UTC") || !strings.HasPrefix(plan.Steps[1].Title, test.step+end+" UTC") {
+				t.Errorf("summary %q, step %q", plan.Summary, plan.Steps[1].Title)
+			}
+		})
+	}
+}

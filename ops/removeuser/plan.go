@@ -88,7 +88,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 		d.Source = o.settings.source()
 		d.Files = together(shown.files(), found.files(d.Source))
 	}
-	p := ops.Plan{Target: name, Summary: o.summary(user, d, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
+	p := ops.Plan{Target: name, Summary: o.summary(r, user, d, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
 	if r.Shown != nil {
 		// A second look: the evidence has been weighed.
 		p.Facts, p.Warnings = r.Shown.Facts, r.Shown.Warnings
@@ -200,7 +200,18 @@ func together(shown, now []string) []string {
 	return all
 }
 
-func (o *operation) summary(user *User, d data, defined bool) string {
+// endOfEarlier is when the time of grace ends of an earlier request's quarantine, which
+// this request takes over, and whether that is over; the zero time: there is none.
+func (d data) endOfEarlier(r ops.Request) (end time.Time, over bool) {
+	was, ok := earlier(d.User)
+	if !ok || was.Took == r.ID {
+		return time.Time{}, false
+	}
+	end = was.At.Add(d.Grace)
+	return end, !end.After(time.Now())
+}
+
+func (o *operation) summary(r ops.Request, user *User, d data, defined bool) string {
 	switch {
 	case user == nil && defined:
 		return fmt.Sprintf("%s is no longer in IAM, but still defined in %s.", d.Name, o.settings.Repository)
@@ -208,9 +219,14 @@ func (o *operation) summary(user *User, d data, defined bool) string {
 		return d.Name + " is no longer in IAM."
 	}
 	now := fmt.Sprintf("Take all access from IAM user %s (%s) now", user.Name, user.ID)
+	end, over := d.endOfEarlier(r)
 	switch {
 	case o.settings.Users == byTerraform && d.Source == (source{}):
 		return fmt.Sprintf("%s, and leave the user in quarantine: no file of %s defines the user, so no pull request can remove it.", now, o.settings.Repository)
+	case d.Grace > 0 && over:
+		return fmt.Sprintf("%s, and remove the user at once: the time of grace, which began with an earlier quarantine, was over at %s.", now, moment(end))
+	case d.Grace > 0 && !end.IsZero():
+		return fmt.Sprintf("%s, and remove the user at %s unless Restore is pressed.", now, moment(end))
 	case d.Grace > 0:
 		return fmt.Sprintf("%s, and remove the user %s later unless Restore is pressed.", now, ops.Span(d.Grace))
 	}
@@ -234,7 +250,12 @@ func (o *operation) steps(r ops.Request, u *User, d data) []ops.Step {
 	var steps []ops.Step
 	if u != nil {
 		steps = append(steps, ops.Step{Do: "quarantine", Title: "Quarantine " + name, Effects: quarantining(u, r)})
-		if d.Grace > 0 {
+		switch end, over := d.endOfEarlier(r); {
+		case d.Grace > 0 && over:
+			steps = append(steps, ops.Step{Do: "grace", Title: "Wait no longer: the time of grace was over at " + moment(end)})
+		case d.Grace > 0 && !end.IsZero():
+			steps = append(steps, ops.Step{Do: "grace", Title: fmt.Sprintf("Wait until %s, in which time Restore puts everything back", moment(end))})
+		case d.Grace > 0:
 			steps = append(steps, ops.Step{Do: "grace", Title: fmt.Sprintf("Wait %s, in which Restore puts everything back", ops.Span(d.Grace))})
 		}
 	}
