@@ -26,13 +26,14 @@ const (
 // another goroutine than its caller's, which may have given up: what it leaves to its
 // caller counts only where write returns no error.
 type writer struct {
-	do     func(transaction) error
-	intake bool                     // it stores what a person asks for
-	in     *commit                  // that it has begun in; nil: it waits
-	jobs   []river.InsertManyParams // that it inserts
-	err    error
-	gone   bool          // nobody waits for it
-	done   chan struct{} // closed once err is final
+	do      func(transaction) error
+	intake  bool                     // it stores what a person asks for
+	in      *commit                  // that it has begun in; nil: it waits
+	jobs    []river.InsertManyParams // that it inserts
+	err     error
+	gone    bool          // nobody waits for it
+	settled bool          // err is final
+	done    chan struct{} // closed then
 }
 
 // commit is one that is under way. It ends when nobody waits for it any more.
@@ -53,15 +54,28 @@ type commits struct {
 	ended   sync.WaitGroup
 }
 
-// close ends what is under way, and returns once it has ended.
+// closeWithin is how long closing waits for what is under way, before that is given up.
+const closeWithin = 2 * time.Second
+
+// close returns once nothing is under way any more.
 func (c *commits) close() {
+	ended := make(chan struct{})
+	go func() {
+		c.ended.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return
+	case <-time.After(closeWithin):
+	}
 	c.mu.Lock()
 	c.closed = true
 	if c.under != nil {
 		c.under.cancel()
 	}
 	c.mu.Unlock()
-	c.ended.Wait()
+	<-ended
 }
 
 // share has a writer run with others, and returns once it is committed, or ctx ends:
@@ -82,26 +96,34 @@ func (s *Store) share(ctx context.Context, w *writer) error {
 		return w.err
 	case <-ctx.Done():
 	}
-	if !c.giveUp(w) {
-		return s.noted(fmt.Errorf("wait for a turn to write: %w", ctx.Err()))
+	switch begun, settled := c.giveUp(w); {
+	case settled:
+		<-w.done
+		return w.err
+	case begun:
+		return s.noted(fmt.Errorf("wait for a commit: %w", ctx.Err()))
 	}
-	return s.noted(fmt.Errorf("wait for a commit: %w", ctx.Err()))
+	return s.noted(fmt.Errorf("wait for a turn to write: %w", ctx.Err()))
 }
 
-// giveUp says that nobody waits for a writer any more. It tells whether that has begun.
-func (c *commits) giveUp(w *writer) bool {
+// giveUp says that nobody waits for a writer any more. It tells whether that has begun,
+// and whether it has come too late: what became of the writer is settled.
+func (c *commits) giveUp(w *writer) (begun, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if w.settled {
+		return true, true
+	}
 	if w.in == nil {
 		is := func(other *writer) bool { return other == w }
 		c.intake, c.rest = slices.DeleteFunc(c.intake, is), slices.DeleteFunc(c.rest, is)
-		return false
+		return false, false
 	}
 	w.gone = true
 	if w.in.waiting--; w.in.waiting == 0 && w.in.cancel != nil {
 		w.in.cancel()
 	}
-	return true
+	return true, false
 }
 
 // start puts writers into a commit.
@@ -194,21 +216,19 @@ func (s *Store) commit(batch []*writer, owed []river.InsertManyParams) {
 	if err != nil && owed != nil {
 		s.log.Error("wake River for what was stored; it is looked for later", "error", err)
 	}
-	var owes []river.InsertManyParams
+	s.commits.mu.Lock()
+	defer s.commits.mu.Unlock()
 	for _, w := range batch {
 		if w.err == nil {
 			w.err = err
 		} else {
 			w.err = s.noted(w.err)
 		}
-		if w.intake && w.err == nil {
-			owes = append(owes, w.jobs...)
+		// Nobody works on what its person was told isn't stored.
+		if w.intake && w.err == nil && !w.gone {
+			s.commits.owed = append(s.commits.owed, w.jobs...)
 		}
-	}
-	s.commits.mu.Lock()
-	s.commits.owed = append(s.commits.owed, owes...)
-	s.commits.mu.Unlock()
-	for _, w := range batch {
+		w.settled = true
 		close(w.done)
 	}
 }
