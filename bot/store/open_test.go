@@ -46,6 +46,7 @@ func TestOpen(t *testing.T) {
 		{"another database", "mysql://rootbot:secret@db/rootbot", "mysql"},
 		{"a PostgreSQL that isn't there", "postgres://rootbot:secret@127.0.0.1:1/rootbot", "can't be reached"},
 		{"a wrong address", "postgres://rootbot:secret@127.0.0.1:port/rootbot", "DATABASE_URL"},
+		{"a password with an @", "postgres://rootbot:pass@secret@127.0.0.1:1/rootbot", "an @ in the password, or in the user's name, must be written as %40"},
 		{"no path", "sqlite:", "sqlite"},
 		{"nothing", "", "DATABASE_URL"},
 		{"a folder that isn't there", "sqlite:/nowhere/at/all/rootbot.db", "/nowhere/at/all/rootbot.db"},

@@ -65,6 +65,10 @@ func openPostgreSQL(ctx context.Context, address string) (*sql.DB, backend, erro
 		// pgx takes the password out of what it says about an address.
 		return nil, nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
+	if strings.Contains(config.ConnConfig.Host, "@") {
+		// The rest of the password would stand in every error.
+		return nil, nil, errors.New("DATABASE_URL: an @ in the password, or in the user's name, must be written as %40")
+	}
 	config.AfterConnect = settle(config.ConnConfig.RuntimeParams)
 	if !strings.Contains(address, "pool_max_conns") {
 		config.MaxConns = mostConnections
