@@ -18,9 +18,16 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// NotFound tells whether GitHub answered 404: there is no such thing, or the
-// token may not see it.
-func NotFound(err error) bool { return Status(err) == http.StatusNotFound }
+// NotFound tells whether GitHub answered 404: there is no such thing, or the token may
+// not see it. A 404 of the exchange for an App's token says nothing of the thing.
+func NotFound(err error) bool {
+	answer, ok := errors.AsType[*github.ErrorResponse](err)
+	if !ok || answer.Response == nil || answer.Response.StatusCode != http.StatusNotFound {
+		return false
+	}
+	request := answer.Response.Request
+	return request == nil || request.URL == nil || !strings.HasSuffix(request.URL.Path, "/access_tokens")
+}
 
 // Status is the status of GitHub's answer; 0: there was none, or a rate limit's.
 func Status(err error) int {
