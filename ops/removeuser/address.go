@@ -19,9 +19,18 @@ var less, greater = regexp.MustCompile(`&lt;?\s*`), regexp.MustCompile(`\s*&gt;?
 // a mailto link of Slack's, "jo.doe@… and ann.other@…". It leaves what isn't clear
 // as it is, for checkAddress to say what is wrong.
 func readAddresses(typed []string) []string {
-	text := greater.ReplaceAllString(less.ReplaceAllString(strings.Join(typed, "\n"), "<"), ">")
+	text := greater.ReplaceAllString(less.ReplaceAllString(strings.Join(typed, " "), "<"), ">")
+	var found []string
+	for line := range strings.Lines(text) {
+		found = append(found, readLine(line)...)
+	}
+	return found
+}
+
+// readLine reads the addresses of one line: a name in another line is nobody's here.
+func readLine(line string) []string {
 	var words []string
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(line) {
 		words = append(words, apart(word)...)
 	}
 	var found, before []string // before: the words since the last address

@@ -327,3 +327,14 @@ func TestSettings(t *testing.T) {
 		t.Error("the settings have another name than the operation")
 	}
 }
+
+// A line that holds no address is no name of the owner of the next one: the person it
+// names would be left out without a word.
+func TestAnAddressWithoutItsHostIsNotTakenForAName(t *testing.T) {
+	t.Parallel()
+	card := settings(iamMode).Operation(nil, nil, "")
+	_, wrong := card.Fill(ops.Inputs{"emails": {"jo.doe\nAnn Other <ann.other@softwire.com>"}, "reason": {"left"}, "confirmed": {"yes"}})
+	if !strings.Contains(wrong["emails"], "jo.doe is not an e-mail address") {
+		t.Errorf("the form says %q", wrong["emails"])
+	}
+}
