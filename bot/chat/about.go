@@ -35,15 +35,15 @@ func (c *Chat) about(ctx context.Context, typed slack.SlashCommand) any {
 		if c.again(ctx, asker, "/rootbot "+topic, origin(typed.TriggerID, typed.UserID, typed.ChannelID, typed.Command, typed.Text)) {
 			return nil
 		}
-		c.proves(ctx, asker, map[string]proving{"link": c.linkBy(asker), "prove": c.proveBy(asker)}[topic], typed.ResponseURL)
+		c.proves(ctx, asker, map[string]proving{"link": c.linkBy(asker), "prove": c.proveBy(asker)}[topic], answerOf(typed))
 		return nil
 	case "unlink":
-		if !c.later(ctx, typed.ResponseURL, func(ctx context.Context) string { return c.unlink(ctx, asker) }) {
+		if !c.later(ctx, answerOf(typed), func(ctx context.Context) string { return c.unlink(ctx, asker) }) {
 			return ephemeral(tooBusy)
 		}
 		return nil
 	}
-	if !c.draws(ctx, typed.ResponseURL, func(ctx context.Context) drawing { return c.answerAbout(ctx, asker, words, topic) }) {
+	if !c.draws(ctx, answerOf(typed), func(ctx context.Context) drawing { return c.answerAbout(ctx, asker, words, topic) }) {
 		return ephemeral(tooBusy)
 	}
 	return nil

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -78,7 +79,11 @@ func (c *Chat) placeCards(ctx context.Context, m request.Message, shown []reques
 	known := len(places) == 1 || stand[0].TS != "" && stand[1].TS != ""
 	for i, place := range places {
 		before := stand[i]
-		if stand[i], err = c.placeCard(ctx, m, shown, place, before, draw(i)); err != nil {
+		stand[i], err = c.placeCard(ctx, m, shown, place, before, draw(i))
+		if isClosed(err) && place.name == store.LogPlace && !strings.HasPrefix(m.Thread, aside) {
+			return logged, c.cardAside(ctx, m, shown[0])
+		}
+		if err != nil {
 			return logged, err
 		}
 		known = known && stand[i] == before
@@ -90,6 +95,18 @@ func (c *Chat) placeCards(ctx context.Context, m request.Message, shown []reques
 		}
 	}
 	return stand[len(stand)-1], nil
+}
+
+// cardAside has the card in the log channel, which takes no message, tried on beside the
+// thread: what is decided in another channel doesn't wait for it.
+func (c *Chat) cardAside(ctx context.Context, m request.Message, r request.Request) error {
+	err := c.store.TellOnce(ctx, fmt.Sprintf("%s%d", aside, m.ID), request.Change{
+		Messages: []request.Message{{Thread: aside + "card/" + r.Card, Request: m.Request, Kind: request.Card, Due: time.Now().Add(asideFor)}},
+	})
+	if errors.Is(err, store.ErrTaken) {
+		return nil
+	}
+	return err
 }
 
 // placeCard makes a card, or brings up to date the one that stands already. One
@@ -169,7 +186,7 @@ func (c *Chat) cardAnew(ctx context.Context, m request.Message, r request.Reques
 	switch {
 	case isGone(err):
 		before = store.Post{} // nothing is left to lead to
-	case err != nil && !refuses(err):
+	case err != nil && !refuses(err) && !isClosed(err):
 		return store.Post{}, err
 	}
 	m.Body.Other = place.name + "/after/" + old.TS

@@ -55,13 +55,13 @@ func (c *Chat) noSuch(ctx context.Context, did slack.InteractionCallback, tried 
 	}
 	c.turnAway(ctx, who, tried, "There is no such button.")
 	if did.ResponseURL != "" {
-		c.later(ctx, did.ResponseURL, func(context.Context) string { return unable("I don't know that button.", "") })
+		c.later(ctx, answerTo(did), func(context.Context) string { return unable("I don't know that button.", "") })
 	}
 }
 
 // click takes a button. Whatever becomes of it, the person who pressed is answered.
 func (c *Chat) click(ctx context.Context, did slack.InteractionCallback, action *slack.BlockAction) {
-	no := func(text string) { c.later(ctx, did.ResponseURL, func(context.Context) string { return text }) }
+	no := func(text string) { c.later(ctx, answerTo(did), func(context.Context) string { return text }) }
 	verb, value := action.ActionID, action.Value
 	id, digest, _ := strings.Cut(value, ":")
 	from := origin(did.TriggerID, did.User.ID, verb, value, action.ActionTs)

@@ -204,12 +204,12 @@ const answers = 256
 
 // later answers somebody through a response_url, after the ack. It tells whether
 // there is room for that; where there isn't, nobody is answered.
-func (c *Chat) later(ctx context.Context, url string, text func(context.Context) string) bool {
-	return c.draws(ctx, url, func(ctx context.Context) drawing { return drawing{text: text(ctx)} })
+func (c *Chat) later(ctx context.Context, to answering, text func(context.Context) string) bool {
+	return c.draws(ctx, to, func(ctx context.Context) drawing { return drawing{text: text(ctx)} })
 }
 
 // draws is later for an answer that may have buttons.
-func (c *Chat) draws(ctx context.Context, url string, answer func(context.Context) drawing) bool {
+func (c *Chat) draws(ctx context.Context, to answering, answer func(context.Context) drawing) bool {
 	select {
 	case c.answering <- struct{}{}:
 	default:
@@ -223,7 +223,7 @@ func (c *Chat) draws(ctx context.Context, url string, answer func(context.Contex
 		asking, asked := context.WithTimeout(ctx, 30*time.Second)
 		said := answer(asking)
 		asked()
-		c.whisper(ctx, url, said)
+		c.whisper(ctx, to, said)
 	})
 	return true
 }
@@ -232,12 +232,25 @@ func (c *Chat) draws(ctx context.Context, url string, answer func(context.Contex
 // included: the address is good for 30 minutes, but a person doesn't wait as long.
 const whisperFor = 2 * time.Minute
 
+// answering is where to answer a person for their eyes only.
+type answering struct{ url, channel, user string }
+
+func answerOf(typed slack.SlashCommand) answering {
+	return answering{typed.ResponseURL, typed.ChannelID, typed.UserID}
+}
+
+func answerTo(did slack.InteractionCallback) answering {
+	return answering{did.ResponseURL, did.Channel.ID, did.User.ID}
+}
+
 // whisper says something through a response_url: without its buttons where Slack
-// refuses those.
-func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
-	if url == "" {
+// refuses those. Slack takes them at another address than everything else, which may be
+// barred here: then it is said where the person is, or by direct message.
+func (c *Chat) whisper(ctx context.Context, to answering, d drawing) {
+	if to.url == "" {
 		return // Slack gave no address
 	}
+	unlimited := ctx
 	ctx, cancel := context.WithTimeout(ctx, whisperFor)
 	defer cancel()
 	message := &slack.WebhookMessage{Text: cutEscaped(d.text, sectionLimit), ResponseType: slack.ResponseTypeEphemeral}
@@ -245,7 +258,7 @@ func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 		message.Blocks = &slack.Blocks{BlockSet: d.blocks}
 	}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := slack.PostWebhookCustomHTTPContext(ctx, url, c.http, message)
+		err := slack.PostWebhookCustomHTTPContext(ctx, to.url, c.http, message)
 		if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusBadRequest {
 			message.Blocks = nil
 		}
@@ -256,5 +269,23 @@ func (c *Chat) whisper(ctx context.Context, url string, d drawing) {
 	}, backoff.WithMaxTries(5))
 	if err != nil {
 		c.log.Error("answer through response_url", "error", redactURL(err))
+		c.whisperElsewhere(unlimited, to, d)
+	}
+}
+
+// whisperElsewhere says something without a response_url.
+func (c *Chat) whisperElsewhere(ctx context.Context, to answering, d drawing) {
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	said := []slack.MsgOption{slack.MsgOptionText(cutEscaped(d.text, sectionLimit), false)}
+	if len(d.blocks) > 0 {
+		said = append(said, slack.MsgOptionBlocks(d.blocks...))
+	}
+	_, err := c.api.PostEphemeralContext(ctx, to.channel, to.user, said...)
+	if err != nil {
+		_, _, err = c.api.PostMessageContext(ctx, to.user, said...)
+	}
+	if err != nil {
+		c.log.Error("answer a person by themselves", "user", to.user, "error", err)
 	}
 }

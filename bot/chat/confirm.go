@@ -24,7 +24,7 @@ func (c *Chat) clickLink(ctx context.Context, did slack.InteractionCallback, act
 	from := origin(did.TriggerID, did.User.ID, action.ActionID, action.Value, action.ActionTs)
 	click := request.Click{Verb: action.ActionID, Asker: c.presser(did, did.Channel.ID), Digest: action.Value, Origin: from}
 	if err := c.decide(ctx, click, did.ResponseURL); err != nil {
-		c.later(ctx, did.ResponseURL, func(context.Context) string { return refusal(err) })
+		c.later(ctx, answerTo(did), func(context.Context) string { return refusal(err) })
 	}
 }
 

@@ -206,7 +206,7 @@ func (c *Chat) send(ctx context.Context, waiting []request.Message) ([]int64, er
 	}
 	sent := func(place string, post store.Post, events ...request.Event) error {
 		then := c.desk.Then(first, r)
-		if strings.HasPrefix(first.Thread, aside) {
+		if strings.HasPrefix(first.Thread, aside) && first.Kind == request.Plan {
 			then = append(then, request.Message{Thread: r.Card, Request: r.ID, Kind: request.Ask}) // now it can be decided
 		}
 		return c.delivered(ctx, store.Delivery{

@@ -148,7 +148,7 @@ type verdict struct {
 // every form that is sent. A form that is asked for twice opens once.
 func (c *Chat) openFor(ctx context.Context, f opening) {
 	if no := c.overdone(ctx, f.operation, f.tried, f.who); no != nil {
-		c.later(ctx, f.answer, func(context.Context) string { return refusal(no) })
+		c.later(ctx, answering{f.answer, f.who.Channel, f.who.User}, func(context.Context) string { return refusal(no) })
 		return
 	}
 	found := make(chan verdict, 1)
@@ -169,7 +169,7 @@ func (c *Chat) openFor(ctx context.Context, f opening) {
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
 		if v := <-found; v.err != nil && ops.KindOf(v.err) == ops.Refused {
-			c.later(ctx, f.answer, func(ctx context.Context) string {
+			c.later(ctx, answering{f.answer, f.who.Channel, f.who.User}, func(ctx context.Context) string {
 				return c.refused(ctx, f.who, v.login, f.request, f.tried, v.err, ops.ChangedNothing)
 			})
 			return
@@ -178,7 +178,7 @@ func (c *Chat) openFor(ctx context.Context, f opening) {
 		defer cancel()
 		if _, err := patiently(limited, func() (*slack.ViewResponse, error) { return c.api.OpenViewContext(limited, f.trigger, f.view) }); err != nil {
 			c.log.Error("open a form", "form", f.view.CallbackID, "error", err)
-			c.later(ctx, f.answer, func(context.Context) string { return unopened(err) })
+			c.later(ctx, answering{f.answer, f.who.Channel, f.who.User}, func(context.Context) string { return unopened(err) })
 		}
 	})
 }

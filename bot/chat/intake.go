@@ -164,7 +164,7 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 			if e.kind == socketmode.RequestTypeInteractive {
 				answer = nil
 				if did.ResponseURL != "" {
-					c.later(ctx, did.ResponseURL, func(context.Context) string { return said })
+					c.later(ctx, answerTo(did), func(context.Context) string { return said })
 				}
 			}
 		}
@@ -230,7 +230,7 @@ func (c *Chat) sorry(did slack.InteractionCallback, said string, tell bool) any 
 		return choices([]ops.Option{{Text: said}})
 	}
 	if did.ResponseURL != "" && tell {
-		c.later(context.Background(), did.ResponseURL, func(context.Context) string { return said })
+		c.later(context.Background(), answerTo(did), func(context.Context) string { return said })
 	}
 	return nil
 }

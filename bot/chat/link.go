@@ -109,7 +109,7 @@ func (c *Chat) proveBy(who request.Asker) proving {
 
 // proves has a person prove which GitHub account is theirs: it shows them a code,
 // waits until it was typed at GitHub, and tells them what came of it.
-func (c *Chat) proves(ctx context.Context, who request.Asker, p proving, answer string) {
+func (c *Chat) proves(ctx context.Context, who request.Asker, p proving, answer answering) {
 	ctx = context.WithoutCancel(ctx)
 	c.delivering.Go(func() {
 		account, err := c.proof(ctx, who, p, answer)
@@ -127,7 +127,7 @@ func (c *Chat) proves(ctx context.Context, who request.Asker, p proving, answer 
 }
 
 // proof is the account in which a person types the code that they are shown.
-func (c *Chat) proof(ctx context.Context, who request.Asker, p proving, answer string) (team.Account, error) {
+func (c *Chat) proof(ctx context.Context, who request.Asker, p proving, answer answering) (team.Account, error) {
 	if err := p.may(ctx); err != nil {
 		return team.Account{}, err
 	}

@@ -87,7 +87,7 @@ func (c *Chat) update(ctx context.Context, at store.Post, d drawing) error {
 		options = append(options, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType, EventPayload: map[string]any{"anchor": d.anchor}}))
 	}
 	_, _, _, err := c.api.UpdateMessageContext(ctx, at.Channel, at.TS, options...)
-	return c.reached(at.Channel, err)
+	return err // whether the channel takes messages, posting tells
 }
 
 // look finds a message of the bot's own since m was written; the zero Post if
@@ -111,8 +111,13 @@ func (c *Chat) look(ctx context.Context, m request.Message, at store.Post, is fu
 				messages, cursor = page.Messages, page.ResponseMetaData.NextCursor
 			}
 		}
+		if about := aboutOf(err); codeOf(err) != "" && about != aboutNow && about != aboutThread {
+			// Rather told twice than never; whether the channel takes messages, posting tells.
+			c.log.Warn("Slack doesn't let the bot look for a message that may have been posted", "request", m.Request, "message", m.ID, "error", err)
+			return store.Post{}, nil
+		}
 		if err != nil {
-			return store.Post{}, fmt.Errorf("look for a message that may have been posted: %w", c.reached(at.Channel, err))
+			return store.Post{}, fmt.Errorf("look for a message that may have been posted: %w", err)
 		}
 		for _, s := range messages {
 			if is(s) {

@@ -239,13 +239,12 @@ func (r *round) finish(thread string) {
 // those that have come since.
 func (r *round) fill() {
 	kept := r.waiting[:0]
-	for i, next := range r.waiting {
+	for _, next := range r.waiting {
 		if r.busy[next] {
 			continue
 		}
 		if !r.start(next) {
-			kept = append(kept, r.waiting[i:]...)
-			break
+			kept = append(kept, next) // the room of private threads is another
 		}
 	}
 	r.waiting = kept

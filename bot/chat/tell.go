@@ -65,7 +65,7 @@ func (c *Chat) tell(ctx context.Context, m request.Message, at store.Post, d dra
 		var err error
 		found, whole, err = c.posted(ctx, m, at)
 		switch {
-		case err != nil && (isGone(err) || isClosed(err) || m.Tries < triesOfPassing):
+		case err != nil && (isGone(err) || m.Tries < triesOfPassing):
 			return found, err
 		case err != nil:
 			// It can't be looked for: rather told twice than never.
@@ -256,7 +256,7 @@ func (c *Chat) amend(ctx context.Context, m request.Message, at, thread store.Po
 		c.log.Error("Slack refuses a message; amending it in plain text", "request", m.Request, "message", m.ID, "kind", m.Kind, "error", err)
 		err = c.update(ctx, at, plain)
 	}
-	if !refuses(err) && !isGone(err) && !persists(err, m.Tries) {
+	if !refuses(err) && !isGone(err) && !isClosed(err) && !persists(err, m.Tries) {
 		return at, err
 	}
 	c.log.Warn("a message can't be brought up to date; telling it anew", "request", m.Request, "kind", m.Kind, "channel", at.Channel, "ts", at.TS, "error", err)
@@ -272,7 +272,7 @@ func (c *Chat) retire(ctx context.Context, m request.Message, at store.Post, d d
 	if refuses(err) {
 		err = c.update(ctx, at, drawing{text: d.words()})
 	}
-	if refuses(err) || isGone(err) || persists(err, m.Tries) {
+	if refuses(err) || isGone(err) || isClosed(err) || persists(err, m.Tries) {
 		c.log.Warn("Slack doesn't let an old message be edited", "channel", at.Channel, "ts", at.TS, "error", err)
 		return nil
 	}
@@ -316,7 +316,11 @@ func (c *Chat) upload(ctx context.Context, m request.Message, thread store.Post,
 			Files: []slack.FileSummary{{ID: given.FileID, Title: f.title}}, InitialComment: comment, Channel: thread.Channel, ThreadTimestamp: thread.TS,
 		})
 	}
-	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError || codeOf(err) == "missing_scope" {
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code >= http.StatusBadRequest && status.Code < http.StatusInternalServerError {
+		return &uploadError{err}
+	}
+	// Whatever the methods of files are refused for, the channel may take messages.
+	if about := aboutOf(err); codeOf(err) != "" && about != aboutNow && about != aboutUnknown {
 		return &uploadError{err}
 	}
 	return c.reached(thread.Channel, err)
