@@ -106,3 +106,53 @@ func TestWhoSharesACommitHasTheirOwnOutcome(t *testing.T) {
 		}
 	}
 }
+
+// A person who is told that nothing was stored, because the time was over, finds that
+// nothing is done: where it was stored all the same, no job works on it at once.
+func TestNoJobWorksOnWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, storetest.Address(t))
+	worked := make(chan string, 1000)
+	if err := s.Start(t.Context(), 4, func(_ context.Context, id string, _ int64) time.Duration {
+		worked <- id
+		return 0
+	}, func(context.Context, int64) time.Duration { return 0 }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop(context.WithoutCancel(t.Context())) })
+	var given sync.Map
+	var all sync.WaitGroup
+	for i := range 400 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%40)*200*time.Microsecond)
+			defer cancel()
+			r := asked()
+			if err := s.Insert(ctx, r, request.Change{Wake: true}); err != nil {
+				given.Store(r.ID, err)
+			}
+		})
+	}
+	all.Wait()
+	last := insert(t, s, request.Change{Wake: true})
+	list, err := s.Unfinished(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := 0
+	for _, r := range list {
+		if _, up := given.Load(r.ID); up {
+			stored++
+		}
+	}
+	t.Logf("%d of those who gave up were stored all the same", stored)
+	for id := ""; id != last.ID; {
+		select {
+		case id = <-worked:
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody is at work")
+		}
+		if err, up := given.Load(id); up {
+			t.Errorf("request %s is worked on, and its requester was told: %v", id, err)
+		}
+	}
+}
