@@ -286,3 +286,25 @@ func TestTheSamplesAreWhole(t *testing.T) {
 		}
 	}
 }
+
+// A field that nothing hangs on, of another type than slack-go has for it, is in the way
+// of no click, form or search.
+func TestAFieldOfAnotherTypeIsForgiven(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ws.block_actions.user-team-home", "ws.view_submission.user-team-home", "ws.block_suggestion.user-team-home"} {
+		for _, field := range []string{`"is_enterprise_install": "false"`, `"message_ts": 1.5`, `"message": {"ts": "1.2", "attachments": [{"id": "1"}]}`} {
+			t.Run(name+" with "+field, func(t *testing.T) {
+				t.Parallel()
+				b := newGrid(t, sample(t, "ws.auth.test"))
+				b.said["users.info"] = sample(t, "users.info.home")
+				whole := sample(t, name)
+				payload := whole[:strings.LastIndex(whole, "}")] // of two equal fields the later counts
+				payload = strings.ReplaceAll(payload+", "+field+"}", "REQUEST:DIGEST", carried(shelf()[0]))
+				if _, known := b.chat.Take(t.Context(), "interactive", []byte(payload)); !known {
+					t.Error("it isn't acknowledged")
+				}
+				b.chat.Settle()
+			})
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -180,7 +181,7 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 			return c.command(ctx, typed), true
 		}
 	case socketmode.RequestTypeInteractive:
-		if err = json.Unmarshal(e.payload, &did); err == nil {
+		if did, err = c.decoded(e.payload); err == nil {
 			did.TriggerID = cmp.Or(did.TriggerID, e.origin())
 			what, most := "", perPerson
 			if did.Type == slack.InteractionTypeBlockSuggestion {
@@ -198,6 +199,23 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	return nil, false
 }
 
+// decoded reads what a person did. A field of another type than slack-go has for it is
+// forgiven where what is needed is there: encoding/json reads the rest.
+func (c *Chat) decoded(payload []byte) (did slack.InteractionCallback, err error) {
+	err = json.Unmarshal(payload, &did)
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return did, err
+	}
+	var kind struct{ Type slack.InteractionType } // which slack-go sets last
+	if json.Unmarshal(payload, &kind) != nil || kind.Type == "" || did.User.ID == "" {
+		return did, err
+	}
+	c.log.Warn("Slack sent a field of another type than the bot knows", "field", wrong.Field, "type", wrong.Value)
+	did.Type = kind.Type
+	return did, nil
+}
+
 // excuse tells whoever did something that the bot is busy, without touching
 // anything that may be slow. An event isn't acknowledged: Slack sends it again.
 func (c *Chat) excuse(e envelope) {
@@ -206,8 +224,8 @@ func (c *Chat) excuse(e envelope) {
 	case socketmode.RequestTypeSlashCommands:
 		c.acknowledge(e, ephemeral(tooBusy))
 	case socketmode.RequestTypeInteractive:
-		var did slack.InteractionCallback
-		if err := json.Unmarshal(e.payload, &did); err != nil {
+		did, err := c.decoded(e.payload)
+		if err != nil {
 			c.acknowledge(e, nil)
 			return
 		}
