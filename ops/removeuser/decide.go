@@ -3,6 +3,7 @@ package removeuser
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -70,6 +71,56 @@ func (o *operation) decide(ctx context.Context, run ops.Run, at source, now defi
 		return err
 	}
 	return run.Remember(ctx, "merged", run.Now().UTC())
+}
+
+// staysDecided stops the removal where people have put the user back into the branch since
+// it was decided, told by how: Terraform keeps the user then, and Restore gives back all
+// that the quarantine took. It reads the files only where the branch has moved since they
+// last decided it.
+func (o *operation) staysDecided(ctx context.Context, run ops.Run, at source, how string) error {
+	var seen string
+	var since time.Time
+	for key, to := range map[string]any{"gone": &seen, "defined": &since} {
+		if _, err := run.Recall(ctx, key, to); err != nil {
+			return err
+		}
+	}
+	head, err := o.head(githubaccess.Repeatedly(ctx), at, true)
+	if err != nil || head.sha == seen {
+		return err
+	}
+	now, err := o.lookAtBranch(ctx, run, at)
+	switch {
+	case err != nil:
+		return err
+	case now.gone:
+		return run.Remember(ctx, "gone", now.commit)
+	case seen == "" && since.IsZero():
+		// GitHub may show the branch as it was before the merge for some seconds more.
+		if err := run.Remember(ctx, "defined", run.Now().UTC()); err != nil {
+			return err
+		}
+		return ops.Again(o.settings.Poll)
+	case seen == "" && run.Now().Before(since.Add(settle)):
+		return ops.Again(o.settings.Poll)
+	}
+	was, _, err := recall(ctx, run)
+	if err != nil {
+		return err
+	}
+	user := userOf(run.Request())
+	said := &ops.Error{
+		Kind: ops.Refused, What: fmt.Sprintf("%s, but %s (%s) defines %s again at commit %s, so Terraform doesn't remove the user.", how, at.Repository, at.Branch, user, short(now.commit)),
+		Next: "Press Restore to give the access back, or ask for the removal anew.",
+	}
+	if now.unsure != "" {
+		said.What = fmt.Sprintf("%s, but that isn't sure any more. %s", how, now.unsure)
+		said.Next = fmt.Sprintf("If %s is to go, take that out of the branch and run it again. Otherwise press Restore to give the access back.", user)
+	}
+	if was.Removing {
+		said.Next = fmt.Sprintf("The bot has begun to take apart %s, which can't be undone: decide together whether the user is to go. If so, take the user out of the branch and run it again.", user)
+	}
+	return said
 }
 
 // decidedWhileOpen decides by the branch while the pull request is open. It reads the

@@ -60,6 +60,9 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return o.awaitMerge(ctx, run, d, p, pull)
 	}
 	merged := pull.GetMergedAt().UTC()
+	if err := o.staysDecided(ctx, run, d.Source, fmt.Sprintf("%s merged pull request %s#%d", pull.GetMergedBy().GetLogin(), d.Source.Repository, p.Number)); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("Pull request #%d was merged by %s.", p.Number, pull.GetMergedBy().GetLogin())
 	if err := run.Log(ctx, ops.Line{Key: "merged", Level: ops.Change, Text: text}); err != nil {
 		return err
@@ -150,7 +153,8 @@ func (o *operation) closed(ctx context.Context, run ops.Run, at source, p propos
 // empty takes everything off the user once the merge has decided it, and waits until
 // Terraform has removed the user. Terraform's force_destroy takes credentials and
 // groups from a user but no policies, and IAM deletes no user that has one: so all
-// that hangs on the user goes first, deny-all at the very end.
+// that hangs on the user goes first, deny-all at the very end. Each call looks first
+// whether people have put the user back into the branch.
 // https://github.com/hashicorp/terraform-provider-aws/issues/4176
 func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	r := run.Request()
@@ -178,6 +182,13 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	case user == nil:
 		return nil
 	}
+	how := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
+	if otherwise != "" {
+		how = fmt.Sprintf("At %s the bot saw that %s no longer defines the user as of commit %s", moment(merged), d.Source.Repository, otherwise)
+	}
+	if err := o.staysDecided(ctx, run, d.Source, how); err != nil {
+		return err
+	}
 	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete")
 	if err != nil {
 		return err
@@ -194,13 +205,9 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	end := emptied.Add(applyWithin)
 	if seen.After(end) {
-		decided := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
-		if otherwise != "" {
-			decided = fmt.Sprintf("At %s the bot saw that %s no longer defines the user as of commit %s", moment(merged), d.Source.Repository, otherwise)
-		}
 		return &ops.Error{
 			Kind: ops.Unavailable,
-			What: fmt.Sprintf("%s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.", decided, userOf(r)),
+			What: fmt.Sprintf("%s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.", how, userOf(r)),
 			Next: "Run Terraform's apply again.",
 		}
 	}
