@@ -176,11 +176,11 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	seen := run.Now() // the user may go while this step reads on
 	user, err := readUser(ctx, look, userOf(r))
-	switch {
-	case err != nil:
+	if err != nil {
 		return awsaccess.Explain(err, o.settings.LookRole)
-	case user == nil:
-		return nil
+	}
+	if err := o.notRenamed(ctx, run, d, user); err != nil || user == nil {
+		return err
 	}
 	how := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
 	if otherwise != "" {

@@ -30,6 +30,8 @@ type restoring struct {
 	user *User // nil: nobody was quarantined
 	was  before
 	todo []undoing
+
+	request ops.Request // bears the user's name as it is now
 }
 
 // undoPlan tells what Restore would do now.
@@ -71,6 +73,21 @@ func (o *operation) toRestore(ctx context.Context, run ops.Run) (restoring, erro
 	if err != nil {
 		return restoring{}, awsaccess.Explain(err, o.settings.LookRole)
 	}
+	if u == nil || u.ID != was.ID {
+		to, err := o.renamed(ctx, r, was.ID)
+		if err != nil {
+			return restoring{}, err
+		}
+		if to != "" {
+			r, name = spelled(r, to), to
+			if look, err = o.reader(r); err != nil {
+				return restoring{}, err
+			}
+			if u, err = glance(ctx, look, name, nil); err != nil {
+				return restoring{}, awsaccess.Explain(err, o.settings.LookRole)
+			}
+		}
+	}
 	refuse := func(next, format string, args ...any) (restoring, error) {
 		return restoring{}, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...), Next: next}
 	}
@@ -84,7 +101,7 @@ func (o *operation) toRestore(ctx context.Context, run ops.Run) (restoring, erro
 	if mark := u.Tags[tagRequest]; mark != "" && mark != r.ID && mark != was.Took && mark != was.Tags[tagRequest] {
 		return refuse("Restore that request.", "%s is in quarantine by a newer request now, %s.", name, mark)
 	}
-	left := restoring{user: u, was: was}
+	left := restoring{user: u, was: was, request: r}
 	for _, k := range u.Keys {
 		if !k.Active && slices.Contains(was.Keys, k.ID) {
 			left.todo = append(left.todo, undoing{"Activate access key " + k.ID, k.ID, func(ctx context.Context, act *iam.Client) error {
@@ -184,7 +201,7 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	if len(left.todo) > 0 {
-		act, err := o.writer(run.Request(), "", "DenyAllAndUndo", "Quarantine")
+		act, err := o.writer(left.request, "", "DenyAllAndUndo", "Quarantine")
 		if err != nil {
 			return err
 		}
@@ -212,7 +229,10 @@ func (o *operation) confirmRestore(ctx context.Context, run ops.Run, p withdrawa
 		return err
 	}
 	report := ops.Report{Summary: name + " is as before the quarantine.", Notes: p.notes(name)}
-	if left.user == nil {
+	switch {
+	case left.user != nil && left.user.Name != name:
+		report.Summary = fmt.Sprintf("%s, who is called %s now, is as before the quarantine.", name, left.user.Name)
+	case left.user == nil:
 		report.Summary = "There was nothing to put back at AWS."
 	}
 	report.Sections = []ops.Section{{Title: name, Outcomes: append(left.outcomes(), p.outcomes()...)}}
