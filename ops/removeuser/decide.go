@@ -26,35 +26,31 @@ func (o *operation) lookAtBranch(ctx context.Context, run ops.Run, at source) (d
 	if err != nil || e.found() {
 		return now, err
 	}
-	more, err := o.hidesMore(ctx, run, at, e)
-	if err != nil {
-		return now, err
-	}
 	no := fmt.Sprintf("No block in %s (%s) defines %s at commit %s", at.Repository, at.Branch, user, short(sha))
 	switch {
 	case len(e.Left) > 0:
 		now.unsure = fmt.Sprintf("%s, but the name stands at %s, so whether Terraform removes the user isn't known.", no, mentions(e.Left))
 	case e.unseen != "":
 		now.unsure = fmt.Sprintf("%s, but the bot can't read the other files. %s", no, e.unseen)
-	case more:
-		now.unsure = fmt.Sprintf("%s, but %s is %s, so whether Terraform removes the user isn't known.", no, e.Unread[0].Place, e.Unread[0].Why)
+	default:
+		why, err := o.appeared(ctx, run, at, e)
+		if err != nil {
+			return now, err
+		}
+		if why != "" {
+			now.unsure = fmt.Sprintf("%s, but %s, so whether Terraform removes the user isn't known.", no, why)
+		}
 	}
 	now.gone = now.unsure == ""
 	return now, nil
 }
 
-// hidesMore tells whether more of the files can't be looked through than in the commit
-// that the bot has proposed: the user may be defined there now.
-func (o *operation) hidesMore(ctx context.Context, run ops.Run, at source, e edit) (bool, error) {
-	if len(e.Unread) == 0 {
-		return false, nil
+// ask stops a run because the branch doesn't tell whether it defines the user.
+func (d defining) ask(user string) *ops.Error {
+	return &ops.Error{
+		Kind: ops.Refused, What: d.unsure,
+		Next: fmt.Sprintf("If %s is to go, take that out of the branch and run it again. Otherwise press Restore to give the access back.", user),
 	}
-	var pushed string
-	if _, err := run.Recall(ctx, "pushed", &pushed); err != nil || pushed == "" {
-		return true, err
-	}
-	proposed, err := o.editAt(ctx, at, pushed, userOf(run.Request()))
-	return len(e.Unread) > len(proposed.Unread), err
 }
 
 // decide goes on as after a merge: the user is defined no more, whatever became of the
@@ -114,8 +110,8 @@ func (o *operation) staysDecided(ctx context.Context, run ops.Run, at source, ho
 		Next: "Press Restore to give the access back, or ask for the removal anew.",
 	}
 	if now.unsure != "" {
+		said = now.ask(user)
 		said.What = fmt.Sprintf("%s, but that isn't sure any more. %s", how, now.unsure)
-		said.Next = fmt.Sprintf("If %s is to go, take that out of the branch and run it again. Otherwise press Restore to give the access back.", user)
 	}
 	if was.Removing {
 		said.Next = fmt.Sprintf("The bot has begun to take apart %s, which can't be undone: decide together whether the user is to go. If so, take the user out of the branch and run it again.", user)
@@ -156,9 +152,7 @@ func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source
 		}
 		return true, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
 	case now.unsure != "":
-		if err := run.Log(ctx, ops.Line{Key: "unsure " + now.commit, Level: ops.Warning, Text: now.unsure}); err != nil {
-			return false, err
-		}
+		return false, now.ask(userOf(run.Request()))
 	}
 	return false, run.Remember(ctx, "branch", now.commit)
 }

@@ -18,6 +18,7 @@ type edit struct {
 	terraform.Removal
 	modes  map[string]string // of the files, as git has them
 	looked int               // how many files were looked through
+	commit string            // that was read
 	unseen string            // why others that Terraform reads weren't; empty: they were
 }
 

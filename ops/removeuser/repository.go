@@ -38,7 +38,7 @@ func (o *operation) editAt(ctx context.Context, from source, sha, user string) (
 		}
 		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e := edit{modes: map[string]string{}}
+	e := edit{modes: map[string]string{}, commit: sha}
 	others, err := o.besides(ctx, from, sha, e.modes)
 	if err != nil {
 		err = o.unread(from, "list of files", err)
