@@ -183,7 +183,7 @@ func (c *comparison) newlyNamed(ctx context.Context, file string) ([]terraform.M
 			what = c.names.FindString(line)
 		}
 		if what != "" {
-			found = append(found, terraform.Mention{Place: terraform.Place{Path: file, Line: n}, What: strings.Trim(what, " \"':")})
+			found = append(found, terraform.Mention{Place: terraform.Place{Path: file, Line: n}, What: strings.Trim(what, " \"':.,[](){}")})
 		}
 	}
 	return found, nil

@@ -3,7 +3,11 @@ package removeuser
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/google/go-github/v62/github"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/githubaccess"
@@ -14,6 +18,7 @@ type defining struct {
 	commit string // that was read
 	gone   bool   // no file defines or names the user any more, so Terraform's next apply deletes the user
 	unsure string // why that can't be told, though no block defines the user; empty: it can
+	edit   edit   // that takes the user out
 }
 
 // lookAtBranch tells whether the branch still defines the user. People may take the user
@@ -22,7 +27,7 @@ type defining struct {
 func (o *operation) lookAtBranch(ctx context.Context, run ops.Run, at source) (defining, error) {
 	user := userOf(run.Request())
 	e, sha, err := o.readAt(ctx, at, user, true)
-	now := defining{commit: sha}
+	now := defining{commit: sha, edit: e}
 	if err != nil || e.found() {
 		return now, err
 	}
@@ -120,41 +125,82 @@ func (o *operation) staysDecided(ctx context.Context, run ops.Run, at source, ho
 }
 
 // decidedWhileOpen decides by the branch while the pull request is open. It reads the
-// files only where the branch has moved since it last did.
-func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source, p proposal) (bool, error) {
+// files only where the branch has moved since the pull request last kept up with it, and
+// returns what they say: nil where they weren't read.
+func (o *operation) decidedWhileOpen(ctx context.Context, run ops.Run, at source, p proposal) (bool, *defining, error) {
 	var looked string
 	if _, err := run.Recall(ctx, "branch", &looked); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	head, err := o.head(githubaccess.Repeatedly(ctx), at, true)
 	if err != nil {
-		return false, o.branchUnseen(ctx, run, at, err)
+		return false, nil, o.branchUnseen(ctx, run, at, err)
 	}
 	if head.sha == looked {
-		return false, nil
+		return false, nil, nil
 	}
 	now, err := o.lookAtBranch(ctx, run, at)
 	switch {
 	case err != nil:
-		return false, o.branchUnseen(ctx, run, at, err)
+		return false, nil, o.branchUnseen(ctx, run, at, err)
 	case now.gone:
 		// It may be this very pull request that was merged, which GitHub shows open for some
 		// seconds more: the next look decides.
 		var seen string
 		if _, err := run.Recall(ctx, "gone", &seen); err != nil {
-			return false, err
+			return false, nil, err
 		}
 		if seen != now.commit {
 			if err := run.Remember(ctx, "gone", now.commit); err != nil {
-				return false, err
+				return false, nil, err
 			}
-			return false, ops.Again(o.settings.Poll)
+			return false, nil, ops.Again(o.settings.Poll)
 		}
-		return true, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
+		return true, nil, o.decide(ctx, run, at, now, fmt.Sprintf("Pull request %s#%d is open and can be closed:", at.Repository, p.Number))
 	case now.unsure != "":
-		return false, now.ask(userOf(run.Request()))
+		return false, nil, now.ask(userOf(run.Request()))
 	}
-	return false, run.Remember(ctx, "branch", now.commit)
+	return false, &now, nil
+}
+
+// keepUp makes the pull request's commit again where it conflicts with the branch, or the
+// branch has moved and names the user at other places since: merged as it was, it would leave a reference to nobody behind, and
+// Terraform's plan would fail for the whole repository. Where the bot can't take
+// the user out there, it tells people which line hinders the merge; by that it returns.
+func (o *operation) keepUp(ctx context.Context, run ops.Run, at source, pull *github.PullRequest, now *defining) (hindered string, err error) {
+	conflicts := pull.Mergeable != nil && !*pull.Mergeable // nil: GitHub hasn't worked it out yet
+	if now == nil {
+		if _, err := run.Recall(ctx, "hindered", &hindered); err != nil || hindered != "" || !conflicts {
+			return hindered, err
+		}
+		return "", o.push(ctx, run, at)
+	}
+	var cuts map[string][]string
+	known, err := run.Recall(ctx, "cuts", &cuts)
+	if err != nil {
+		return "", err
+	}
+	moved := known && !maps.EqualFunc(now.edit.cuts(), cuts, slices.Equal)
+	switch {
+	case now.edit.mayBeMade(at, userOf(run.Request())) != nil:
+		hindered = fmt.Sprintf("Please don't merge %s as it is: since commit %s of %s (%s), the user is also named at %s, which the bot doesn't edit. Take that out there by hand; then the bot goes on.",
+			pull.GetHTMLURL(), short(now.commit), at.Repository, at.Branch, mentions(now.edit.Left))
+		if err := run.Log(ctx, ops.Line{Key: "hindered " + hindered, Level: ops.Warning, Text: hindered}); err != nil {
+			return "", err
+		}
+	case conflicts || moved:
+		if err := o.push(ctx, run, at); err != nil {
+			return "", err
+		}
+		text := fmt.Sprintf("Made the commit of pull request #%d anew: at commit %s of %s (%s) it has to take the user out of %s.", pull.GetNumber(), short(now.commit), at.Repository, at.Branch, and(now.edit.files(at)))
+		if err := run.Log(ctx, ops.Line{Key: "anew " + now.commit, Level: ops.Change, Text: text}); err != nil {
+			return "", err
+		}
+	}
+	if err := run.Remember(ctx, "hindered", hindered); err != nil {
+		return "", err
+	}
+	return hindered, run.Remember(ctx, "branch", now.commit)
 }
 
 // branchUnseen tells that the branch can't be read, which is tried again.

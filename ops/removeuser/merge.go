@@ -37,6 +37,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	if p.Number == 0 {
 		return nil // the branch no longer defined the user, so none was opened
 	}
+	var now *defining // of the branch, where it has moved
 	pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
 	switch {
 	case err != nil:
@@ -49,7 +50,8 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
 	case !pull.GetMerged():
-		if decided, err := o.decidedWhileOpen(ctx, run, d.Source, p); decided || err != nil {
+		var decided bool
+		if decided, now, err = o.decidedWhileOpen(ctx, run, d.Source, p); decided || err != nil {
 			return err
 		}
 	}
@@ -57,7 +59,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	if !pull.GetMerged() {
-		return o.awaitMerge(ctx, run, d, p, pull)
+		return o.awaitMerge(ctx, run, d, p, pull, now)
 	}
 	merged := pull.GetMergedAt().UTC()
 	if err := o.staysDecided(ctx, run, d.Source, fmt.Sprintf("%s merged pull request %s#%d", pull.GetMergedBy().GetLogin(), d.Source.Repository, p.Number)); err != nil {
@@ -74,7 +76,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 }
 
 // awaitMerge tells who has to do what while the pull request is open.
-func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest) error {
+func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest, now *defining) error {
 	var looked time.Time
 	if _, err := run.Recall(ctx, "looked", &looked); err != nil {
 		return err
@@ -92,17 +94,18 @@ func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p propo
 	if d.User == nil {
 		text = fmt.Sprintf("%s isn't in IAM any more. Please merge %s: then Terraform doesn't make the user again.", user, p.URL)
 	}
-	if len(p.Reviewers) > 0 {
+	hindered, err := o.keepUp(ctx, run, d.Source, pull, now)
+	if err != nil {
+		return err
+	}
+	switch {
+	case hindered != "":
+		text = hindered
+	case len(p.Reviewers) > 0:
 		text += " GitHub has asked " + strings.Join(p.Reviewers, ", ") + " to look at it."
 	}
 	if err := run.Waiting(ctx, ops.Waiting{For: text, Person: true}); err != nil {
 		return err
-	}
-	// Nil: GitHub hasn't worked it out yet.
-	if pull.Mergeable != nil && !*pull.Mergeable {
-		if err := o.push(ctx, run, d.Source); err != nil {
-			return err
-		}
 	}
 	return o.lookAgain(ctx, run, pull)
 }
