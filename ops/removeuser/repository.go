@@ -118,6 +118,7 @@ type proposal struct {
 	URL       string   `json:"url"`
 	Reviewers []string `json:"reviewers,omitempty"` // who was asked on GitHub to look at it
 	Author    string   `json:"author,omitempty"`    // the bot's login on GitHub; empty: not known
+	AuthorID  int64    `json:"author_id,omitempty"` // of the bot on GitHub; 0: not known
 
 	For time.Time `json:"for,omitzero"` // when the quarantine began that it belongs to
 }
@@ -168,7 +169,7 @@ func (o *operation) propose(ctx context.Context, run ops.Run) error {
 			return err
 		}
 	}
-	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At, Author: pull.GetUser().GetLogin()}
+	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At, Author: pull.GetUser().GetLogin(), AuthorID: pull.GetUser().GetID()}
 	if pull.GetState() == "open" {
 		if p.Reviewers, err = o.askReviewers(ctx, run, d.Source, pull); err != nil {
 			return err
