@@ -42,6 +42,9 @@ func TestAMergeThatPeopleReverted(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.same(before)
+			if report, _ := walk.Report(); !report.OK() || len(report.Notes) > 0 {
+				t.Errorf("report %+v", report)
+			}
 			w.done()
 		})
 	}

@@ -68,8 +68,10 @@ func (o *operation) decide(ctx context.Context, run ops.Run, at source, now defi
 	if _, _, _, err := o.standing(ctx, run); err != nil {
 		return err
 	}
-	if err := run.Remember(ctx, "otherwise", short(now.commit)); err != nil {
-		return err
+	for key, commit := range map[string]string{"otherwise": short(now.commit), "gone": now.commit} {
+		if err := run.Remember(ctx, key, commit); err != nil {
+			return err
+		}
 	}
 	return run.Remember(ctx, "merged", run.Now().UTC())
 }

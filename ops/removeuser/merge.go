@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -62,7 +63,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return o.awaitMerge(ctx, run, d, p, pull, now)
 	}
 	merged := pull.GetMergedAt().UTC()
-	if err := o.staysDecided(ctx, run, d.Source, fmt.Sprintf("%s merged pull request %s#%d", pull.GetMergedBy().GetLogin(), d.Source.Repository, p.Number)); err != nil {
+	if err := o.staysDecided(ctx, run, d.Source, fmt.Sprintf("%s merged pull request %s#%d", cmp.Or(pull.GetMergedBy().GetLogin(), "A person"), d.Source.Repository, p.Number)); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("Pull request #%d was merged by %s.", p.Number, pull.GetMergedBy().GetLogin())

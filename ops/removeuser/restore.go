@@ -349,8 +349,14 @@ func (o *operation) toWithdraw(ctx context.Context, run ops.Run) (withdrawal, er
 			if full, _, err := o.github.PullRequests.Get(ctx, owner, name, p.Number); err == nil && full.GetMergedBy().GetLogin() != "" {
 				p.Merged = full.GetMergedBy().GetLogin()
 			}
+			if o.putBack(ctx, run, p.Source) {
+				return withdrawal{}, nil
+			}
 			return p, nil
 		}
+	}
+	if p.Otherwise != "" && o.putBack(ctx, run, p.Source) {
+		p.Otherwise = ""
 	}
 	_, answer, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+branch)
 	switch {
@@ -360,6 +366,13 @@ func (o *operation) toWithdraw(ctx context.Context, run ops.Run) (withdrawal, er
 		return p, o.explain(p.Source, fmt.Errorf("look for branch %s of %s: %w", branch, p.Source.Repository, err))
 	}
 	return p, nil
+}
+
+// putBack tells whether people have put the user back into the branch, so that Terraform
+// doesn't delete the user. Where that can't be read, they are told that it may.
+func (o *operation) putBack(ctx context.Context, run ops.Run, in source) bool {
+	e, _, err := o.readAt(ctx, in, userOf(run.Request()), true)
+	return err == nil && e.found()
 }
 
 // withdraw closes the pull request, with a word why, and deletes its branch.
