@@ -2,6 +2,7 @@ package awstest
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -198,6 +199,22 @@ func (i *IAM) DeleteUser(name string) {
 		}
 		delete(i.now.users, strings.ToLower(u.Name))
 	}
+}
+
+// RenameUser gives a user another name, as people do with the API: it keeps its ID and all that hangs on it. It panics where
+// there's no such user or the new name is taken.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html
+func (i *IAM) RenameUser(name, to string) {
+	i.cloud.mu.Lock()
+	defer i.cloud.mu.Unlock()
+	u, other := i.now.user(name), i.now.user(to)
+	if u == nil || other != nil && other != u {
+		panic(fmt.Sprintf("awstest: RenameUser: no user %q, or %q is taken", name, to))
+	}
+	delete(i.now.users, strings.ToLower(name))
+	renamed := u.clone()
+	renamed.Name = to
+	i.put(renamed)
 }
 
 // RemoveUser removes a user as Terraform does when an aws_iam_user with force_destroy goes: groups, access keys, SSH keys,

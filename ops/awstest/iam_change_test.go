@@ -396,3 +396,24 @@ func TestChangesShowLate(t *testing.T) {
 	want(t, err, "NoSuchEntity", "")
 	w.noProblems()
 }
+
+// A user who is renamed keeps the ID and all that hangs on it; nobody has the old name.
+func TestRenameUser(t *testing.T) {
+	w := newWorld(t, awstest.Options{}, allowAll)
+	a := w.IAM("")
+	want := a.AddUser(everythingOf(leaver))
+	want.Name = "jo.married@example.org"
+	a.RenameUser(leaver, want.Name)
+	if is, _ := a.User(want.Name); !cmp.Equal(want, is) {
+		t.Errorf("-want +is:\n%s", cmp.Diff(want, is))
+	}
+	if _, err := w.iamClient().GetUser(t.Context(), &iam.GetUserInput{UserName: aws.String(leaver)}); err == nil {
+		t.Error("the old name is there still")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a user who isn't there was renamed")
+		}
+	}()
+	a.RenameUser(leaver, "someone@example.org")
+}

@@ -238,8 +238,8 @@ func (o *operation) standing(ctx context.Context, run ops.Run) (user *User, was 
 	if user, err = glance(ctx, look, userOf(run.Request()), nil); err != nil {
 		return nil, was, known, awsaccess.Explain(err, o.settings.LookRole)
 	}
-	if user == nil {
-		return nil, was, known, nil
+	if err := o.notRenamed(ctx, run, d, user); err != nil || user == nil {
+		return nil, was, known, err
 	}
 	return user, was, known, o.holds(ctx, run, d, &was, user)
 }

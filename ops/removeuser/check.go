@@ -37,6 +37,15 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 	if user != nil && !only && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
 		return ops.Again(5 * time.Second) // IAM may show it a little longer
 	}
+	if !same && d.User != nil {
+		to, err := o.renamed(ctx, run.Request(), d.User.ID)
+		if err != nil {
+			return err
+		}
+		if to != "" {
+			return o.reportRenamed(ctx, run, d.User, to, was)
+		}
+	}
 	report := ops.Report{Final: !same}
 	switch {
 	case only:
@@ -63,6 +72,22 @@ func (o *operation) check(ctx context.Context, run ops.Run) error {
 			report.Notes = append(report.Notes, "This run had taken all access away, but hadn't begun to delete the user: others did.")
 		}
 		report.Notes = append(report.Notes, "This can't be undone: a new user of the same name is another one to every trust policy. What it had is in the record, so that a like one can be made.")
+	}
+	return run.Report(ctx, report)
+}
+
+// reportRenamed reports a user who is there under another name.
+func (o *operation) reportRenamed(ctx context.Context, run ops.Run, u *User, to string, was before) error {
+	report := ops.Report{
+		Summary:  fmt.Sprintf("%s was renamed to %s, and is not removed.", u.Name, to),
+		Problems: []string{fmt.Sprintf("IAM user %s is in IAM as %s. If the user is to go, ask for the removal of %s.", u.ID, to, to)},
+	}
+	if was.ID != "" {
+		state, err := o.stateOf(ctx, spelled(run.Request(), to), was)
+		if err != nil {
+			return err
+		}
+		report.Problems[0] += " " + state
 	}
 	return run.Report(ctx, report)
 }

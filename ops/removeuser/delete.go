@@ -25,6 +25,10 @@ const rounds = 5
 func (o *operation) delete(ctx context.Context, run ops.Run) error {
 	r := run.Request()
 	name := userOf(r)
+	d, err := kept(run)
+	if err != nil {
+		return err
+	}
 	look, err := o.reader(r)
 	if err != nil {
 		return err
@@ -37,6 +41,9 @@ func (o *operation) delete(ctx context.Context, run ops.Run) error {
 		user, err := readUser(ctx, look, name)
 		if err != nil {
 			return awsaccess.Explain(err, o.settings.LookRole)
+		}
+		if err := o.notRenamed(ctx, run, d, user); err != nil {
+			return err
 		}
 		if user == nil {
 			return run.Log(ctx, ops.Line{Key: "deleted", Level: ops.Change, Text: "IAM user " + name + " is gone."})

@@ -17,7 +17,9 @@ import (
 type edit struct {
 	terraform.Removal
 	modes  map[string]string // of the files, as git has them
+	was    map[string]string // the texts of the files that it changes, as they are
 	looked int               // how many files were looked through
+	commit string            // that was read
 	unseen string            // why others that Terraform reads weren't; empty: they were
 }
 
@@ -28,6 +30,34 @@ func (e edit) files(at source) []string {
 	files := slices.Sorted(maps.Keys(e.Changed))
 	slices.SortStableFunc(files, func(a, b string) int { return cmp.Compare(at.rank(a), at.rank(b)) })
 	return files
+}
+
+// cuts are the lines that the edit takes out of each file, with a line around them: what
+// git goes by where it merges the edit into newer files.
+func (e edit) cuts() map[string][]string {
+	all := map[string][]string{}
+	for file, text := range e.Changed {
+		all[file] = cutLines(slices.Collect(strings.Lines(e.was[file])), slices.Collect(strings.Lines(text)))
+	}
+	return all
+}
+
+// cutLines are the runs of lines that only the first text has, each with the line before
+// and behind it.
+func cutLines(was, is []string) []string {
+	var all []string
+	for i, j := 0, 0; i < len(was); {
+		if j < len(is) && was[i] == is[j] {
+			i, j = i+1, j+1
+			continue
+		}
+		from := i
+		for i < len(was) && (j == len(is) || was[i] != is[j]) {
+			i++
+		}
+		all = append(all, strings.Join(was[max(from-1, 0):min(i+1, len(was))], ""))
+	}
+	return all
 }
 
 // rank puts the file of users first, and that of members next.

@@ -41,13 +41,23 @@ func notOurs(in source, pull *github.PullRequest, why string) error {
 	}
 }
 
+// by tells whether somebody on GitHub is who opened the pull request, as far as both are
+// known. A login may change and be another's next; the ID stays.
+// https://docs.github.com/en/account-and-profile/setting-up-and-managing-your-personal-account-on-github/managing-personal-account-settings/changing-your-github-username
+func (p proposal) by(user *github.User) bool {
+	if p.AuthorID != 0 && user.GetID() != 0 {
+		return p.AuthorID == user.GetID()
+	}
+	return p.Author == "" || user.GetLogin() == "" || strings.EqualFold(p.Author, user.GetLogin())
+}
+
 // asProposed tells whether a pull request, open or merged, still is the bot's: by its
 // author, into the branch and with the content that people have approved. That it is
 // merged says nothing of what was merged. Its branch may have been brought up to date
 // with others' changes since.
 func (o *operation) asProposed(ctx context.Context, run ops.Run, in source, p proposal, pull *github.PullRequest) error {
 	author, base, head := pull.GetUser().GetLogin(), pull.GetBase().GetRef(), pull.GetHead().GetSHA()
-	if p.Author != "" && author != "" && !strings.EqualFold(p.Author, author) {
+	if !p.by(pull.GetUser()) {
 		return notOurs(in, pull, fmt.Sprintf("is %s's and not the bot's", author))
 	}
 	if base != "" && base != in.Branch {

@@ -97,6 +97,27 @@ func TestAnotherPullRequestThanProposed(t *testing.T) {
 	})
 }
 
+// The bot's account may get another login while its pull request is open: it is the bot's
+// still. Who takes the old login isn't the bot.
+func TestTheBotIsRenamedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"propose", "merge"} {
+		t.Run("before "+step, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, terraformMode)
+			w.settings.Grace = 0
+			walk := w.walk()
+			w.until(walk, step)
+			w.github.RenameUser("rootbot-users", "root-account-bot")
+			w.github.AddUser("rootbot-users")
+			if report := w.run(walk); !report.OK() {
+				t.Errorf("report %+v", report)
+			}
+			w.done()
+		})
+	}
+}
+
 // People rename a branch in the days that a removal takes: the same branch goes on.
 func TestABranchThatIsRenamedMeanwhile(t *testing.T) {
 	t.Parallel()

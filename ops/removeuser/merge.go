@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -37,6 +38,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	if p.Number == 0 {
 		return nil // the branch no longer defined the user, so none was opened
 	}
+	var now *defining // of the branch, where it has moved
 	pull, _, err := o.github.PullRequests.Get(githubaccess.Repeatedly(ctx), owner, name, p.Number)
 	switch {
 	case err != nil:
@@ -49,7 +51,8 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
 	case !pull.GetMerged():
-		if decided, err := o.decidedWhileOpen(ctx, run, d.Source, p); decided || err != nil {
+		var decided bool
+		if decided, now, err = o.decidedWhileOpen(ctx, run, d.Source, p); decided || err != nil {
 			return err
 		}
 	}
@@ -57,9 +60,12 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	if !pull.GetMerged() {
-		return o.awaitMerge(ctx, run, d, p, pull)
+		return o.awaitMerge(ctx, run, d, p, pull, now)
 	}
 	merged := pull.GetMergedAt().UTC()
+	if err := o.staysDecided(ctx, run, d.Source, fmt.Sprintf("%s merged pull request %s#%d", cmp.Or(pull.GetMergedBy().GetLogin(), "A person"), d.Source.Repository, p.Number)); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("Pull request #%d was merged by %s.", p.Number, pull.GetMergedBy().GetLogin())
 	if err := run.Log(ctx, ops.Line{Key: "merged", Level: ops.Change, Text: text}); err != nil {
 		return err
@@ -71,7 +77,7 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 }
 
 // awaitMerge tells who has to do what while the pull request is open.
-func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest) error {
+func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest, now *defining) error {
 	var looked time.Time
 	if _, err := run.Recall(ctx, "looked", &looked); err != nil {
 		return err
@@ -89,17 +95,18 @@ func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p propo
 	if d.User == nil {
 		text = fmt.Sprintf("%s isn't in IAM any more. Please merge %s: then Terraform doesn't make the user again.", user, p.URL)
 	}
-	if len(p.Reviewers) > 0 {
+	hindered, err := o.keepUp(ctx, run, d.Source, pull, now)
+	if err != nil {
+		return err
+	}
+	switch {
+	case hindered != "":
+		text = hindered
+	case len(p.Reviewers) > 0:
 		text += " GitHub has asked " + strings.Join(p.Reviewers, ", ") + " to look at it."
 	}
 	if err := run.Waiting(ctx, ops.Waiting{For: text, Person: true}); err != nil {
 		return err
-	}
-	// Nil: GitHub hasn't worked it out yet.
-	if pull.Mergeable != nil && !*pull.Mergeable {
-		if err := o.push(ctx, run, d.Source); err != nil {
-			return err
-		}
 	}
 	return o.lookAgain(ctx, run, pull)
 }
@@ -150,7 +157,8 @@ func (o *operation) closed(ctx context.Context, run ops.Run, at source, p propos
 // empty takes everything off the user once the merge has decided it, and waits until
 // Terraform has removed the user. Terraform's force_destroy takes credentials and
 // groups from a user but no policies, and IAM deletes no user that has one: so all
-// that hangs on the user goes first, deny-all at the very end.
+// that hangs on the user goes first, deny-all at the very end. Each call looks first
+// whether people have put the user back into the branch.
 // https://github.com/hashicorp/terraform-provider-aws/issues/4176
 func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	r := run.Request()
@@ -172,11 +180,18 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	seen := run.Now() // the user may go while this step reads on
 	user, err := readUser(ctx, look, userOf(r))
-	switch {
-	case err != nil:
+	if err != nil {
 		return awsaccess.Explain(err, o.settings.LookRole)
-	case user == nil:
-		return nil
+	}
+	if err := o.notRenamed(ctx, run, d, user); err != nil || user == nil {
+		return err
+	}
+	how := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
+	if otherwise != "" {
+		how = fmt.Sprintf("At %s the bot saw that %s no longer defines the user as of commit %s", moment(merged), d.Source.Repository, otherwise)
+	}
+	if err := o.staysDecided(ctx, run, d.Source, how); err != nil {
+		return err
 	}
 	act, err := o.writer(r, "", "DenyAllAndUndo", "Delete")
 	if err != nil {
@@ -194,13 +209,9 @@ func (o *operation) empty(ctx context.Context, run ops.Run) error {
 	}
 	end := emptied.Add(applyWithin)
 	if seen.After(end) {
-		decided := fmt.Sprintf("Pull request %s#%d was merged at %s", d.Source.Repository, p.Number, moment(merged))
-		if otherwise != "" {
-			decided = fmt.Sprintf("At %s the bot saw that %s no longer defines the user as of commit %s", moment(merged), d.Source.Repository, otherwise)
-		}
 		return &ops.Error{
 			Kind: ops.Unavailable,
-			What: fmt.Sprintf("%s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.", decided, userOf(r)),
+			What: fmt.Sprintf("%s, but Terraform hasn't removed %s since. The user has neither credentials nor policies any more.", how, userOf(r)),
 			Next: "Run Terraform's apply again.",
 		}
 	}

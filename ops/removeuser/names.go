@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
@@ -93,7 +94,10 @@ func (o *operation) search(ctx context.Context, r ops.Request) (user *User, name
 		user, err = read(spelled(r, user.Name))
 		return user, nil, err
 	}
-	names, failed := o.names(ctx, r)
+	users, failed := o.everyone(ctx, r)
+	for _, u := range users {
+		names = append(names, aws.ToString(u.UserName))
+	}
 	if i := slices.IndexFunc(names, func(n string) bool { return n != name && strings.EqualFold(n, name) }); i >= 0 {
 		user, err = read(spelled(r, names[i]))
 		return user, names, err
@@ -114,8 +118,8 @@ func (o *operation) notFound(name string, names []string) error {
 	return said
 }
 
-// names are the names of the account's users, as far as they are soon read.
-func (o *operation) names(ctx context.Context, r ops.Request) ([]string, error) {
+// everyone is the account's users, as far as they are soon read.
+func (o *operation) everyone(ctx context.Context, r ops.Request) ([]types.User, error) {
 	session, err := o.aws.Session(awsaccess.Stage{
 		Role: o.settings.LookRole, Region: globalRegion, Policy: lookPolicy, Only: []string{"FindSimilarNames"}, Values: map[string]string{"user": userOf(r)},
 	}, r)
@@ -124,18 +128,16 @@ func (o *operation) names(ctx context.Context, r ops.Request) ([]string, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesFor)
 	defer cancel()
-	var names []string
+	var users []types.User
 	pages := iam.NewListUsersPaginator(iam.NewFromConfig(session, patient), &iam.ListUsersInput{MaxItems: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return names, fmt.Errorf("list the IAM users: %w", err)
+			return users, fmt.Errorf("list the IAM users: %w", err)
 		}
-		for _, u := range page.Users {
-			names = append(names, aws.ToString(u.UserName))
-		}
+		users = append(users, page.Users...)
 	}
-	return names, nil
+	return users, nil
 }
 
 // similar are the names nearest to one that was typed, of those that could be meant.

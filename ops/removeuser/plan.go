@@ -1,6 +1,7 @@
 package removeuser
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,8 +26,10 @@ type data struct {
 	Read    time.Time     `json:"read,omitzero"`    // when CloudTrail was asked for the roles
 	Unread  bool          `json:"unread,omitempty"` // CloudTrail didn't tell all of them
 	Grace   time.Duration `json:"grace,omitempty"`
-	Source  source        `json:"source,omitzero"` // where Terraform defines the user; zero: nowhere
-	Files   []string      `json:"files,omitempty"` // that the pull request changes
+	Source  source        `json:"source,omitzero"`  // where Terraform defines the user; zero: nowhere
+	Files   []string      `json:"files,omitempty"`  // that the pull request changes
+	Label   string        `json:"label,omitempty"`  // of the resource that defines the user
+	Commit  string        `json:"commit,omitempty"` // at which Terraform's files were read
 }
 
 func kept(run ops.Run) (data, error) { return decode(run.Plan()) }
@@ -87,6 +90,7 @@ func (o *operation) plan(ctx context.Context, r ops.Request, progress ops.Progre
 	if defined || shown.Source != (source{}) {
 		d.Source = o.settings.source()
 		d.Files = together(shown.files(), found.files(d.Source))
+		d.Label, d.Commit = cmp.Or(shown.Label, found.Label), cmp.Or(shown.Commit, found.commit)
 	}
 	p := ops.Plan{Target: name, Summary: o.summary(r, user, d, defined), Steps: o.steps(r, user, d), Terms: o.settings.terms()}
 	if r.Shown != nil {

@@ -31,10 +31,13 @@ func (o *operation) quarantine(ctx context.Context, run ops.Run) error {
 	}
 	user, unread := glance(ctx, look, name, d.User)
 	unread = awsaccess.Explain(unread, o.settings.LookRole)
-	switch {
-	case user == nil && unread != nil:
+	if user == nil && unread != nil {
 		return unread
-	case user == nil:
+	}
+	if err := o.notRenamed(ctx, run, d, user); err != nil {
+		return err
+	}
+	if user == nil {
 		return run.Log(ctx, ops.Line{Key: "gone", Text: "IAM user " + name + " is gone already."})
 	}
 	if err := d.is(user); err != nil {

@@ -38,7 +38,7 @@ func (o *operation) editAt(ctx context.Context, from source, sha, user string) (
 		}
 		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e := edit{modes: map[string]string{}}
+	e := edit{modes: map[string]string{}, commit: sha, was: map[string]string{}}
 	others, err := o.besides(ctx, from, sha, e.modes)
 	if err != nil {
 		err = o.unread(from, "list of files", err)
@@ -54,6 +54,11 @@ func (o *operation) editAt(ctx context.Context, from source, sha, user string) (
 		return e, &ops.Error{
 			Kind: ops.Unavailable, Err: err, What: fmt.Sprintf("The bot can't edit the files of %s. %s.", from.Repository, err),
 			Next: "Mend that file, then ask again.",
+		}
+	}
+	for _, f := range files {
+		if _, ok := e.Changed[f.Path]; ok {
+			e.was[f.Path] = string(f.Text)
 		}
 	}
 	return e, nil
@@ -113,6 +118,7 @@ type proposal struct {
 	URL       string   `json:"url"`
 	Reviewers []string `json:"reviewers,omitempty"` // who was asked on GitHub to look at it
 	Author    string   `json:"author,omitempty"`    // the bot's login on GitHub; empty: not known
+	AuthorID  int64    `json:"author_id,omitempty"` // of the bot on GitHub; 0: not known
 
 	For time.Time `json:"for,omitzero"` // when the quarantine began that it belongs to
 }
@@ -163,7 +169,7 @@ func (o *operation) propose(ctx context.Context, run ops.Run) error {
 			return err
 		}
 	}
-	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At, Author: pull.GetUser().GetLogin()}
+	p = proposal{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), For: was.At, Author: pull.GetUser().GetLogin(), AuthorID: pull.GetUser().GetID()}
 	if pull.GetState() == "open" {
 		if p.Reviewers, err = o.askReviewers(ctx, run, d.Source, pull); err != nil {
 			return err
@@ -290,8 +296,10 @@ func (o *operation) push(ctx context.Context, run ops.Run, to source) error {
 	if err != nil {
 		return explain(err)
 	}
-	if err := run.Remember(ctx, "pushed", commit.GetSHA()); err != nil {
-		return err
+	for key, what := range map[string]any{"pushed": commit.GetSHA(), "cuts": e.cuts()} {
+		if err := run.Remember(ctx, key, what); err != nil {
+			return err
+		}
 	}
 	// A tree and a commit are seen by nobody; the branch is.
 	if err := run.MayAct(ctx); err != nil {

@@ -30,6 +30,8 @@ type restoring struct {
 	user *User // nil: nobody was quarantined
 	was  before
 	todo []undoing
+
+	request ops.Request // bears the user's name as it is now
 }
 
 // undoPlan tells what Restore would do now.
@@ -71,6 +73,21 @@ func (o *operation) toRestore(ctx context.Context, run ops.Run) (restoring, erro
 	if err != nil {
 		return restoring{}, awsaccess.Explain(err, o.settings.LookRole)
 	}
+	if u == nil || u.ID != was.ID {
+		to, err := o.renamed(ctx, r, was.ID)
+		if err != nil {
+			return restoring{}, err
+		}
+		if to != "" {
+			r, name = spelled(r, to), to
+			if look, err = o.reader(r); err != nil {
+				return restoring{}, err
+			}
+			if u, err = glance(ctx, look, name, nil); err != nil {
+				return restoring{}, awsaccess.Explain(err, o.settings.LookRole)
+			}
+		}
+	}
 	refuse := func(next, format string, args ...any) (restoring, error) {
 		return restoring{}, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf(format, args...), Next: next}
 	}
@@ -84,7 +101,7 @@ func (o *operation) toRestore(ctx context.Context, run ops.Run) (restoring, erro
 	if mark := u.Tags[tagRequest]; mark != "" && mark != r.ID && mark != was.Took && mark != was.Tags[tagRequest] {
 		return refuse("Restore that request.", "%s is in quarantine by a newer request now, %s.", name, mark)
 	}
-	left := restoring{user: u, was: was}
+	left := restoring{user: u, was: was, request: r}
 	for _, k := range u.Keys {
 		if !k.Active && slices.Contains(was.Keys, k.ID) {
 			left.todo = append(left.todo, undoing{"Activate access key " + k.ID, k.ID, func(ctx context.Context, act *iam.Client) error {
@@ -184,7 +201,7 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 		return err
 	}
 	if len(left.todo) > 0 {
-		act, err := o.writer(run.Request(), "", "DenyAllAndUndo", "Quarantine")
+		act, err := o.writer(left.request, "", "DenyAllAndUndo", "Quarantine")
 		if err != nil {
 			return err
 		}
@@ -212,7 +229,10 @@ func (o *operation) confirmRestore(ctx context.Context, run ops.Run, p withdrawa
 		return err
 	}
 	report := ops.Report{Summary: name + " is as before the quarantine.", Notes: p.notes(name)}
-	if left.user == nil {
+	switch {
+	case left.user != nil && left.user.Name != name:
+		report.Summary = fmt.Sprintf("%s, who is called %s now, is as before the quarantine.", name, left.user.Name)
+	case left.user == nil:
 		report.Summary = "There was nothing to put back at AWS."
 	}
 	report.Sections = []ops.Section{{Title: name, Outcomes: append(left.outcomes(), p.outcomes()...)}}
@@ -329,8 +349,14 @@ func (o *operation) toWithdraw(ctx context.Context, run ops.Run) (withdrawal, er
 			if full, _, err := o.github.PullRequests.Get(ctx, owner, name, p.Number); err == nil && full.GetMergedBy().GetLogin() != "" {
 				p.Merged = full.GetMergedBy().GetLogin()
 			}
+			if o.putBack(ctx, run, p.Source) {
+				return withdrawal{}, nil
+			}
 			return p, nil
 		}
+	}
+	if p.Otherwise != "" && o.putBack(ctx, run, p.Source) {
+		p.Otherwise = ""
 	}
 	_, answer, err := o.github.Git.GetRef(ctx, owner, name, "heads/"+branch)
 	switch {
@@ -340,6 +366,13 @@ func (o *operation) toWithdraw(ctx context.Context, run ops.Run) (withdrawal, er
 		return p, o.explain(p.Source, fmt.Errorf("look for branch %s of %s: %w", branch, p.Source.Repository, err))
 	}
 	return p, nil
+}
+
+// putBack tells whether people have put the user back into the branch, so that Terraform
+// doesn't delete the user. Where that can't be read, they are told that it may.
+func (o *operation) putBack(ctx context.Context, run ops.Run, in source) bool {
+	e, _, err := o.readAt(ctx, in, userOf(run.Request()), true)
+	return err == nil && e.found()
 }
 
 // withdraw closes the pull request, with a word why, and deletes its branch.

@@ -45,7 +45,8 @@ func placeOf(r hcl.Range) Place { return Place{r.Filename, r.Start.Line} }
 // Unread is a file that isn't what its name says, or a block in it.
 type Unread struct {
 	Place
-	Why string // in a few words, for people
+	Why   string // in a few words, for people
+	Block bool   // it is a block, and the rest of the file was looked through
 }
 
 // Config is the configurations that some files make up: one in each folder.
@@ -143,7 +144,7 @@ func (c *Config) note(file string, problems hcl.Diagnostics) {
 		if p.Subject != nil && p.Subject.Start.Line > 0 {
 			place.Line = p.Subject.Start.Line
 		}
-		c.Unread = append(c.Unread, Unread{place, "not valid Terraform"})
+		c.Unread = append(c.Unread, Unread{Place: place, Why: "not valid Terraform"})
 	}
 }
 

@@ -59,7 +59,7 @@ func RemoveUser(files []File, name string, must ...string) (Removal, error) {
 				return Removal{}, err
 			}
 			if ok {
-				r.Unread = append(r.Unread, Unread{broken.Place, errNotJSON.Error()})
+				r.Unread = append(r.Unread, Unread{Place: broken.Place, Why: errNotJSON.Error()})
 			}
 			r.was[f.Path] = string(f.Text)
 		default:
@@ -413,7 +413,7 @@ func (r *removal) lookForExpressions(files []File) {
 		case strings.EqualFold(name.Value, r.name):
 			r.Left = append(r.Left, Mention{name.Place, user.Address})
 		case !name.Known:
-			r.Unread = append(r.Unread, Unread{user.Place, "an aws_iam_user whose name is an expression"})
+			r.Unread = append(r.Unread, Unread{Place: user.Place, Why: "an aws_iam_user whose name is an expression", Block: true})
 		}
 	}
 }
