@@ -67,7 +67,9 @@ func (c *call) serve() error {
 	if err != nil {
 		return err
 	}
-	return service.Serve(c.ctx, config, service.ReadEnvironment(c.get), service.Log(c.stderr))
+	env := service.ReadEnvironment(c.get)
+	level, _ := env.Level() // its fault is told with the others of the environment
+	return service.Serve(c.ctx, config, env, service.Log(c.stderr, level))
 }
 
 func (c *call) operation() error {
