@@ -78,7 +78,9 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 			h.stand(noon)
 			operation := (&shelf{plan: *planOf(2)}).operation()
 			h.terms = map[string]request.Terms{operation.Name: demands(1)}
-			h.settle = func(d *bot.Desk) { d.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})) }
+			h.settle = func(d *bot.Desk) {
+				d.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			}
 			h.begin(operation)
 			r := h.waiting()
 			h.press("U1", request.Approve, r, "") // the requester's own approval doesn't count
