@@ -129,11 +129,6 @@ func (d *Desk) said(ctx context.Context, r request.Request, words string) bool {
 	return err == nil && first.State == request.Refused && first.Reason == words
 }
 
-// report tells the operator what a person isn't told.
-func (d *Desk) report(err error, r request.Request) {
-	d.Log.Warn("request stopped", "request", r.ID, "operation", r.Operation, "by", r.By, "error", err)
-}
-
 func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) error {
 	plan, err := d.look(ctx, o, r)
 	if ctx.Err() != nil || d.stopping.Load() {

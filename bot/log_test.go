@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -56,6 +57,7 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		leave string // the login that leaves the team before another member approves
+		asker string // empty: octocat, of the team
 		want  []string
 		no    string // what asking again says; empty: yes
 		loud  bool   // warnings are due
@@ -66,6 +68,10 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 				"claimed", "may ask", "nothing is doubtful", "request admitted", "a plan is made", "request planned", "waits for approvals",
 				"a click does nothing", "request approved", "asked again whether it may go on", "request started", "calls a step", "request step-ended",
 			},
+		},
+		{
+			name: "a person who may not ask, which needs nobody's look", asker: "U3",
+			want: []string{"claimed", "request stopped", "request refused"},
 		},
 		{
 			name: "a requester who has left by the time of the approval", leave: "octocat", no: "octocat", loud: true,
@@ -82,12 +88,15 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 				d.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			}
 			h.begin(operation)
-			r := h.waiting()
-			h.press("U1", request.Approve, r, "") // the requester's own approval doesn't count
-			if test.leave != "" {
-				h.gh.RemoveMember(admins, test.leave)
+			r := h.asking(bot.Asking{Operation: operation.Name, Asker: by(cmp.Or(test.asker, "U1"))})
+			if test.asker == "" {
+				r = h.reach(r.ID, request.Waiting)
+				h.press("U1", request.Approve, r, "") // the requester's own approval doesn't count
+				if test.leave != "" {
+					h.gh.RemoveMember(admins, test.leave)
+				}
+				h.press("U2", request.Approve, r, "")
 			}
-			h.press("U2", request.Approve, r, "")
 			h.ended(r.ID)
 
 			lines := log.about(t, r.ID)
@@ -100,11 +109,14 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 					t.Errorf("a line doesn't say of which operation and by whom: %+v", line)
 				}
 				if line.Level > slog.LevelInfo && !test.loud {
-					t.Errorf("a good run warns: %+v", line)
+					t.Errorf("it warns: %+v", line)
 				}
 			}
 			if len(rest) > 0 {
 				t.Errorf("%q isn't told in its turn: %+v", rest[0], lines)
+			}
+			if test.asker != "" {
+				return
 			}
 			i := slices.IndexFunc(lines, func(l logLine) bool { return l.Yes != nil })
 			if i < 0 || *lines[i].Yes != (test.no == "") || !strings.Contains(lines[i].Why, test.no) {
