@@ -7,8 +7,8 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// An operation is a card. Its plan looks, and says what would be done with exact names;
-// the steps of that very plan are what is run once it is approved.
+// An operation is a card. Its plan looks, and names each effect exactly; once the plan is
+// approved, the desk runs the steps of that very plan.
 func ExampleOperation() {
 	lamps := map[string]bool{"hall": true, "loft": false}
 	off := ops.Operation{
