@@ -97,8 +97,10 @@ func TestTheDebugLogTellsEachDecisionAboutARequest(t *testing.T) {
 				}
 				h.press("U2", request.Approve, r, "")
 			}
-			h.ended(r.ID)
-
+			h.until(r.ID, "ended, and in the log", func(r request.Request) bool {
+				last := test.want[len(test.want)-1] // a line follows the commit
+				return r.State.Ended() && slices.ContainsFunc(log.about(t, r.ID), func(l logLine) bool { return l.Msg == last })
+			})
 			lines := log.about(t, r.ID)
 			rest := test.want
 			for _, line := range lines {
