@@ -84,6 +84,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) er
 		words := ops.WordsChanged(err, r.ID, ops.ChangedNothing)
 		return d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: login, Reason: words, Fault: ops.KindOf(err), Changed: ops.ChangedNothing, Quiet: d.said(ctx, r, words)})
 	}
+	d.debug(ctx, r, "may ask", "login", login, "account", account)
 	asked := r.For()
 	asked.By = login
 	if o.Doubt != nil {
@@ -103,6 +104,7 @@ func (d *Desk) admit(ctx context.Context, o ops.Operation, r request.Request) er
 			return d.apply(ctx, r, request.Trigger{Event: request.EventRefused, Login: login, Reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), Changed: ops.ChangedNothing})
 		}
 	}
+	d.debug(ctx, r, "nothing is doubtful", "lock", h.Held)
 	err = d.apply(ctx, r, h)
 	held, busy := errors.AsType[*store.HeldError](err)
 	if !busy {
@@ -127,11 +129,6 @@ func (d *Desk) said(ctx context.Context, r request.Request, words string) bool {
 	return err == nil && first.State == request.Refused && first.Reason == words
 }
 
-// report tells the operator what a person isn't told.
-func (d *Desk) report(err error, r request.Request) {
-	d.Log.Warn("request stopped", "request", r.ID, "operation", r.Operation, "by", r.By, "error", err)
-}
-
 func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) error {
 	plan, err := d.look(ctx, o, r)
 	if ctx.Err() != nil || d.stopping.Load() {
@@ -141,6 +138,7 @@ func (d *Desk) plan(ctx context.Context, o ops.Operation, r request.Request) err
 		d.report(err, r)
 		return d.apply(ctx, r, request.Trigger{Event: request.EventUnplanned, Reason: ops.WordsChanged(err, r.ID, ops.ChangedNothing), Fault: ops.KindOf(err), Changed: ops.ChangedNothing})
 	}
+	d.debug(ctx, r, "a plan is made", "steps", len(plan.Steps), "effects", len(plan.Effects()), "demands", plan.Approval.Count)
 	return d.apply(ctx, r, request.Trigger{Event: request.EventPlanned, Plan: &plan, Terms: d.TermsOf(o.Name), Settings: d.settingsOf(o.Name), Few: d.tooFew(ctx, r, plan)})
 }
 
@@ -216,6 +214,7 @@ func (d *Desk) wait(ctx context.Context, r request.Request) (time.Duration, erro
 	if !r.RemindAt.IsZero() && r.RemindAt.Before(until) {
 		until = r.RemindAt
 	}
+	d.debug(ctx, r, "waits for approvals", "missing", r.Missing(), "until", until)
 	return max(until.Sub(now), time.Millisecond), nil
 }
 
@@ -225,6 +224,7 @@ func (d *Desk) wait(ctx context.Context, r request.Request) (time.Duration, erro
 func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
 	if r.Alone() {
 		if wait, err := d.heard(ctx, r); wait > 0 || err != nil {
+			d.debug(ctx, r, "no member has heard yet that it runs without its approvals")
 			return wait, err
 		}
 	}
@@ -255,6 +255,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (t
 	if err != nil {
 		return d.act(ctx, r, answer{err: err})
 	}
+	d.debug(ctx, r, "may run: its plan is fresh and needs no approval")
 	d.asked(r.ID, true)
 	return 0, d.apply(ctx, r, request.Trigger{Event: request.EventStarted})
 }
@@ -274,6 +275,7 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (ti
 			return 0, err
 		}
 	}
+	d.debug(ctx, r, "calls a step", "step", step.Do, "again", !begun.IsZero())
 	wait, halted, err := d.call(ctx, o, step.Do, &r, begun)
 	switch {
 	case ctx.Err() != nil:
@@ -284,6 +286,7 @@ func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (ti
 		d.waited(r.ID)
 		return d.act(ctx, r, *halted)
 	case wait > 0:
+		d.debug(ctx, r, "the step waits", "step", step.Do, "after", wait, "for", r.Waits.For)
 		d.waited(r.ID)
 		d.Meter.Step(o.Name, "again")
 		return wait, d.nudge(ctx, r)
@@ -332,6 +335,7 @@ const nudgeAt = "desk/nudge-at"
 
 // undo restores what the run has done.
 func (d *Desk) undo(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
+	d.debug(ctx, r, "calls the undo", "step", o.Undo)
 	wait, _, err := d.call(ctx, o, o.Undo, &r, r.Restoring.At)
 	switch {
 	case ctx.Err() != nil:

@@ -164,6 +164,7 @@ func (d *Desk) told(no *request.NotNowError) string {
 // refuseClick answers a click that does nothing, and records it.
 func (d *Desk) refuseClick(ctx context.Context, r request.Request, c request.Click, login, kind, words string) error {
 	d.Meter.Refused("click")
+	d.debug(ctx, r, "a click does nothing", "click", c.ID, "verb", c.Verb, "clicked", c.Asker.Name(), "login", login, "why", words)
 	by := login
 	if by == "" {
 		by = c.Asker.Name()

@@ -306,6 +306,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		return afterFault
 	}
 	if !takes {
+		d.debug(ctx, seen, "left to another process, or as it is", "job", job)
 		return 0
 	}
 	at := time.Now()
@@ -315,6 +316,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		return afterFault
 	}
 	if !claimed {
+		d.debug(ctx, seen, "not claimed: another job has it", "job", job)
 		if r, err := d.Store.Request(ctx, id); err == nil && r.State.Ended() {
 			return 0
 		}
@@ -323,6 +325,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		}
 		return takeover
 	}
+	d.debug(ctx, seen, "claimed", "job", job, "adopts", adopts)
 	ctx, stop := context.WithCancel(context.WithValue(ctx, carrierKey{}, carrier{id, job}))
 	go d.beat(ctx, stop, id, job)
 	defer func() {
@@ -390,6 +393,7 @@ func (d *Desk) next(ctx context.Context, r request.Request) (time.Duration, erro
 				return 0, err
 			}
 			if first.State == request.Asked {
+				d.debug(ctx, r, "waits for the first request of its group", "first", r.Card)
 				return takeover, nil // the first of a group goes first
 			}
 		}

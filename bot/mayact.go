@@ -48,6 +48,18 @@ func (a answer) halt() error {
 // mayAct asks whether a run may go on to its next change. An error is one of
 // ctx's.
 func (d *Desk) mayAct(ctx context.Context, o ops.Operation, r request.Request) (answer, error) {
+	a, err := d.askAgain(ctx, o, r)
+	if err == nil {
+		why := ""
+		if a.err != nil {
+			why = a.err.Error()
+		}
+		d.debug(ctx, r, "asked again whether it may go on", "yes", a.yes(), "unseen", a.stale, "why", why)
+	}
+	return a, err
+}
+
+func (d *Desk) askAgain(ctx context.Context, o ops.Operation, r request.Request) (answer, error) {
 	if no, err := d.mayPeople(ctx, r); no.err != nil || err != nil {
 		return no, err
 	}
@@ -140,6 +152,7 @@ func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Durat
 			since = d.now()
 		}
 		if until := since.Add(heldUpFor); d.now().Before(until) {
+			d.debug(ctx, r, "waits until it can be asked again", "until", until)
 			return heldUpLook, d.holdUp(ctx, r, a.err, since, until)
 		}
 	}

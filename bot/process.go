@@ -182,6 +182,7 @@ func (d *Desk) answers(ctx context.Context, id int64) time.Duration {
 		d.Log.Error("look whose a click is", "click", id, "error", err)
 		return afterFault
 	case left:
+		d.Log.Debug("a click is left to another process, or as it is", "click", id)
 		return 0
 	}
 	return d.answer(ctx, id)

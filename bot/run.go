@@ -59,6 +59,7 @@ func (r *run) ask(ctx context.Context, irreversible bool) error {
 		return halted.halt()
 	}
 	if r.request.State == request.Undoing || !r.desk.needsAsking(r.request.ID, irreversible) {
+		r.desk.debug(ctx, r.request, "may change something without being asked about again", "irreversible", irreversible)
 		r.desk.opened(r.request.ID)
 		return nil
 	}
@@ -107,6 +108,7 @@ func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
 		return &ops.HaltError{Err: err}
 	}
 	if err == nil {
+		r.desk.debug(ctx, now, "is about to change something", "call", call, "irreversible", irreversible)
 		r.marked, r.before = call, r.request
 		r.request.ActedAt, r.request.FinalAt = now.ActedAt, now.FinalAt
 	}

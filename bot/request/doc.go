@@ -3,13 +3,26 @@
 // the messages that tell people of it, and the clicks that people answer with. It
 // imports package ops alone.
 //
-// A request is stored as asked before it is acknowledged. The desk (package bot) finds
-// out whether its requester may ask for it, and admits it; makes a plan, which people
-// are shown; waits for the approvals that the plan needs; and walks the plan's steps.
+// # The way of a request
+//
+// A front end such as package chat stores a request as asked, and acknowledges it to
+// the requester only then. River wakes a desk (package bot), which claims the request, so
+// that one process at a time works on it. The desk asks GitHub whether the requester may
+// ask for the operation, and admits or refuses the request. The operation makes a plan,
+// which only reads the world, and the front end shows the plan. Members approve or reject
+// it; an approval names the digest of the plan, and counts if that plan was shown. When
+// the approvals suffice, the desk asks again about the people, the record, the plan and
+// the settings, and begins to run the plan's steps. It asks the same before each change
+// that follows a wait or can't be taken back, and records each change before it is made.
+// A step that waits gives the request back, and another process may go on with it. A
+// member may have the request restored from its first change until one that can't be
+// taken back. The report that a step has read back from the world is the result, and the
+// front end tells it.
+//
 // Whatever happens on that way is a [Trigger], and [Apply] is all that it can do to the
 // request: the table of transitions says for each state and event what the request
-// becomes and what people are told. Package store writes both at once, and a front end
-// such as package chat delivers the messages.
+// becomes and what people are told. Package store writes the request, its events and its
+// messages at once.
 //
 // # States
 //

@@ -49,6 +49,7 @@ type call struct {
 
 	flags  *flag.FlagSet
 	config string
+	pprof  string // where profiles are served; empty: nowhere
 	plan   bool
 	words  []string
 
@@ -63,11 +64,24 @@ func (c *call) serve() error {
 	if len(c.words) > 0 {
 		return usageError{fmt.Sprintf("serve takes no %q", c.words[0])}
 	}
+	if err := service.ProfileFault(c.pprof); c.pprof != "" && err != nil {
+		return usageError{err.Error()}
+	}
 	config, err := service.ReadConfig(c.config)
 	if err != nil {
 		return err
 	}
-	return service.Serve(c.ctx, config, service.ReadEnvironment(c.get), service.Log(c.stderr))
+	env := service.ReadEnvironment(c.get)
+	level, _ := env.Level() // its fault is told with the others of the environment
+	log := service.Log(c.stderr, level)
+	if c.pprof != "" {
+		stop, err := service.Profile(c.pprof, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return service.Serve(c.ctx, config, env, log)
 }
 
 func (c *call) operation() error {
@@ -173,7 +187,7 @@ type usageError struct{ text string }
 func (e usageError) Error() string { return e.text }
 
 func main() {
-	// Nobody reads a profile of the heap here, and keeping one takes a megabyte and a half.
+	// A profile of the heap takes a megabyte and a half: serve --pprof alone keeps one.
 	runtime.MemProfileRate = 0
 	// The bot is idle nearly always, so memory is worth more than the collector's time.
 	if os.Getenv("GOGC") == "" {
@@ -228,6 +242,9 @@ func (c *call) parse(known command, args []string) error {
 	if known.name != "version" {
 		c.flags.StringVar(&c.config, "config", config, "the settings file, rootbot.yaml otherwise; also ROOTBOT_CONFIG")
 	}
+	if known.name == "serve" {
+		c.flags.BoolFunc("pprof", "serve profiles of the running bot at "+service.DefaultProfile+", or at another loopback address: --pprof=127.0.0.1:7070", c.profile)
+	}
 	if known.name == "run" {
 		c.flags.BoolVar(&c.plan, "plan", false, "only say what would be done")
 	}
@@ -256,6 +273,18 @@ func (c *call) parse(known command, args []string) error {
 	if path, err := filepath.Abs(c.config); err == nil && c.config != "" {
 		c.config = path
 	}
+	return nil
+}
+
+// profile reads the flag --pprof, which may stand alone: its text is "true" then.
+func (c *call) profile(text string) error {
+	switch text {
+	case "true":
+		text = service.DefaultProfile
+	case "false":
+		text = ""
+	}
+	c.pprof = text
 	return nil
 }
 

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(out)
 	only := flags.Bool("story", false, "play the story and exit: with status 0 only if it came out right")
-	verbose := flags.Bool("v", false, "show the bot's own log on standard error")
+	verbose := flags.Bool("v", false, "show the bot's own log on standard error, as much as ROOTBOT_LOG says")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -92,7 +92,11 @@ func start(ctx context.Context, w *worldtest.World, verbose bool) (*running, err
 	}
 	log := slog.New(slog.DiscardHandler)
 	if verbose {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		level, err := service.ReadEnvironment(os.Getenv).Level()
+		if err != nil {
+			return nil, err
+		}
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	}
 	bot := &running{ended: make(chan struct{}), folder: folder}
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"regexp"
@@ -23,7 +24,25 @@ func (e Environment) faults() error {
 			faults = append(faults, err)
 		}
 	}
+	if _, err := e.Level(); err != nil {
+		faults = append(faults, err)
+	}
 	return errors.Join(append(faults, e.awsFaults()...)...)
+}
+
+// Level is how much the operator's log tells, from ROOTBOT_LOG. Any text but debug, info
+// and warn is an error, beside which the level is info; Serve tells it with all other
+// faults of the environment.
+func (e Environment) Level() (slog.Level, error) {
+	switch e.Log {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	}
+	return slog.LevelInfo, misplaced("ROOTBOT_LOG", e.Log, "debug, info or warn")
 }
 
 // kinds are what secrets begin with, and what they are.

@@ -75,6 +75,8 @@ func TestAFaultInTheEnvironmentIsToldAtTheStartByItsVariable(t *testing.T) {
 		{"a key in a file", app(write("key.pem", private) + "\n"), nil},
 		{"a file with base64 of a key", app(write("base64", base64.StdEncoding.EncodeToString([]byte(private)))), nil},
 
+		{"a log for debugging", map[string]string{"ROOTBOT_LOG": "debug\n"}, nil},
+
 		{"nothing is set", map[string]string{"SLACK_APP_TOKEN": "", "SLACK_BOT_TOKEN": "", "GITHUB_TOKEN": ""}, []string{"SLACK_APP_TOKEN is not set", "SLACK_BOT_TOKEN is not set", "GITHUB_APP_ID"}},
 		{"nothing but white space", map[string]string{"SLACK_BOT_TOKEN": " \n"}, []string{"SLACK_BOT_TOKEN is not set"}},
 		{"tokens in each other's place", map[string]string{"SLACK_APP_TOKEN": bot, "SLACK_BOT_TOKEN": application}, []string{"SLACK_APP_TOKEN is not an app-level token: it holds a bot token of Slack, which belongs into SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN is not a bot token"}},
@@ -103,6 +105,9 @@ func TestAFaultInTheEnvironmentIsToldAtTheStartByItsVariable(t *testing.T) {
 		{"half of a key of AWS", map[string]string{"AWS_ACCESS_KEY_ID": "AKIA" + "0"}, []string{"AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY isn't"}},
 		{"a line end within a secret of AWS", map[string]string{"AWS_ACCESS_KEY_ID": "AKIA" + "0", "AWS_SECRET_ACCESS_KEY": "s3c\nret"}, []string{"AWS_SECRET_ACCESS_KEY holds a character"}},
 		{"a session's key without its token", map[string]string{"AWS_ACCESS_KEY_ID": "ASIA" + "0", "AWS_SECRET_ACCESS_KEY": "s3cret"}, []string{"AWS_SESSION_TOKEN is not set"}},
+		{"a level of the log that isn't one", map[string]string{"ROOTBOT_LOG": "verbose"}, []string{"ROOTBOT_LOG is not debug, info or warn"}},
+		{"a level of the log in capitals", map[string]string{"ROOTBOT_LOG": "DEBUG"}, []string{"ROOTBOT_LOG is not debug, info or warn"}},
+		{"a token where the level of the log belongs, and no bot token", map[string]string{"ROOTBOT_LOG": bot, "SLACK_BOT_TOKEN": ""}, []string{"ROOTBOT_LOG is not debug, info or warn: it holds a bot token of Slack, which belongs into SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN is not set"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			said := fault(t, merged(whole(), test.set))

@@ -41,6 +41,7 @@ type Environment struct {
 
 	DatabaseURL string // DATABASE_URL
 	Listen      string // ROOTBOT_LISTEN
+	Log         string // ROOTBOT_LOG: debug, info or warn
 
 	aws map[string]string // what of the SDK's variables is checked
 }
@@ -77,6 +78,7 @@ func ReadEnvironment(get func(string) string) Environment {
 		GitHubURL:          strings.TrimSuffix(or("GITHUB_URL", "https://github.com/"), "/") + "/",
 		DatabaseURL:        or("DATABASE_URL", "sqlite:rootbot.db"),
 		Listen:             or("ROOTBOT_LISTEN", "127.0.0.1:9090"),
+		Log:                or("ROOTBOT_LOG", "info"),
 		aws:                map[string]string{},
 	}
 	for _, name := range awsVariables {

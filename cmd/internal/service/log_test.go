@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -27,7 +28,7 @@ func TestNoSecretGetsIntoTheOperatorsLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			log := service.Log(&b).With("with", secret).WithGroup("group")
+			log := service.Log(&b, slog.LevelInfo).With("with", secret).WithGroup("group")
 			log.Error("message with "+secret, "text", secret, "error", errors.New("said "+secret), "list", []string{secret},
 				"map", map[string]any{"deep": []any{secret}}, "struct", struct{ Text string }{secret}, slog.Group("inner", "text", secret), "number", 7)
 			told := b.String()
@@ -42,6 +43,40 @@ func TestNoSecretGetsIntoTheOperatorsLog(t *testing.T) {
 			}
 			if !strings.Contains(told, "message with ") || !strings.Contains(told, `"number":7`) || strings.Count(told, "redacted")+strings.Count(told, "…") < 8 {
 				t.Errorf("the rest isn't told: %s", told)
+			}
+		})
+	}
+}
+
+func TestTheOperatorsLogTellsWhatItsLevelAsksFor(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ set, want string }{
+		{"", "info warn error"},
+		{"info", "info warn error"},
+		{"debug", "debug info warn error"},
+		{"warn", "warn error"},
+		{"loud", "info warn error"}, // what the fault is told with
+	} {
+		t.Run("ROOTBOT_LOG="+test.set, func(t *testing.T) {
+			level, err := service.ReadEnvironment(func(name string) string { return map[string]string{"ROOTBOT_LOG": test.set}[name] }).Level()
+			if (err != nil) != (test.set == "loud") {
+				t.Errorf("the error is %v", err)
+			}
+			var b bytes.Buffer
+			log := service.Log(&b, level)
+			for _, tell := range []func(string, ...any){log.Debug, log.Info, log.Warn, log.Error} {
+				tell("told")
+			}
+			var told []string
+			for line := range strings.Lines(b.String()) {
+				var entry struct{ Level string }
+				if err := json.Unmarshal([]byte(line), &entry); err != nil {
+					t.Fatal(err)
+				}
+				told = append(told, strings.ToLower(entry.Level))
+			}
+			if got := strings.Join(told, " "); got != test.want {
+				t.Errorf("it tells %s, not %s", got, test.want)
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func TestNothingFromOutsideCommandsATerminal(t *testing.T) {
 		}
 	}
 	var log bytes.Buffer
-	service.Log(&log).Error("failed: "+evil, "text", evil)
+	service.Log(&log, slog.LevelInfo).Error("failed: "+evil, "text", evil)
 	if strings.ContainsAny(log.String(), "\x1b\x07\r\u202e\u009b") {
 		t.Errorf("the log has %q", log.String())
 	}

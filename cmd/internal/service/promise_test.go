@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func newPromise(t *testing.T, name string, at int, happens turn) *promise {
 	for key, value := range env {
 		os.Setenv(key, value)
 	}
-	p.s, err = service.New(t.Context(), config, service.ReadEnvironment(func(key string) string { return env[key] }), service.Log(io.Discard))
+	p.s, err = service.New(t.Context(), config, service.ReadEnvironment(func(key string) string { return env[key] }), service.Log(io.Discard, slog.LevelInfo))
 	environment.Unlock()
 	if err != nil {
 		t.Fatal(err)

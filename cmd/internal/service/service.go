@@ -142,10 +142,11 @@ func Version() string {
 	return text
 }
 
-// Log is the operator's log, to a writer, as JSON. No secret that can be told by
-// its shape gets through it, and nothing that commands the terminal where it is read.
-func Log(to io.Writer) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: redact}))
+// Log is the operator's log, to a writer, as JSON: lines of a level and of graver ones.
+// No secret that can be told by its shape gets through it, and nothing that commands the
+// terminal where it is read.
+func Log(to io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: redact}))
 }
 
 func redact(_ []string, a slog.Attr) slog.Attr {

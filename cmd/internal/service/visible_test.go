@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"log/slog"
 	"maps"
 	"net/http"
 	"strconv"
@@ -157,7 +158,7 @@ func TestWhatOperationsNameAndGitHubDoesntShowIsToldAtTheStart(t *testing.T) {
 			}
 			set := map[string]string{"GITHUB_API_URL": gh.URL(), "GITHUB_TOKEN": "github_pat_bot"}
 			var log strings.Builder
-			if err := service.VisibleOperations(t.Context(), service.ReadEnvironment(func(name string) string { return set[name] }), service.Log(&log), service.OperationConfig{Settings: test.settings}); err != nil {
+			if err := service.VisibleOperations(t.Context(), service.ReadEnvironment(func(name string) string { return set[name] }), service.Log(&log, slog.LevelInfo), service.OperationConfig{Settings: test.settings}); err != nil {
 				t.Fatal(err)
 			}
 			if len(test.says) == 0 && log.Len() > 0 {
