@@ -186,8 +186,9 @@ func actionOf(call *smithy.OperationError) string {
 // actions are the calls whose actions have another name.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 var actions = map[string]string{
-	"lambda:Invoke":    "lambda:InvokeFunction",
-	"s3:ListObjectsV2": "s3:ListBucket",
+	"lambda:Invoke":         "lambda:InvokeFunction",
+	"s3:ListObjectVersions": "s3:ListBucketVersions",
+	"s3:ListObjectsV2":      "s3:ListBucket",
 }
 
 // prefixes are the IAM prefixes of services that aren't the SDK's name for them.
