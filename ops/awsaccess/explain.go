@@ -73,7 +73,13 @@ func (f *fault) answered() {
 	case f.clock():
 		f.said.What = fmt.Sprintf("AWS refused %s, because the bot's clock differs from AWS's (%s): %s", f.action, f.code, f.message)
 		f.said.Next = "The clock of the bot's machine must be set right."
-	case f.has("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException",
+	case ranOut(f.code) && f.sts():
+		f.said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials, which have run out (%s at %s).", f.code, f.action)
+		f.said.Next = "Where they aren't renewed by themselves, the operators of the bot must renew them. Look at the clock of the bot's machine too."
+	case ranOut(f.code):
+		f.said.What = fmt.Sprintf("AWS says that the bot's session of the role %s has run out (%s at %s), also of a new one.", f.role, f.code, f.action)
+		f.said.Next = "Try again in a few minutes; if it goes on, look at the clock of the bot's machine."
+	case f.has("UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException", "InvalidAccessKeyId", "AuthFailure"):
 		f.said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials (%s at %s).", f.code, f.action)
 		f.said.Next = "The operators of the bot must renew them."
