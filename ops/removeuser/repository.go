@@ -183,7 +183,7 @@ func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.P
 		return nil, err
 	}
 	if err := o.push(ctx, run, to); err != nil {
-		return nil, err
+		return nil, o.unsettled(ctx, run, err)
 	}
 	base, err := o.base(ctx, run, to)
 	if err != nil {
@@ -198,9 +198,31 @@ func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.P
 		Body: github.String(o.body(run)), MaintainerCanModify: github.Bool(false),
 	})
 	if err != nil {
-		return nil, o.explain(to, fmt.Errorf("open a pull request to %s: %w", to.Repository, err))
+		return nil, o.unsettled(ctx, run, o.explain(to, fmt.Errorf("open a pull request to %s: %w", to.Repository, err)))
 	}
 	return pull, nil
+}
+
+// mostUnsettled is how often in all a run lets GitHub say that what was just made isn't
+// there, before it takes that for the truth.
+const mostUnsettled = 10
+
+// unsettled ends the trying of what GitHub goes on refusing as if what was just made
+// weren't there. Any other error stays as it is.
+func (o *operation) unsettled(ctx context.Context, run ops.Run, err error) error {
+	said, ok := errors.AsType[*ops.Error](err)
+	if !ok || !githubaccess.Unsettled(err) {
+		return err
+	}
+	var times int
+	if _, err := run.Recall(ctx, "unsettled", &times); err != nil {
+		return err
+	}
+	if times++; times > mostUnsettled {
+		said.Passing, said.Next = false, "GitHub went on saying so. Look whether the branch is there, then run it again."
+		times = 0
+	}
+	return errors.Join(err, run.Remember(ctx, "unsettled", times))
 }
 
 // askReviewers asks those who approved the removal for a review on GitHub, so that
