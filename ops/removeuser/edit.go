@@ -17,6 +17,7 @@ import (
 type edit struct {
 	terraform.Removal
 	modes  map[string]string // of the files, as git has them
+	links  map[string]string // the files to which symbolic links lead
 	looked int               // how many files were looked through
 	unseen string            // why others that Terraform reads weren't; empty: they were
 }
@@ -44,7 +45,19 @@ func (s source) rank(file string) int {
 // mayBeMade refuses an edit that would leave something behind that names the user:
 // Terraform's next plan would fail for the whole repository.
 func (e edit) mayBeMade(at source, user string) error {
-	if !e.found() || len(e.Left) == 0 {
+	if !e.found() {
+		return nil
+	}
+	for _, file := range e.files(at) {
+		if to := e.links[file]; to != "" {
+			return &ops.Error{
+				Kind: ops.Refused,
+				What: fmt.Sprintf("%s can't be taken out of %s by the bot: %s is a symbolic link to %s there, and the bot edits files alone.", user, at.Repository, file, to),
+				Next: "Take the user out of that by hand, or have the bot's settings name the file itself, then ask again.",
+			}
+		}
+	}
+	if len(e.Left) == 0 {
 		return nil
 	}
 	return &ops.Error{
@@ -69,8 +82,8 @@ func mentions(all []terraform.Mention) string {
 }
 
 // besides reads the other files that Terraform reads with the two: they may name the
-// user too.
-func (o *operation) besides(ctx context.Context, from source, sha string, modes map[string]string) ([]terraform.File, error) {
+// user too. It notes in e what the files are in git.
+func (o *operation) besides(ctx context.Context, from source, sha string, e edit) ([]terraform.File, error) {
 	two := []string{from.UsersFile, from.MembersFile}
 	read, err := o.files.Read(ctx, o.github, from.Repository, sha, func([]string) func(string) bool {
 		return func(file string) bool {
@@ -80,9 +93,12 @@ func (o *operation) besides(ctx context.Context, from source, sha string, modes 
 	})
 	var files []terraform.File
 	for _, f := range read {
-		modes[f.Path] = f.Mode
+		e.modes[f.Path] = f.Mode
+		if f.Link != "" {
+			e.links[f.Path] = f.Link
+		}
 		if !slices.Contains(two, f.Path) {
-			files = append(files, terraform.File{Path: f.Path, Text: f.Text})
+			files = append(files, terraform.File{Path: f.Path, Text: f.Text, Unseen: f.Unseen})
 		}
 	}
 	return files, err

@@ -38,8 +38,8 @@ func (o *operation) editAt(ctx context.Context, from source, sha, user string) (
 		}
 		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e := edit{modes: map[string]string{}}
-	others, err := o.besides(ctx, from, sha, e.modes)
+	e := edit{modes: map[string]string{}, links: map[string]string{}}
+	others, err := o.besides(ctx, from, sha, e)
 	if err != nil {
 		err = o.unread(from, "list of files", err)
 		if ops.IsPassing(err) {
@@ -90,6 +90,12 @@ func (o *operation) textAt(ctx context.Context, from source, sha, file string) (
 func (o *operation) textOf(ctx context.Context, owner, name string, content *github.RepositoryContent) (string, error) {
 	if content == nil {
 		return "", &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("In %s/%s one of the files of users is a folder.", owner, name), Next: "Check users_file and members_file in the bot's settings."}
+	}
+	if kind := content.GetType(); kind != "file" {
+		return "", &ops.Error{
+			Kind: ops.Unavailable, What: fmt.Sprintf("In %s/%s the file of users %s is a %s to %s, and no file of the repository.", owner, name, content.GetPath(), kind, cmp.Or(content.GetTarget(), "another repository")),
+			Next: "Check users_file and members_file in the bot's settings.",
+		}
 	}
 	if content.GetEncoding() != "none" {
 		return content.GetContent()

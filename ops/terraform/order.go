@@ -132,6 +132,12 @@ func (r *removal) positional(file string, list *node) *Place {
 			looks = append(looks, o.hcl(other)...)
 		}
 	}
+	for _, u := range r.Unread {
+		if path.Dir(u.Path) == folder && r.was[u.Path] == "" {
+			o.place = u.Place
+			o.against()
+		}
+	}
 	for _, local := range slices.Sorted(maps.Keys(o.locals)) {
 		o.local(local)
 	}

@@ -58,6 +58,8 @@ func RemoveUser(files []File, name string, must ...string) (Removal, error) {
 	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}, users: map[string]bool{}, uses: map[string]*Place{}}
 	for _, f := range files {
 		switch {
+		case f.Unseen != "":
+			r.Unread = append(r.Unread, Unread{Place{f.Path, 1}, f.Unseen})
 		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
 			err := r.read(f.Path, string(f.Text))
 			broken, ok := errors.AsType[*BrokenError](err)
