@@ -52,7 +52,7 @@ func (e edit) mayBeMade(at source, user string) error {
 		if to := e.links[file]; to != "" {
 			return &ops.Error{
 				Kind: ops.Refused,
-				What: fmt.Sprintf("%s can't be taken out of %s by the bot: %s is a symbolic link to %s there, and the bot edits files alone.", user, at.Repository, file, to),
+				What: fmt.Sprintf("%s can't be taken out of %s by the bot: %s is a symbolic link to %s, and the bot edits files alone.", user, at.Repository, file, to),
 				Next: "Take the user out of that by hand, or have the bot's settings name the file itself, then ask again.",
 			}
 		}
@@ -94,8 +94,8 @@ func (o *operation) besides(ctx context.Context, from source, sha string, e edit
 	var files []terraform.File
 	for _, f := range read {
 		e.modes[f.Path] = f.Mode
-		if f.Link != "" {
-			e.links[f.Path] = f.Link
+		if f.Link != "" || f.Unseen != "" {
+			e.links[f.Path] = cmp.Or(f.Link, "another place")
 		}
 		if !slices.Contains(two, f.Path) {
 			files = append(files, terraform.File{Path: f.Path, Text: f.Text, Unseen: f.Unseen})
@@ -116,6 +116,9 @@ func (e edit) tell(at source, user string, inIAM bool) (facts []ops.Fact, warnin
 		if len(e.Left) > 0 {
 			warnings[0] = fmt.Sprintf("%s is in IAM, and no aws_iam_user in %s has that name, but the name stands at %s. The bot doesn't edit that, so it will only quarantine the user.", user, at.Repository, mentions(e.Left))
 		}
+	}
+	if e.found() && strings.Contains(e.Provider, ".") {
+		warnings = append(warnings, fmt.Sprintf("aws_iam_user.%s goes by the provider %s: check that it is of the account of this user. In another account it is another user of the same name, whom the pull request would remove.", e.Label, e.Provider))
 	}
 	if len(e.Comments) > 0 {
 		warnings = append(warnings, fmt.Sprintf("Comments that name the user stay: %s.", mentions(e.Comments)))

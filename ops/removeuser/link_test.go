@@ -40,3 +40,23 @@ func TestSymbolicLinksAmongTerraformsFiles(t *testing.T) {
 		})
 	}
 }
+
+// A provider with an alias may be one of another account, where the name is another
+// user's.
+func TestAProviderOfTheUsersBlockIsTold(t *testing.T) {
+	t.Parallel()
+	for provider, told := range map[string]bool{"aws.other_account": true, "${aws.other_account}": true, "aws": false} {
+		w := newWorld(t, terraformMode)
+		w.github.Commit(repo, "master", map[string]string{
+			usersFile: strings.Replace(usersText, `"name": "`+leaver, `"provider": "`+provider+`", "name": "`+leaver, 1),
+		}, "Another provider")
+		plan, err := w.walk().Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "aws_iam_user.jo_doe goes by the provider " + provider + ": check that it is of the account of this user."
+		if got := slices.ContainsFunc(plan.Warnings, func(s string) bool { return strings.HasPrefix(s, want) }); got != told {
+			t.Errorf("%s: warnings %q", provider, plan.Warnings)
+		}
+	}
+}

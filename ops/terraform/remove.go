@@ -31,6 +31,7 @@ func (m Mention) String() string {
 type Removal struct {
 	Label    string            // of the resource that defines the user; empty: no file does, and nothing is removed
 	Defined  Place             // where that was
+	Provider string            // that the resource names; aws.other may be of another account; empty: none
 	Changed  map[string]string // the new texts of the files that change, by path
 	Left     []Mention         // what names the user still and can't be taken out by itself; where no file defines the user: all that names them
 	Comments []Mention         // comments that name the user, which stay
@@ -163,7 +164,7 @@ func (r *removal) define() error {
 				twice = &BrokenError{at, fmt.Sprintf("%s is defined twice: also at %s", r.name, r.Defined)}
 				return
 			}
-			r.Label, r.Defined = n.path()[2], at
+			r.Label, r.Defined, r.Provider = n.path()[2], at, n.parent.textOf("provider")
 			r.gone[path.Dir(file)] = []string{userType + "." + r.Label}
 		})
 		if twice != nil {
