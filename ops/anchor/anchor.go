@@ -76,9 +76,9 @@ func (b Bucket) Put(ctx context.Context, a Anchor, now time.Time) (string, error
 
 var keyPattern = regexp.MustCompile(`^(\d{20})-([0-9a-f]{64})$`)
 
-// List returns all that are kept, in order. What isn't an anchor is left out. Whoever may
-// delete objects can't delete a locked one, but can hide it behind a delete marker: what
-// is behind one is among the anchors, and also among the hidden.
+// List returns all that are kept, in order. What isn't an anchor is left out. A locked
+// object can't be deleted, but a delete marker can hide it: an anchor behind one is among
+// the anchors, and also among the hidden.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-delete-markers
 func (b Bucket) List(ctx context.Context) (list, hidden []Anchor, err error) {
 	client, err := b.client("List", false)
