@@ -74,7 +74,7 @@ func (f form) list() form {
 // elements: such a list can't lose one. What it can't tell, it takes for such a use.
 type ordering struct {
 	name   string                 // of the local
-	place  Place                  // of what is looked at
+	place  Place                  // that is looked at
 	found  *Place                 // the first use
 	known  map[string]form        // of the locals that were looked at
 	locals map[string]func() form // that look at the others
