@@ -172,6 +172,18 @@ func TestTheAuditOfARunIsToldVerifiedAndExported(t *testing.T) {
 			t.Errorf("of the future: status %d: %s%s", code, out, said)
 		}
 	})
+	t.Run("verify finds an anchor behind a delete marker, and names it", func(t *testing.T) {
+		key := s.AWS.Objects(auditBucket)[0].Key
+		s.AWS.RemoveObject(auditBucket, key)
+		if out, said, code := s.audits("verify"); code != 1 || !strings.Contains(said, key+" is hidden by a delete marker") || strings.Contains(said, "is missing") {
+			t.Errorf("status %d: %s%s", code, out, said)
+		}
+		for _, o := range s.AWS.ObjectVersions(auditBucket) {
+			if o.DeleteMarker {
+				s.AWS.RemoveVersion(auditBucket, key, o.VersionID)
+			}
+		}
+	})
 	t.Run("verify says what it can't read", func(t *testing.T) {
 		s.Slack.Fail("conversations.history", slackDown)
 		if _, said, code := s.audits("verify"); code != 1 || !strings.Contains(said, "anchors in the log channel") {

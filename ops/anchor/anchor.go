@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,31 +76,43 @@ func (b Bucket) Put(ctx context.Context, a Anchor, now time.Time) (string, error
 
 var keyPattern = regexp.MustCompile(`^(\d{20})-([0-9a-f]{64})$`)
 
-// List returns all that are kept, in order. What isn't an anchor is left out.
-func (b Bucket) List(ctx context.Context) ([]Anchor, error) {
+// List returns all that are kept, in order. What isn't an anchor is left out. A locked
+// object can't be deleted, but a delete marker can hide it: an anchor behind one is among
+// the anchors, and also among the hidden.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-delete-markers
+func (b Bucket) List(ctx context.Context) (list, hidden []Anchor, err error) {
 	client, err := b.client("List", false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var list []Anchor
-	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &b.Name, Prefix: &b.Prefix})
+	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: &b.Name, Prefix: &b.Prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, b.explain(fmt.Errorf("list anchors: %w", err))
+			return nil, nil, b.explain(fmt.Errorf("list anchors: %w", err))
 		}
-		for _, object := range page.Contents {
-			m := keyPattern.FindStringSubmatch(strings.TrimPrefix(aws.ToString(object.Key), b.Prefix))
-			if m == nil {
-				continue
+		for _, version := range page.Versions {
+			if a, ok := b.anchor(version.Key); ok && (len(list) == 0 || list[len(list)-1] != a) {
+				list = append(list, a) // one that was kept twice counts once
 			}
-			seq, err := strconv.ParseInt(m[1], 10, 64)
-			if err == nil {
-				list = append(list, Anchor{Seq: seq, Hash: m[2]})
+		}
+		for _, marker := range page.DeleteMarkers {
+			if a, ok := b.anchor(marker.Key); ok && aws.ToBool(marker.IsLatest) {
+				hidden = append(hidden, a)
 			}
 		}
 	}
-	return list, nil
+	return list, slices.DeleteFunc(hidden, func(a Anchor) bool { return !slices.Contains(list, a) }), nil
+}
+
+// anchor is what a key stands for.
+func (b Bucket) anchor(key *string) (a Anchor, ok bool) {
+	m := keyPattern.FindStringSubmatch(strings.TrimPrefix(aws.ToString(key), b.Prefix))
+	if m == nil {
+		return Anchor{}, false
+	}
+	seq, err := strconv.ParseInt(m[1], 10, 64)
+	return Anchor{Seq: seq, Hash: m[2]}, err == nil
 }
 
 // explain says what to look at, for whoever runs the bot.

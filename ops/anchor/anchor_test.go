@@ -58,9 +58,9 @@ func TestAnchorsAreKeptAndListed(t *testing.T) {
 	}
 	cloud.AddObject(name, awstest.Object{Key: prefix + "notes.txt"})
 	cloud.AddObject(name, awstest.Object{Key: "elsewhere/00000000000000000007-" + hash("f")})
-	got, err := b.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	got, hidden, err := b.List(t.Context())
+	if err != nil || len(hidden) > 0 {
+		t.Fatal(hidden, err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the list (-want +got)\n%s", diff)
@@ -80,9 +80,45 @@ func TestAnchorsAreKeptAndListed(t *testing.T) {
 	}
 }
 
+// Object Lock keeps a version from being deleted, and not from being hidden.
+func TestAnchorsBehindDeleteMarkersAreListedAndNamed(t *testing.T) {
+	t.Parallel()
+	cloud, b := vault(t, fill(anchor.Policy))
+	cloud.SetPageSize(1)
+	all := []anchor.Anchor{{1, hash("a")}, {2, hash("b")}, {3, hash("c")}}
+	for _, a := range all {
+		if _, err := b.Put(t.Context(), a, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range cloud.Objects(name)[:2] {
+		cloud.RemoveObject(name, o.Key)
+	}
+	if _, err := b.Put(t.Context(), all[0], noon); err != nil { // it is in front of the marker again
+		t.Fatal(err)
+	}
+	cloud.AddObject(name, awstest.Object{Key: prefix + "00000000000000000004-" + hash("d")})
+	gone := cloud.ObjectVersions(name)
+	cloud.RemoveObject(name, gone[len(gone)-1].Key)
+	cloud.RemoveVersion(name, gone[len(gone)-1].Key, gone[len(gone)-1].VersionID)
+	list, hidden, err := b.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(all, list); diff != "" {
+		t.Errorf("the list (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(all[1:2], hidden); diff != "" {
+		t.Errorf("the hidden (-want +got)\n%s", diff)
+	}
+	if problems := cloud.Problems(); len(problems) > 0 {
+		t.Error(problems)
+	}
+}
+
 func TestEachActionOfThePolicyIsNeeded(t *testing.T) {
 	t.Parallel()
-	for _, action := range []string{"s3:PutObject\"", "s3:PutObjectRetention", "s3:ListBucket"} {
+	for _, action := range []string{"s3:PutObject\"", "s3:PutObjectRetention", "s3:ListBucketVersions"} {
 		t.Run(strings.Trim(action, `"`), func(t *testing.T) {
 			t.Parallel()
 			without := strings.Replace(action, "s3:", "s3:Not", 1)
@@ -92,7 +128,7 @@ func TestEachActionOfThePolicyIsNeeded(t *testing.T) {
 			}
 			_, b := vault(t, fill(policy))
 			_, put := b.Put(t.Context(), anchor.Anchor{Seq: 1, Hash: hash("a")}, noon)
-			_, list := b.List(t.Context())
+			_, _, list := b.List(t.Context())
 			if put == nil && list == nil {
 				t.Error("nothing failed without it")
 			}

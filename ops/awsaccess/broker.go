@@ -117,8 +117,9 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 	base.Region = stage.Region
 	config := base.Copy()
 	config.APIOptions = slices.Clone(config.APIOptions)
+	base.APIOptions = append(slices.Clone(base.APIOptions), renewing(base.Credentials))
 	if b.Observe != nil {
-		base.APIOptions = append(slices.Clone(base.APIOptions), observing(b.Observe))
+		base.APIOptions = append(base.APIOptions, observing(b.Observe))
 	}
 	config.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), stage.Role,
 		func(o *stscreds.AssumeRoleOptions) {
@@ -132,6 +133,7 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 				{Key: aws.String("requested-by"), Value: aws.String(r.By)},
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
+	config.APIOptions = append(config.APIOptions, renewing(config.Credentials))
 	if stage.Acts && b.Record != nil {
 		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials), fencing(b.Fence, r))
 	}

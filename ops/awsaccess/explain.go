@@ -73,7 +73,13 @@ func (f *fault) answered() {
 	case f.clock():
 		f.said.What = fmt.Sprintf("AWS refused %s, because the bot's clock differs from AWS's (%s): %s", f.action, f.code, f.message)
 		f.said.Next = "The clock of the bot's machine must be set right."
-	case f.has("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException",
+	case ranOut(f.code) && f.sts():
+		f.said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials, which have run out (%s at %s).", f.code, f.action)
+		f.said.Next = "Where they aren't renewed by themselves, the operators of the bot must renew them. Look at the clock of the bot's machine too."
+	case ranOut(f.code):
+		f.said.What = fmt.Sprintf("AWS says that the bot's session of the role %s has run out (%s at %s), also of a new one.", f.role, f.code, f.action)
+		f.said.Next = "Try again in a few minutes; if it goes on, look at the clock of the bot's machine."
+	case f.has("UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException", "InvalidAccessKeyId", "AuthFailure"):
 		f.said.What = fmt.Sprintf("AWS doesn't accept the bot's credentials (%s at %s).", f.code, f.action)
 		f.said.Next = "The operators of the bot must renew them."
@@ -186,8 +192,9 @@ func actionOf(call *smithy.OperationError) string {
 // actions are the calls whose actions have another name.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 var actions = map[string]string{
-	"lambda:Invoke":    "lambda:InvokeFunction",
-	"s3:ListObjectsV2": "s3:ListBucket",
+	"lambda:Invoke":         "lambda:InvokeFunction",
+	"s3:ListObjectVersions": "s3:ListBucketVersions",
+	"s3:ListObjectsV2":      "s3:ListBucket",
 }
 
 // prefixes are the IAM prefixes of services that aren't the SDK's name for them.

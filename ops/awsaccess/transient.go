@@ -19,7 +19,7 @@ import (
 // Transient tells whether the trouble that made a call of AWS fail may pass by
 // itself. It is the one place that decides so: by the answer's HTTP status, by the
 // codes that the SDK tries again, and by the codes whose meaning is "later", whatever
-// their status. A call without a readable answer (no connection, a reset, a timeout, half
+// their status. Credentials that have run out are transient: new ones take their place. A call without a readable answer (no connection, a reset, a timeout, half
 // an answer) is transient; what the SDK refuses to send, and a certificate that the bot
 // doesn't trust, isn't.
 func Transient(err error) bool {
@@ -27,7 +27,7 @@ func Transient(err error) bool {
 		return false
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return isLater(api.ErrorCode()) || api.ErrorFault() == smithy.FaultServer || mayPass(statusOf(err))
+		return isLater(api.ErrorCode()) || ranOut(api.ErrorCode()) || api.ErrorFault() == smithy.FaultServer || mayPass(statusOf(err))
 	}
 	if status := statusOf(err); status >= http.StatusBadRequest {
 		return mayPass(status)
@@ -48,10 +48,12 @@ func mayPass(status int) bool {
 
 // later are the words for "try it later" within AWS's codes of errors. Not every such
 // code has a status of 5xx: IAM's EntityTemporarilyUnmodifiable is a 409, Organizations'
-// FinalizingOrganizationException and PolicyChangesInProgressException are 400s.
+// FinalizingOrganizationException and PolicyChangesInProgressException are 400s, and STS's
+// IDPCommunicationError, of an identity provider that STS couldn't reach, is one too.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_AttachPolicy.html
-var later = regexp.MustCompile(`(?i)throttl|toomanyrequests|slowdown|temporar|concurrentmodif|inprogress|notready|finalizing|serviceunavailable|internal(error|failure|server|service)|servicefailure|operationaborted|^conditionalrequestconflict|timeout|timedout|priorrequestnotcomplete|^busy|ratelimit|rateexceeded`)
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+var later = regexp.MustCompile(`(?i)throttl|toomanyrequests|slowdown|temporar|concurrentmodif|inprogress|notready|finalizing|serviceunavailable|internal(error|failure|server|service)|servicefailure|operationaborted|^conditionalrequestconflict|timeout|timedout|priorrequestnotcomplete|^busy|communicationerror|ratelimit|rateexceeded`)
 
 func isLater(code string) bool {
 	_, retryable := retry.DefaultRetryableErrorCodes[code]

@@ -85,6 +85,7 @@ func TestTransient(t *testing.T) {
 		{"409 OperationAborted", 409, "OperationAborted", true},
 		{"400 FinalizingOrganizationException", 400, "FinalizingOrganizationException", true},
 		{"400 PolicyChangesInProgressException", 400, "PolicyChangesInProgressException", true},
+		{"400 IDPCommunicationError", 400, "IDPCommunicationError", true},
 		{"400 ServiceUnavailableException", 400, "ServiceUnavailableException", true},
 		{"429 with a code that nobody knows", 429, "Wobble", true},
 		{"429 with a page for browsers", 429, "", true},

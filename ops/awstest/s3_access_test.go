@@ -50,6 +50,10 @@ func TestWhatEachCallToS3Needs(t *testing.T) {
 			_, err := c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: bucket})
 			return err
 		},
+		"list versions": func(c *s3.Client) error {
+			_, err := c.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: bucket})
+			return err
+		},
 		"configuration": func(c *s3.Client) error {
 			_, err := c.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: bucket})
 			return err
@@ -84,6 +88,7 @@ func TestWhatEachCallToS3Needs(t *testing.T) {
 		{"get a version", anchorARN, []string{"s3:GetObjectVersion"}},
 		{"head a bucket", bucketARN, []string{"s3:ListBucket"}},
 		{"list", bucketARN, []string{"s3:ListBucket"}},
+		{"list versions", bucketARN, []string{"s3:ListBucketVersions"}},
 		{"configuration", bucketARN, []string{"s3:GetBucketObjectLockConfiguration"}},
 		{"versioning", bucketARN, []string{"s3:GetBucketVersioning"}},
 		{"delete", anchorARN, []string{"s3:DeleteObject"}},

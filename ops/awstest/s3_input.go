@@ -100,7 +100,7 @@ func (in *s3Input) keys(r *request, action string) conditionKeys {
 		}
 	}
 	switch action {
-	case "ListBucket":
+	case "ListBucket", "ListBucketVersions":
 		take("s3:prefix", "prefix")
 		take("s3:max-keys", "max-keys")
 	case "GetObjectVersion", "DeleteObjectVersion":

@@ -36,6 +36,8 @@ func s3Service() *service {
 			"HeadBucket": s3Call("ListBucket", onBucket, headBucket),
 			"ListObjectsV2": s3Call("ListBucket", onBucket, listObjects,
 				"list-type", "prefix", "start-after", "max-keys", "continuation-token"),
+			"ListObjectVersions": s3Call("ListBucketVersions", onBucket, listVersions,
+				"versions", "prefix", "key-marker", "version-id-marker", "max-keys"),
 			"GetBucketVersioning":        s3Call("GetBucketVersioning", onBucket, getBucketVersioning, "versioning"),
 			"GetObjectLockConfiguration": s3Call("GetBucketObjectLockConfiguration", onBucket, getLockConfiguration, "object-lock"),
 		},
@@ -136,6 +138,8 @@ func s3Action(r *request) string {
 		what += " list"
 	case query.Has("object-lock"):
 		what += " lock"
+	case query.Has("versions"):
+		what += " versions"
 	case query.Has("versioning"):
 		what += " versioning"
 	case len(query) > 0:
@@ -146,7 +150,7 @@ func s3Action(r *request) string {
 		"HEAD object": "HeadObject", "HEAD object version": "HeadObjectVersion",
 		"DELETE object": "DeleteObject", "DELETE object version": "DeleteObjectVersion",
 		"HEAD": "HeadBucket", "GET list": "ListObjectsV2", "GET lock": "GetObjectLockConfiguration",
-		"GET versioning": "GetBucketVersioning",
+		"GET versioning": "GetBucketVersioning", "GET versions": "ListObjectVersions",
 	}[what]
 }
 

@@ -89,7 +89,7 @@ func (o *operation) terraformFiles(ctx context.Context, branch string) ([]terraf
 	})
 	var files []terraform.File
 	for _, f := range read {
-		files = append(files, terraform.File{Path: f.Path, Text: f.Text})
+		files = append(files, terraform.File{Path: f.Path, Text: f.Text, Unseen: f.Unseen})
 	}
 	return files, err
 }

@@ -33,13 +33,43 @@ type App struct {
 	expires time.Time
 }
 
-// RoundTrip sends the request with an installation token.
+// RoundTrip sends the request with an installation token. GitHub goes by its own clock,
+// and may end a token early: one that it refuses is dropped, and the request sent once
+// more with a new one, for GitHub has done nothing with it.
 func (a *App) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, err := a.fresh(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return Token{Value: token, Next: a.Next}.RoundTrip(r)
+	response, err := Token{Value: token, Next: a.Next}.RoundTrip(r)
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		return response, err
+	}
+	a.drop(token)
+	again := r.Clone(r.Context())
+	switch {
+	case r.Body == nil || r.Body == http.NoBody:
+	case r.GetBody == nil:
+		return response, nil
+	default:
+		if again.Body, err = r.GetBody(); err != nil {
+			return response, nil
+		}
+	}
+	response.Body.Close()
+	if token, err = a.fresh(r.Context()); err != nil {
+		return nil, err
+	}
+	return Token{Value: token, Next: a.Next}.RoundTrip(again)
+}
+
+// drop forgets a token, unless a newer one has taken its place.
+func (a *App) drop(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.token == token {
+		a.token, a.expires = "", time.Time{}
+	}
 }
 
 func (a *App) fresh(ctx context.Context) (string, error) {

@@ -150,7 +150,7 @@ func answered(said *ops.Error, answer *github.ErrorResponse) {
 		said.What, said.Next = with(fmt.Sprintf("GitHub answered %d to %s", r.StatusCode, asked)), status
 	default:
 		said.What = with(fmt.Sprintf("GitHub answered %d to %s", r.StatusCode, asked))
-		said.Next = refused(r, reason)
+		said.Next = refused(answer, reason)
 	}
 }
 
@@ -217,7 +217,8 @@ func barred(r *http.Response, message string) string {
 }
 
 // refused is what helps against another answer of 4xx; empty: that isn't known.
-func refused(r *http.Response, reason string) string {
+func refused(answer *github.ErrorResponse, reason string) string {
+	r := answer.Response
 	asked := ""
 	if r.Request != nil {
 		asked = r.Request.URL.Path
@@ -225,6 +226,8 @@ func refused(r *http.Response, reason string) string {
 	switch {
 	case r.StatusCode == http.StatusNotFound && strings.HasSuffix(asked, "/access_tokens"):
 		return "Check GITHUB_APP_ID and GITHUB_APP_INSTALLATION_ID: there is no such installation, or the App was uninstalled."
+	case Unsettled(answer):
+		return "GitHub says so for a while of what was made a moment ago: try again in a few minutes."
 	case strings.Contains(strings.ToLower(reason), "rule violations"):
 		return "An administrator of the repository must let the bot's GitHub App past that ruleset, as a bypass actor."
 	case r.StatusCode == http.StatusGone:

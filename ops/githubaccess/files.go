@@ -3,6 +3,7 @@ package githubaccess
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 
@@ -25,16 +26,27 @@ type Files struct {
 type File struct {
 	Path string
 	Mode string // as git has it: "100644"
-	Text []byte
+	Text []byte // of a link: that of the file to which it leads
+
+	Link   string // the file of the repository to which a symbolic link leads; empty: it is none, or leads to none
+	Unseen string // why there is no text, in words that follow "is"; empty: there is
 }
+
+const (
+	// modeLink is git's mode of a symbolic link: its blob is the path to which it leads.
+	// https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+	modeLink = "120000"
+	// mostLinks is how many links that lead to links are followed.
+	mostLinks = 5
+)
 
 // fewAtATime is how many files are read at a time.
 // https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 const fewAtATime = 4
 
 // Read reads those of a repository's files ("owner/name") at a commit or branch that
-// choose picks, given the paths of all. Where GitHub doesn't list all files, it is an
-// *ops.Error.
+// choose picks, given the paths of all. A symbolic link is followed within the repository.
+// Where GitHub doesn't list all files, it is an *ops.Error.
 func (f *Files) Read(ctx context.Context, client *github.Client, repository, at string, choose func(paths []string) func(path string) bool) ([]File, error) {
 	owner, name, _ := strings.Cut(repository, "/")
 	tree, _, err := client.Git.GetTree(ctx, owner, name, at, true)
@@ -51,44 +63,94 @@ func (f *Files) Read(ctx context.Context, client *github.Client, repository, at 
 		}
 	}
 	wanted := choose(paths)
+	l := lookup{client: client, owner: owner, name: name, blobs: map[string]*github.TreeEntry{}, texts: map[string][]byte{}}
 	var files []File
-	var shas []string
 	for _, entry := range tree.Entries {
-		if entry.GetType() == "blob" && wanted(entry.GetPath()) {
-			files, shas = append(files, File{Path: entry.GetPath(), Mode: entry.GetMode()}), append(shas, entry.GetSHA())
+		if entry.GetType() != "blob" {
+			continue
+		}
+		l.blobs[entry.GetPath()] = entry
+		if wanted(entry.GetPath()) {
+			files = append(files, File{Path: entry.GetPath(), Mode: entry.GetMode()})
 		}
 	}
 	f.mu.Lock()
-	had := f.texts[repository]
+	l.had = f.texts[repository]
 	f.mu.Unlock()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(fewAtATime)
-	for i, sha := range shas {
-		if text, ok := had[sha]; ok {
-			files[i].Text = text
-			continue
-		}
-		group.Go(func() error {
-			text, _, err := client.Git.GetBlobRaw(ctx, owner, name, sha)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", files[i].Path, err)
-			}
-			files[i].Text = text
-			return nil
-		})
+	for i := range files {
+		group.Go(func() error { return l.read(ctx, &files[i]) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	f.keep(repository, shas, files)
+	f.keep(repository, l.texts)
 	return files, nil
 }
 
-func (f *Files) keep(repository string, shas []string, files []File) {
-	texts := map[string][]byte{}
-	for i, sha := range shas {
-		texts[sha] = files[i].Text
+// lookup reads files of one commit.
+type lookup struct {
+	client      *github.Client
+	owner, name string
+	blobs       map[string]*github.TreeEntry // by path
+	had         map[string][]byte            // texts from before, by SHA
+
+	mu    sync.Mutex
+	texts map[string][]byte // those of now
+}
+
+// read reads a file, or the one to which it leads.
+func (l *lookup) read(ctx context.Context, file *File) error {
+	at := file.Path
+	for range mostLinks {
+		entry := l.blobs[at]
+		if entry == nil {
+			file.Unseen = fmt.Sprintf("a symbolic link to %s, which is no file of the repository", at)
+			return nil
+		}
+		text, err := l.text(ctx, at, entry.GetSHA())
+		if err != nil {
+			return err
+		}
+		if entry.GetMode() != modeLink {
+			file.Text = text
+			if at != file.Path {
+				file.Link = at
+			}
+			return nil
+		}
+		target := string(text)
+		if path.IsAbs(target) {
+			at = target
+		} else {
+			at = path.Join(path.Dir(at), target)
+		}
 	}
+	file.Unseen = "a symbolic link that leads from link to link"
+	return nil
+}
+
+func (l *lookup) text(ctx context.Context, at, sha string) ([]byte, error) {
+	l.mu.Lock()
+	text, ok := l.texts[sha]
+	l.mu.Unlock()
+	if ok {
+		return text, nil
+	}
+	if text, ok = l.had[sha]; !ok {
+		var err error
+		if text, _, err = l.client.Git.GetBlobRaw(ctx, l.owner, l.name, sha); err != nil {
+			return nil, fmt.Errorf("read %s: %w", at, err)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.texts[sha] = text
+	return text, nil
+}
+
+func (f *Files) keep(repository string, texts map[string][]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.texts == nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 
 // Transient tells whether the trouble that made a call of GitHub fail may pass by
 // itself. It is the one place that decides so: answers of 5xx, 408 and 429, both of
-// GitHub's rate limits, and calls without a whole answer are transient; a certificate
+// GitHub's rate limits, calls without a whole answer, and what Unsettled tells of are transient; a certificate
 // that the bot doesn't trust, and a caller that gave up, aren't.
 func Transient(err error) bool {
 	if err == nil || ops.Halted(err) || errors.Is(err, context.Canceled) {
@@ -33,11 +34,32 @@ func Transient(err error) bool {
 		return true
 	}
 	if answer, ok := errors.AsType[*github.ErrorResponse](err); ok && answer.Response != nil {
-		return mayPass(answer.Response) || answer.Response.StatusCode == http.StatusForbidden && isSecondary(answer.Message)
+		return mayPass(answer.Response) || Unsettled(err) || answer.Response.StatusCode == http.StatusForbidden && isSecondary(answer.Message)
 	}
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return !untrusted
 }
+
+// Unsettled tells whether GitHub refused to use a commit or a branch as if there were
+// none, or as too new: it says so now and then of what it has just made. It says the
+// first of what isn't there, too, so who tries again should stop at some point.
+// https://github.com/nix-community/nixpkgs-update/issues/363
+// https://github.com/derberg/manage-files-in-multiple-repositories/pull/4
+// https://github.com/whatwg/spec-factory/issues/55
+func Unsettled(err error) bool {
+	answer, ok := errors.AsType[*github.ErrorResponse](err)
+	if !ok || Status(err) != http.StatusUnprocessableEntity || answer.Response.Request == nil || answer.Response.Request.Method == http.MethodGet {
+		return false
+	}
+	if path := answer.Response.Request.URL.Path; strings.Contains(path, "/git/refs") || strings.HasSuffix(path, "/git/commits") {
+		return strings.Contains(answer.Message, "Object does not exist") || strings.Contains(answer.Message, "Tree SHA does not exist")
+	}
+	return strings.Contains(answer.Message, tooQuickly) || slices.ContainsFunc(answer.Errors, func(e github.Error) bool {
+		return strings.Contains(e.Message, tooQuickly) || e.Resource == "PullRequest" && e.Field == "head" && e.Code == "invalid"
+	})
+}
+
+const tooQuickly = "submitted too quickly"
 
 // mayPass tells of an answer whether the same call may be answered otherwise later.
 // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit

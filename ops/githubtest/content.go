@@ -54,7 +54,7 @@ func (in *repository) content(s *Server, ref, at string, e entry) map[string]any
 }
 
 // getContent answers with a file, or with a directory as an array. A file of more than 1 MB has no content, an empty
-// encoding "none", and is to be had as raw or as a blob.
+// encoding "none", and is to be had as raw or as a blob. A symbolic link to a file is that file; to anything else it is told.
 // https://docs.github.com/en/rest/repos/contents#get-repository-content
 func getContent(s *Server, r *request) answer {
 	in, at := r.repository, strings.TrimSuffix(r.parameters["path"], "/")
@@ -79,6 +79,16 @@ func getContent(s *Server, r *request) answer {
 		return answer{status: http.StatusOK, body: list[:min(len(list), 1000)]}
 	}
 	data, _ := in.objects.get("blob", e.sha)
+	if e.mode == modeLink {
+		to, ok := in.objects.at(c.tree, path.Join(path.Dir(at), string(data)))
+		if !ok || to.mode == modeDirectory || to.mode == modeLink {
+			m := in.content(s, ref, at, e)
+			m["type"], m["target"] = "symlink", string(data)
+			return answer{status: http.StatusOK, body: m}
+		}
+		e = to
+		data, _ = in.objects.get("blob", e.sha)
+	}
 	if len(data) > largestFile {
 		a := refuse(http.StatusForbidden, "This API returns blobs up to 100 MB in size. The requested blob is too large to fetch via the API.", r.route.doc)
 		a.body.(map[string]any)["errors"] = []any{faulty("Blob", "data", "too_large")}

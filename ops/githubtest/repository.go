@@ -105,6 +105,19 @@ func (s *Server) Commit(repo, branch string, files map[string]string, message st
 	return sha
 }
 
+// Link is somebody pushing a commit with a symbolic link to a branch that is there.
+func (s *Server) Link(repo, branch, file, target string) {
+	s.edit(func() {
+		in := s.repository("Link", repo)
+		tip := in.tip(branch)
+		files := in.objects.listing(in.objects.commit(tip).tree)
+		files.set(file, entry{mode: modeLink, sha: in.objects.put("blob", []byte(target))})
+		by := somebody(s.options.Now())
+		in.refs[heads+branch] = in.objects.putCommit(commit{author: by, committer: by, message: "Link " + file, parents: []string{tip}, tree: in.objects.putTree(files)})
+		s.moved(in, branch, ghost())
+	})
+}
+
 // AddBranch makes a branch at the default branch's head; one that is there already stays where it is.
 func (s *Server) AddBranch(repo, branch string) {
 	s.edit(func() {

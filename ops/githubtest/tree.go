@@ -14,7 +14,8 @@ import (
 const (
 	modeFile       = "100644"
 	modeExecutable = "100755"
-	modeDirectory  = "40000" // as git stores it; GitHub's API writes 040000
+	modeLink       = "120000" // a symbolic link, whose blob is its target
+	modeDirectory  = "40000"  // as git stores it; GitHub's API writes 040000
 )
 
 // entry is one name in a tree, or, in a listing, one path below it.
@@ -198,8 +199,8 @@ func (in *repository) apply(s *Server, r *request, files listing, e treeAsked) (
 		return r.unprocessable("Must supply tree.sha or tree.content"), false
 	}
 	switch kind := map[string]string{modeFile: "blob", modeExecutable: "blob", "0" + modeDirectory: "tree"}[e.Mode]; {
-	case e.Mode == "120000", e.Mode == "160000":
-		s.problem("%s %s: githubtest doesn't know symbolic links and submodules (mode %s)", r.Method, r.URL.Path, e.Mode)
+	case e.Mode == modeLink, e.Mode == "160000":
+		s.problem("%s %s: githubtest makes no symbolic links and submodules (mode %s)", r.Method, r.URL.Path, e.Mode)
 		return r.unprocessable("Must supply a valid tree.mode"), false
 	case kind == "":
 		return r.unprocessable("Must supply a valid tree.mode"), false

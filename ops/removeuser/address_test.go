@@ -302,6 +302,9 @@ func TestSettings(t *testing.T) {
 		{"a repository that nobody needs", func(s *removeuser.Settings) { s.Users, s.Repository = iamMode, "" }, nil},
 		{"no branch", func(s *removeuser.Settings) { s.Branch = "" }, []string{"branch: missing"}},
 		{"no file of users", func(s *removeuser.Settings) { s.UsersFile = "" }, []string{"users_file: "}},
+		{"a file of users in HCL's own syntax", func(s *removeuser.Settings) { s.UsersFile = "terraform/users.tf" }, []string{"users_file: "}},
+		{"a file of members in HCL's own syntax", func(s *removeuser.Settings) { s.MembersFile = "terraform/members.tf" }, []string{"members_file: "}},
+		{"a file of HCL where Terraform owns nobody", func(s *removeuser.Settings) { s.Users, s.UsersFile = "iam", "users.tf" }, nil},
 		{"no file of members", func(s *removeuser.Settings) { s.MembersFile = "" }, []string{"members_file: "}},
 		{"everything at once", func(s *removeuser.Settings) {
 			*s = removeuser.Settings{Regions: []string{"x"}, Protected: []string{"[a"}, Grace: -1, Users: "x"}

@@ -18,6 +18,7 @@ type edit struct {
 	terraform.Removal
 	modes  map[string]string // of the files, as git has them
 	was    map[string]string // the texts of the files that it changes, as they are
+	links  map[string]string // the files to which symbolic links lead
 	looked int               // how many files were looked through
 	commit string            // that was read
 	unseen string            // why others that Terraform reads weren't; empty: they were
@@ -74,7 +75,19 @@ func (s source) rank(file string) int {
 // mayBeMade refuses an edit that would leave something behind that names the user:
 // Terraform's next plan would fail for the whole repository.
 func (e edit) mayBeMade(at source, user string) error {
-	if !e.found() || len(e.Left) == 0 {
+	if !e.found() {
+		return nil
+	}
+	for _, file := range e.files(at) {
+		if to := e.links[file]; to != "" {
+			return &ops.Error{
+				Kind: ops.Refused,
+				What: fmt.Sprintf("%s can't be taken out of %s by the bot: %s is a symbolic link to %s, and the bot edits files alone.", user, at.Repository, file, to),
+				Next: "Take the user out of that by hand, or have the bot's settings name the file itself, then ask again.",
+			}
+		}
+	}
+	if len(e.Left) == 0 {
 		return nil
 	}
 	return &ops.Error{
@@ -99,8 +112,8 @@ func mentions(all []terraform.Mention) string {
 }
 
 // besides reads the other files that Terraform reads with the two: they may name the
-// user too.
-func (o *operation) besides(ctx context.Context, from source, sha string, modes map[string]string) ([]terraform.File, error) {
+// user too. It notes in e what the files are in git.
+func (o *operation) besides(ctx context.Context, from source, sha string, e edit) ([]terraform.File, error) {
 	two := []string{from.UsersFile, from.MembersFile}
 	read, err := o.files.Read(ctx, o.github, from.Repository, sha, func([]string) func(string) bool {
 		return func(file string) bool {
@@ -110,9 +123,12 @@ func (o *operation) besides(ctx context.Context, from source, sha string, modes 
 	})
 	var files []terraform.File
 	for _, f := range read {
-		modes[f.Path] = f.Mode
+		e.modes[f.Path] = f.Mode
+		if f.Link != "" || f.Unseen != "" {
+			e.links[f.Path] = cmp.Or(f.Link, "another place")
+		}
 		if !slices.Contains(two, f.Path) {
-			files = append(files, terraform.File{Path: f.Path, Text: f.Text})
+			files = append(files, terraform.File{Path: f.Path, Text: f.Text, Unseen: f.Unseen})
 		}
 	}
 	return files, err
@@ -130,6 +146,9 @@ func (e edit) tell(at source, user string, inIAM bool) (facts []ops.Fact, warnin
 		if len(e.Left) > 0 {
 			warnings[0] = fmt.Sprintf("%s is in IAM, and no aws_iam_user in %s has that name, but the name stands at %s. The bot doesn't edit that, so it will only quarantine the user.", user, at.Repository, mentions(e.Left))
 		}
+	}
+	if e.found() && strings.Contains(e.Provider, ".") {
+		warnings = append(warnings, fmt.Sprintf("aws_iam_user.%s goes by the provider %s: check that it is of the account of this user. In another account it is another user of the same name, whom the pull request would remove.", e.Label, e.Provider))
 	}
 	if len(e.Comments) > 0 {
 		warnings = append(warnings, fmt.Sprintf("Comments that name the user stay: %s.", mentions(e.Comments)))

@@ -38,8 +38,8 @@ func (o *operation) editAt(ctx context.Context, from source, sha, user string) (
 		}
 		files = append(files, terraform.File{Path: file, Text: []byte(text)})
 	}
-	e := edit{modes: map[string]string{}, commit: sha, was: map[string]string{}}
-	others, err := o.besides(ctx, from, sha, e.modes)
+	e := edit{modes: map[string]string{}, links: map[string]string{}, commit: sha, was: map[string]string{}}
+	others, err := o.besides(ctx, from, sha, e)
 	if err != nil {
 		err = o.unread(from, "list of files", err)
 		if ops.IsPassing(err) {
@@ -95,6 +95,12 @@ func (o *operation) textAt(ctx context.Context, from source, sha, file string) (
 func (o *operation) textOf(ctx context.Context, owner, name string, content *github.RepositoryContent) (string, error) {
 	if content == nil {
 		return "", &ops.Error{Kind: ops.Unavailable, What: fmt.Sprintf("In %s/%s one of the files of users is a folder.", owner, name), Next: "Check users_file and members_file in the bot's settings."}
+	}
+	if kind := content.GetType(); kind != "file" {
+		return "", &ops.Error{
+			Kind: ops.Unavailable, What: fmt.Sprintf("In %s/%s the file of users %s is a %s to %s, and no file of the repository.", owner, name, content.GetPath(), kind, cmp.Or(content.GetTarget(), "another repository")),
+			Next: "Check users_file and members_file in the bot's settings.",
+		}
 	}
 	if content.GetEncoding() != "none" {
 		return content.GetContent()
@@ -189,7 +195,7 @@ func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.P
 		return nil, err
 	}
 	if err := o.push(ctx, run, to); err != nil {
-		return nil, err
+		return nil, o.unsettled(ctx, run, err)
 	}
 	base, err := o.base(ctx, run, to)
 	if err != nil {
@@ -204,9 +210,31 @@ func (o *operation) open(ctx context.Context, run ops.Run, to source) (*github.P
 		Body: github.String(o.body(run)), MaintainerCanModify: github.Bool(false),
 	})
 	if err != nil {
-		return nil, o.explain(to, fmt.Errorf("open a pull request to %s: %w", to.Repository, err))
+		return nil, o.unsettled(ctx, run, o.explain(to, fmt.Errorf("open a pull request to %s: %w", to.Repository, err)))
 	}
 	return pull, nil
+}
+
+// mostUnsettled is how often in all a run lets GitHub say that what was just made isn't
+// there, before it takes that for the truth.
+const mostUnsettled = 10
+
+// unsettled ends the trying of what GitHub goes on refusing as if what was just made
+// weren't there. Any other error stays as it is.
+func (o *operation) unsettled(ctx context.Context, run ops.Run, err error) error {
+	said, ok := errors.AsType[*ops.Error](err)
+	if !ok || !githubaccess.Unsettled(err) {
+		return err
+	}
+	var times int
+	if _, err := run.Recall(ctx, "unsettled", &times); err != nil {
+		return err
+	}
+	if times++; times > mostUnsettled {
+		said.Passing, said.Next = false, "GitHub went on saying so. Look whether the branch is there, then run it again."
+		times = 0
+	}
+	return errors.Join(err, run.Remember(ctx, "unsettled", times))
 }
 
 // askReviewers asks those who approved the removal for a review on GitHub, so that

@@ -118,6 +118,11 @@ func (s *Settings) Check() []ops.Fault {
 	case s.Users == byTerraform && s.MembersFile == "":
 		add("members_file", "missing")
 	}
+	for _, file := range []struct{ key, name string }{{"users_file", s.UsersFile}, {"members_file", s.MembersFile}} {
+		if s.Users == byTerraform && file.name != "" && !strings.HasSuffix(file.name, ".json") {
+			add(file.key, "%q is not the name of a JSON file, such as users.tf.json: the bot edits no other", file.name)
+		}
+	}
 	return faults
 }
 

@@ -143,7 +143,7 @@ func TestPlanFails(t *testing.T) {
 			"AWS doesn't accept the bot's own credentials", nil, func(w *world) {
 				w.aws.Fail("sts:AssumeRole", awstest.Fault{Code: "ExpiredToken", Status: http.StatusForbidden})
 			}, ops.Unavailable,
-			[]string{"AWS doesn't accept the bot's credentials (ExpiredToken at sts:AssumeRole).", "renew"},
+			[]string{"AWS doesn't accept the bot's credentials, which have run out (ExpiredToken at sts:AssumeRole).", "renew"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

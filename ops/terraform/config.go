@@ -23,8 +23,9 @@ import (
 
 // File is a file of a configuration.
 type File struct {
-	Path string // as the repository has it
-	Text []byte
+	Path   string // as the repository has it
+	Text   []byte
+	Unseen string // why its text isn't known, in words that follow "is"; empty: it is
 }
 
 // Place is where something stands.
@@ -93,6 +94,10 @@ func Read(files []File) *Config {
 }
 
 func (c *Config) add(f File, values bool) {
+	if f.Unseen != "" {
+		c.Unread = append(c.Unread, Unread{Place: Place{f.Path, 1}, Why: f.Unseen})
+		return
+	}
 	folder := path.Dir(f.Path)
 	m := c.modules[folder]
 	if m == nil {

@@ -133,6 +133,16 @@ func (n *node) each(tell func(*node)) {
 	}
 }
 
+// textOf is the text that an object has under a key; empty: none.
+func (n *node) textOf(key string) string {
+	for _, child := range n.children {
+		if child.key == key {
+			return child.text
+		}
+	}
+	return ""
+}
+
 // up is the node on the way to n whose path has so many keys.
 func (n *node) up(keys int) *node {
 	for n.parent != nil && (len(n.path()) > keys || n.parent.kind == '[' && len(n.parent.path()) == keys) {

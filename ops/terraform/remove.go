@@ -17,14 +17,21 @@ import (
 type Mention struct {
 	Place
 	What string // aws_iam_user.jo_doe, or the name itself
+	Used *Place // where the list around it is used in a way that may count on the order of its elements; nil: nowhere
 }
 
-func (m Mention) String() string { return fmt.Sprintf("%s (%s)", m.Place, m.What) }
+func (m Mention) String() string {
+	if m.Used != nil {
+		return fmt.Sprintf("%s (%s, in a list whose order may count at %s)", m.Place, m.What, m.Used)
+	}
+	return fmt.Sprintf("%s (%s)", m.Place, m.What)
+}
 
 // Removal is the outcome of taking an IAM user out of Terraform's files.
 type Removal struct {
 	Label    string            // of the resource that defines the user; empty: no file does, and nothing is removed
 	Defined  Place             // where that was
+	Provider string            // that the resource names; aws.other may be of another account; empty: none
 	Changed  map[string]string // the new texts of the files that change, by path
 	Left     []Mention         // what names the user still and can't be taken out by itself; where no file defines the user: all that names them
 	Comments []Mention         // comments that name the user, which stay
@@ -49,9 +56,11 @@ var belongings = map[string]string{
 // syntax, and of variables' values, it only looks. A file among those that must is
 // one whose JSON must be valid: *BrokenError otherwise.
 func RemoveUser(files []File, name string, must ...string) (Removal, error) {
-	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}, users: map[string]bool{}}
+	r := removal{name: name, texts: map[string]string{}, roots: map[string]*node{}, was: map[string]string{}, cuts: map[string][]extent{}, gone: map[string][]string{}, users: map[string]bool{}, uses: map[string]*Place{}}
 	for _, f := range files {
 		switch {
+		case f.Unseen != "":
+			r.Unread = append(r.Unread, Unread{Place: Place{f.Path, 1}, Why: f.Unseen})
 		case slices.Contains(must, f.Path), strings.HasSuffix(f.Path, ".tf.json"):
 			err := r.read(f.Path, string(f.Text))
 			broken, ok := errors.AsType[*BrokenError](err)
@@ -108,6 +117,7 @@ type removal struct {
 	was   map[string]string
 	cuts  map[string][]extent // in the order in which they were made
 	other []File
+	uses  map[string]*Place   // what positional said, by what it was asked
 	users map[string]bool     // names, in small letters, of those whom the JSON files define
 	gone  map[string][]string // addresses of the resources that are removed, aws_iam_user.jo_doe, by the folder in which they hold
 }
@@ -154,7 +164,7 @@ func (r *removal) define() error {
 				twice = &BrokenError{at, fmt.Sprintf("%s is defined twice: also at %s", r.name, r.Defined)}
 				return
 			}
-			r.Label, r.Defined = n.path()[2], at
+			r.Label, r.Defined, r.Provider = n.path()[2], at, n.parent.textOf("provider")
 			r.gone[path.Dir(file)] = []string{userType + "." + r.Label}
 		})
 		if twice != nil {
@@ -223,7 +233,7 @@ func (r *removal) removable(file string, n *node) *node {
 	}
 	switch last := keys[len(keys)-1]; {
 	case n.parent.kind == '[':
-		return r.element(n, keys, last)
+		return r.element(file, n)
 	case len(keys) == 4 && keys[0] == "resource" && belongings[keys[1]] == last:
 		folder := path.Dir(file)
 		r.gone[folder] = append(r.gone[folder], keys[1]+"."+keys[2])
@@ -243,11 +253,12 @@ func (n *node) block() *node {
 }
 
 // element is an element of a list if the list may go without it: of members, of what
-// something depends on, and of users in locals.
-func (r *removal) element(n *node, keys []string, last string) *node {
-	switch {
+// something depends on, and of users in locals where nothing counts on their order.
+func (r *removal) element(file string, n *node) *node {
+	keys := n.path()
+	switch last := keys[len(keys)-1]; {
 	case keys[0] == "locals":
-		if !r.isPeople(n.parent) {
+		if !r.isPeople(n.parent) || r.positional(file, n.parent) != nil {
 			return nil
 		}
 	case last == "depends_on":
@@ -259,18 +270,6 @@ func (r *removal) element(n *node, keys []string, last string) *node {
 		return nil
 	}
 	return n
-}
-
-// isPeople tells whether a list under locals is one of users alone. In any other, as in
-// pairs of a user and a role, what an element means may depend on where it stands.
-func (r *removal) isPeople(list *node) bool {
-	if list.parent == nil || list.parent.kind == '[' {
-		return false
-	}
-	return !slices.ContainsFunc(list.children, func(n *node) bool {
-		address, ok := reference(n.text)
-		return n.kind != '"' || !r.users[strings.ToLower(strings.TrimSpace(n.text))] && !(ok && strings.HasPrefix(address, userType+"."))
-	})
 }
 
 // is tells whether a text of a file is the user and nothing else: the name, a reference to what
@@ -342,7 +341,10 @@ func (r *removal) look() {
 				if what == "" {
 					continue
 				}
-				mention := Mention{Place{file, r.lineBefore(file, n.from)}, what}
+				mention := Mention{Place: Place{file, r.lineBefore(file, n.from)}, What: what}
+				if keys := n.path(); len(keys) > 1 && keys[0] == "locals" && n.parent.kind == '[' && r.Label != "" && r.isPeople(n.parent) {
+					mention.Used = r.positional(file, n.parent)
+				}
 				if n.inComment() {
 					r.Comments = append(r.Comments, mention)
 				} else {
@@ -387,7 +389,7 @@ func (r *removal) lookForBlocks(f File) {
 			continue
 		}
 		if address := strings.Join(block.Labels, "."); slices.Contains(r.gone[path.Dir(f.Path)], address) {
-			r.Left = append(r.Left, Mention{placeOf(block.DefRange), address})
+			r.Left = append(r.Left, Mention{Place: placeOf(block.DefRange), What: address})
 		}
 	}
 }
@@ -411,7 +413,7 @@ func (r *removal) lookForExpressions(files []File) {
 		switch {
 		case slices.ContainsFunc(r.Left, func(m Mention) bool { return m.Place == name.Place }):
 		case strings.EqualFold(name.Value, r.name):
-			r.Left = append(r.Left, Mention{name.Place, user.Address})
+			r.Left = append(r.Left, Mention{Place: name.Place, What: user.Address})
 		case !name.Known:
 			r.Unread = append(r.Unread, Unread{Place: user.Place, Why: "an aws_iam_user whose name is an expression", Block: true})
 		}
@@ -438,7 +440,7 @@ func (r *removal) lookThrough(f File) {
 			continue
 		}
 		if what := r.named(f.Path, text); what != "" {
-			r.Left = append(r.Left, Mention{Place{f.Path, token.Range.Start.Line}, what})
+			r.Left = append(r.Left, Mention{Place: Place{f.Path, token.Range.Start.Line}, What: what})
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws-root-account/rootbot/bot/store"
 	"github.com/aws-root-account/rootbot/bot/team"
 	"github.com/aws-root-account/rootbot/ops"
+	"github.com/aws-root-account/rootbot/ops/anchor"
 	"github.com/aws-root-account/rootbot/ops/awsaccess"
 )
 
@@ -139,11 +140,11 @@ func (v Verification) gather(ctx context.Context, db *store.Store) (anchors, err
 	if err != nil {
 		return found, err
 	}
-	found.add("in Slack", channel+"/", v.Since, inSlack, posted)
+	found.add("in Slack", channel+"/", v.Since, inSlack, posted, nil)
 	if v.Config.Audit.Bucket == "" {
 		return found, nil
 	}
-	kept, err := v.kept(ctx)
+	kept, hidden, err := v.kept(ctx)
 	if err != nil {
 		return found, err
 	}
@@ -151,13 +152,14 @@ func (v Verification) gather(ctx context.Context, db *store.Store) (anchors, err
 	if kept := time.Now().Add(-v.Config.Audit.Retain); kept.After(since) {
 		since = kept // Object Lock has let go of what is older
 	}
-	found.add("in S3", v.Config.bucketPlace(), since, inS3, kept)
+	found.add("in S3", v.Config.bucketPlace(), since, inS3, kept, hidden)
 	return found, nil
 }
 
 // add compares the anchors of one kind that the record has left since a time, at places
 // that begin alike, with those that stand. Where it was another place once, nobody looks.
-func (a *anchors) add(kind, begins string, since time.Time, left, standing []audit.Witness) {
+// Places that are hidden are those where an anchor stands and doesn't show.
+func (a *anchors) add(kind, begins string, since time.Time, left, standing []audit.Witness, hidden map[string]bool) {
 	var expected []audit.Witness
 	elsewhere := 0
 	for _, w := range left {
@@ -171,6 +173,11 @@ func (a *anchors) add(kind, begins string, since time.Time, left, standing []aud
 	}
 	believed, wrong := audit.Compare(expected, standing)
 	a.believed, a.wrong = append(a.believed, believed...), append(a.wrong, wrong...)
+	for _, w := range expected {
+		if hidden[w.Where] {
+			a.wrong = append(a.wrong, fmt.Sprintf("%s is hidden by a delete marker: the anchor of event %d stands behind it, and was compared. Removing the marker shows it again", w.Where, w.Head.Seq))
+		}
+	}
 	text := fmt.Sprintf("%d %s", len(believed), kind)
 	if elsewhere > 0 {
 		text += fmt.Sprintf(" (%d stand where the settings don't lead any more, and weren't read)", elsewhere)
@@ -202,20 +209,24 @@ func (v Verification) posted(ctx context.Context, db *store.Store) ([]audit.Witn
 func (c *Config) bucketPlace() string { return "s3://" + c.Audit.Bucket + "/" + c.Audit.Prefix }
 
 // kept are the anchors in the bucket.
-func (v Verification) kept(ctx context.Context) ([]audit.Witness, error) {
+func (v Verification) kept(ctx context.Context) (all []audit.Witness, hidden map[string]bool, err error) {
 	base, err := loadAWS(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list, err := v.Config.vault(awsaccess.New(base)).List(ctx)
+	list, behind, err := v.Config.vault(awsaccess.New(base)).List(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []audit.Witness
+	where := func(a anchor.Anchor) string { return fmt.Sprintf("%s%020d-%s", v.Config.bucketPlace(), a.Seq, a.Hash) }
 	for _, a := range list {
-		all = append(all, audit.Witness{Where: fmt.Sprintf("%s%020d-%s", v.Config.bucketPlace(), a.Seq, a.Hash), Head: store.Head{Seq: a.Seq, Hash: a.Hash}})
+		all = append(all, audit.Witness{Where: where(a), Head: store.Head{Seq: a.Seq, Hash: a.Hash}})
 	}
-	return all, nil
+	hidden = map[string]bool{}
+	for _, a := range behind {
+		hidden[where(a)] = true
+	}
+	return all, hidden, nil
 }
 
 // Restored records that the record was restored from a backup, and why: the anchors
