@@ -76,15 +76,46 @@ func (b Bucket) Put(ctx context.Context, a Anchor, now time.Time) (string, error
 
 var keyPattern = regexp.MustCompile(`^(\d{20})-([0-9a-f]{64})$`)
 
-// List returns all that are kept, in order. What isn't an anchor is left out. A locked
-// object can't be deleted, but a delete marker can hide it: an anchor behind one is among
-// the anchors, and also among the hidden.
+// Listing is what a bucket has.
+type Listing struct {
+	Anchors []Anchor // in order, those behind delete markers included
+	Hidden  []Anchor // those behind delete markers
+	Blind   error    // why anchors behind delete markers couldn't be looked for; nil: they were
+}
+
+// List returns all that are kept. What isn't an anchor is left out. A locked object can't
+// be deleted, but a delete marker can hide it.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-delete-markers
-func (b Bucket) List(ctx context.Context) (list, hidden []Anchor, err error) {
+func (b Bucket) List(ctx context.Context) (Listing, error) {
 	client, err := b.client("List", false)
 	if err != nil {
-		return nil, nil, err
+		return Listing{}, err
 	}
+	list, hidden, err := b.versions(ctx, client)
+	api, said := errors.AsType[smithy.APIError](err)
+	if !said || !slices.Contains([]string{"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument"}, api.ErrorCode()) {
+		return Listing{Anchors: list, Hidden: hidden}, err
+	}
+	// A role of an earlier policy, or an S3 that isn't AWS's, may list objects alone.
+	blind := err
+	list = nil
+	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &b.Name, Prefix: &b.Prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return Listing{}, blind
+		}
+		for _, object := range page.Contents {
+			if a, ok := b.anchor(object.Key); ok {
+				list = append(list, a)
+			}
+		}
+	}
+	return Listing{Anchors: list, Blind: blind}, nil
+}
+
+// versions are the anchors by their versions, and those behind delete markers.
+func (b Bucket) versions(ctx context.Context, client *s3.Client) (list, hidden []Anchor, err error) {
 	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: &b.Name, Prefix: &b.Prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)

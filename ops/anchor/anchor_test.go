@@ -58,9 +58,10 @@ func TestAnchorsAreKeptAndListed(t *testing.T) {
 	}
 	cloud.AddObject(name, awstest.Object{Key: prefix + "notes.txt"})
 	cloud.AddObject(name, awstest.Object{Key: "elsewhere/00000000000000000007-" + hash("f")})
-	got, hidden, err := b.List(t.Context())
-	if err != nil || len(hidden) > 0 {
-		t.Fatal(hidden, err)
+	found, err := b.List(t.Context())
+	got := found.Anchors
+	if err != nil || len(found.Hidden) > 0 || found.Blind != nil {
+		t.Fatal(found, err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the list (-want +got)\n%s", diff)
@@ -101,14 +102,14 @@ func TestAnchorsBehindDeleteMarkersAreListedAndNamed(t *testing.T) {
 	gone := cloud.ObjectVersions(name)
 	cloud.RemoveObject(name, gone[len(gone)-1].Key)
 	cloud.RemoveVersion(name, gone[len(gone)-1].Key, gone[len(gone)-1].VersionID)
-	list, hidden, err := b.List(t.Context())
+	found, err := b.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(all, list); diff != "" {
+	if diff := cmp.Diff(all, found.Anchors); diff != "" {
 		t.Errorf("the list (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff(all[1:2], hidden); diff != "" {
+	if diff := cmp.Diff(all[1:2], found.Hidden); diff != "" {
 		t.Errorf("the hidden (-want +got)\n%s", diff)
 	}
 	if problems := cloud.Problems(); len(problems) > 0 {
@@ -118,7 +119,7 @@ func TestAnchorsBehindDeleteMarkersAreListedAndNamed(t *testing.T) {
 
 func TestEachActionOfThePolicyIsNeeded(t *testing.T) {
 	t.Parallel()
-	for _, action := range []string{"s3:PutObject\"", "s3:PutObjectRetention", "s3:ListBucketVersions"} {
+	for _, action := range []string{"s3:PutObject\"", "s3:PutObjectRetention", "s3:ListBucket\"", "s3:ListBucketVersions"} {
 		t.Run(strings.Trim(action, `"`), func(t *testing.T) {
 			t.Parallel()
 			without := strings.Replace(action, "s3:", "s3:Not", 1)
@@ -126,13 +127,32 @@ func TestEachActionOfThePolicyIsNeeded(t *testing.T) {
 			if policy == anchor.Policy {
 				t.Fatal("it isn't in the policy")
 			}
-			_, b := vault(t, fill(policy))
+			cloud, b := vault(t, fill(policy))
 			_, put := b.Put(t.Context(), anchor.Anchor{Seq: 1, Hash: hash("a")}, noon)
-			_, _, list := b.List(t.Context())
-			if put == nil && list == nil {
+			if action == "s3:ListBucket\"" {
+				cloud.Fail("s3:ListBucketVersions", awstest.Fault{Code: "NotImplemented", Status: 501})
+			}
+			found, list := b.List(t.Context())
+			if put == nil && list == nil && found.Blind == nil {
 				t.Error("nothing failed without it")
 			}
 		})
+	}
+}
+
+func TestWhereVersionsCannotBeListedTheAnchorsAre(t *testing.T) {
+	t.Parallel()
+	for code, status := range map[string]int{"NotImplemented": 501, "AccessDenied": 403, "MethodNotAllowed": 405} {
+		cloud, b := vault(t, fill(anchor.Policy))
+		want := anchor.Anchor{Seq: 1, Hash: hash("a")}
+		if _, err := b.Put(t.Context(), want, noon); err != nil {
+			t.Fatal(err)
+		}
+		cloud.Fail("s3:ListBucketVersions", awstest.Fault{Code: code, Status: status})
+		found, err := b.List(t.Context())
+		if err != nil || len(found.Anchors) != 1 || found.Anchors[0] != want || found.Blind == nil {
+			t.Errorf("%s: %+v, %v", code, found, err)
+		}
 	}
 }
 

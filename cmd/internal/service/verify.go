@@ -144,7 +144,7 @@ func (v Verification) gather(ctx context.Context, db *store.Store) (anchors, err
 	if v.Config.Audit.Bucket == "" {
 		return found, nil
 	}
-	kept, hidden, err := v.kept(ctx)
+	kept, hidden, blind, err := v.kept(ctx)
 	if err != nil {
 		return found, err
 	}
@@ -153,6 +153,9 @@ func (v Verification) gather(ctx context.Context, db *store.Store) (anchors, err
 		since = kept // Object Lock has let go of what is older
 	}
 	found.add("in S3", v.Config.bucketPlace(), since, inS3, kept, hidden)
+	if blind != nil {
+		found.from[len(found.from)-1] += fmt.Sprintf(" (whether delete markers hide others isn't known: %s)", ops.Words(blind, ""))
+	}
 	return found, nil
 }
 
@@ -209,24 +212,24 @@ func (v Verification) posted(ctx context.Context, db *store.Store) ([]audit.Witn
 func (c *Config) bucketPlace() string { return "s3://" + c.Audit.Bucket + "/" + c.Audit.Prefix }
 
 // kept are the anchors in the bucket.
-func (v Verification) kept(ctx context.Context) (all []audit.Witness, hidden map[string]bool, err error) {
+func (v Verification) kept(ctx context.Context) (all []audit.Witness, hidden map[string]bool, blind, err error) {
 	base, err := loadAWS(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	list, behind, err := v.Config.vault(awsaccess.New(base)).List(ctx)
+	found, err := v.Config.vault(awsaccess.New(base)).List(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	where := func(a anchor.Anchor) string { return fmt.Sprintf("%s%020d-%s", v.Config.bucketPlace(), a.Seq, a.Hash) }
-	for _, a := range list {
+	for _, a := range found.Anchors {
 		all = append(all, audit.Witness{Where: where(a), Head: store.Head{Seq: a.Seq, Hash: a.Hash}})
 	}
 	hidden = map[string]bool{}
-	for _, a := range behind {
+	for _, a := range found.Hidden {
 		hidden[where(a)] = true
 	}
-	return all, hidden, nil
+	return all, hidden, found.Blind, nil
 }
 
 // Restored records that the record was restored from a backup, and why: the anchors
