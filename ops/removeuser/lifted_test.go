@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws-root-account/rootbot/ops"
 	"github.com/aws-root-account/rootbot/ops/awstest"
+	"github.com/aws-root-account/rootbot/ops/githubtest"
 	"github.com/aws-root-account/rootbot/ops/opstest"
 )
 
@@ -243,4 +244,24 @@ func TestIAMIsAwayInTheGrace(t *testing.T) {
 		t.Errorf("told\n%s", told)
 	}
 	w.done()
+}
+
+// Whether the quarantine stands is looked at also while GitHub doesn't show the pull request.
+func TestLiftedWhileThePullRequestIsOutOfSight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, terraformMode)
+	w.settings.Grace = 0
+	walk := w.walk()
+	w.until(walk, "merge")
+	w.github.Fail("GET /repos/*/*/pulls/1", githubtest.Fault{Status: 404})
+	w.iam.ChangeUser(leaver, func(u *awstest.IAMUser) {
+		u.Attached = []string{"arn:aws:iam::aws:policy/AdministratorAccess"}
+		u.AccessKeys[0].Inactive = false
+	})
+	begun := w.clock.Now()
+	walk.Waiting = func(context.Context) error { walk.Restart(); return nil }
+	err := walk.Run(t.Context())
+	if took := w.clock.Now().Sub(begun); ops.KindOf(err) != ops.Lifted || took > 2*time.Hour {
+		t.Errorf("after %v: %v", took, err)
+	}
 }

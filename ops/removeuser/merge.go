@@ -47,6 +47,9 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 		if err := run.Log(ctx, ops.Line{Key: "unseen " + words, Level: ops.Warning, Text: fmt.Sprintf("Pull request #%d can't be looked at, which is tried again: %s", p.Number, words)}); err != nil {
 			return err
 		}
+		if err := o.standsHourly(ctx, run); err != nil {
+			return err
+		}
 		return o.lookAgain(ctx, run, nil)
 	case !pull.GetMerged() && pull.GetState() == "closed":
 		return o.closed(ctx, run, d.Source, p)
@@ -76,19 +79,22 @@ func (o *operation) merge(ctx context.Context, run ops.Run) error {
 	return run.Remember(ctx, "merged", merged)
 }
 
-// awaitMerge tells who has to do what while the pull request is open.
-func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest, now *defining) error {
+// standsHourly looks once an hour whether the quarantine stands.
+func (o *operation) standsHourly(ctx context.Context, run ops.Run) error {
 	var looked time.Time
-	if _, err := run.Recall(ctx, "looked", &looked); err != nil {
+	if _, err := run.Recall(ctx, "looked", &looked); err != nil || !run.Now().After(looked.Add(lookEveryMerge)) {
 		return err
 	}
-	if run.Now().After(looked.Add(lookEveryMerge)) {
-		if _, _, _, err := o.standing(ctx, run); err != nil {
-			return err
-		}
-		if err := run.Remember(ctx, "looked", run.Now().UTC()); err != nil {
-			return err
-		}
+	if _, _, _, err := o.standing(ctx, run); err != nil {
+		return err
+	}
+	return run.Remember(ctx, "looked", run.Now().UTC())
+}
+
+// awaitMerge tells who has to do what while the pull request is open.
+func (o *operation) awaitMerge(ctx context.Context, run ops.Run, d data, p proposal, pull *github.PullRequest, now *defining) error {
+	if err := o.standsHourly(ctx, run); err != nil {
+		return err
 	}
 	user := userOf(run.Request())
 	text := fmt.Sprintf("%s has no access now. Please merge %s: then Terraform removes the user.", user, p.URL)

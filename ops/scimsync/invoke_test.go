@@ -146,15 +146,18 @@ func TestInvokeIsTriedAgain(t *testing.T) {
 		calls        int
 	}{
 		{
-			"Lambda is throttling", "lambda:InvokeFunction", awstest.Fault{Code: "TooManyRequestsException", Status: 429, Times: 2},
+			"Lambda is throttling", "lambda:InvokeFunction",
+			awstest.Fault{Code: "TooManyRequestsException", Status: 429, Times: 2},
 			"This is tried again every two minutes: AWS is throttling lambda:InvokeFunction", 3,
 		},
 		{
-			"the function is being changed", "lambda:InvokeFunction", awstest.Fault{Code: "ResourceConflictException", Status: 409, Times: 1},
+			"the function is being changed", "lambda:InvokeFunction",
+			awstest.Fault{Code: "ResourceConflictException", Status: 409, Times: 1},
 			"This is tried again every two minutes: Lambda takes no call of " + function + " now: the function is being changed.", 2,
 		},
 		{
-			"STS is away", "sts:AssumeRole", awstest.Fault{Code: "ServiceUnavailable", Status: 503, Times: 6},
+			"STS is away", "sts:AssumeRole",
+			awstest.Fault{Code: "ServiceUnavailable", Status: 503, Times: 6},
 			"This is tried again every two minutes: ", 1,
 		},
 	} {
