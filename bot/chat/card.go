@@ -98,7 +98,7 @@ func (c *Chat) placeCards(ctx context.Context, m request.Message, shown []reques
 }
 
 // cardAside has the card in the log channel, which takes no message, tried on beside the
-// thread: what is decided in another channel doesn't wait for it.
+// thread: a decision in another channel doesn't wait for it.
 func (c *Chat) cardAside(ctx context.Context, m request.Message, r request.Request) error {
 	err := c.store.TellOnce(ctx, fmt.Sprintf("%s%d", aside, m.ID), request.Change{
 		Messages: []request.Message{{Thread: aside + "card/" + r.Card, Request: m.Request, Kind: request.Card, Due: time.Now().Add(asideFor)}},

@@ -200,7 +200,7 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 }
 
 // decoded reads what a person did. A field of another type than slack-go has for it is
-// forgiven where what is needed is there: encoding/json reads the rest.
+// forgiven where the needed fields are there: encoding/json reads the rest.
 func (c *Chat) decoded(payload []byte) (did slack.InteractionCallback, err error) {
 	err = json.Unmarshal(payload, &did)
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)

@@ -155,5 +155,5 @@ type Change struct {
 	Memory   map[string]any
 	Wake     bool   // a River job shall carry the request on
 	Done     int64  // the click that was answered with this change; 0: none
-	Reply    *Reply // where to answer whoever asked; nil: nowhere in particular
+	Reply    *Reply // where to answer the requester; nil: nowhere in particular
 }

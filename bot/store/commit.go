@@ -17,8 +17,8 @@ import (
 // asked for goes before background work.
 const (
 	mostIntake     = 64 // PostgreSQL keeps as many subtransactions of a session in memory
-	mostBackground = 16 // so that what is asked for waits for a short commit at most
-	leastRest      = 4  // background writers that go on beside what is asked for
+	mostBackground = 16 // so that a command waits for a short commit at most
+	leastRest      = 4  // background writers that go on beside commands
 	commitWithin   = 15 * time.Second
 )
 
@@ -31,12 +31,12 @@ type writer struct {
 	in      *commit                  // that it has begun in; nil: it waits
 	jobs    []river.InsertManyParams // that it inserts
 	err     error
-	gone    bool          // nobody waits for it
+	gone    bool          // its caller has given up
 	settled bool          // err is final
 	done    chan struct{} // closed then
 }
 
-// commit is one that is under way. It ends when nobody waits for it any more.
+// commit is one that is under way. It ends when all callers have given up.
 type commit struct {
 	waiting int // writers whose callers haven't given up
 	cancel  context.CancelFunc
@@ -47,14 +47,14 @@ type commits struct {
 	mu      sync.Mutex
 	intake  []*writer
 	rest    []*writer
-	owed    []river.InsertManyParams // jobs of what was accepted by an earlier commit
+	owed    []river.InsertManyParams // jobs of requests and clicks of an earlier commit
 	running bool
 	under   *commit // the newest; nil: there was none
 	closed  bool
 	ended   sync.WaitGroup
 }
 
-// closeWithin is how long closing waits for what is under way, before that is given up.
+// closeWithin is how long closing waits for a commit under way, before it ends that.
 const closeWithin = 2 * time.Second
 
 // close returns once nothing is under way any more.
@@ -106,8 +106,8 @@ func (s *Store) share(ctx context.Context, w *writer) error {
 	return s.noted(fmt.Errorf("wait for a turn to write: %w", ctx.Err()))
 }
 
-// giveUp says that nobody waits for a writer any more. It tells whether that has begun,
-// and whether it has come too late: what became of the writer is settled.
+// giveUp says that the caller of a writer doesn't wait any more. It tells whether the
+// writer has begun, and whether its outcome is settled already.
 func (c *commits) giveUp(w *writer) (begun, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *Store) commit(batch []*writer, owed []river.InsertManyParams) {
 		} else {
 			w.err = s.noted(w.err)
 		}
-		// Nobody works on what its person was told isn't stored.
+		// No job works on a request whose requester was told that it isn't stored.
 		if w.intake && w.err == nil && !w.gone {
 			s.commits.owed = append(s.commits.owed, w.jobs...)
 		}

@@ -72,7 +72,7 @@ func (t quietTx) NotifyMany(_ context.Context, params *riverdriver.NotifyManyPar
 	return nil
 }
 
-// told is what was told and not heard yet. It may be heard before its transaction is
+// told holds River's notifications until they are read. One may be read before its transaction is
 // committed: who acts on it needs the one connection that the transaction has.
 type told struct {
 	mu     sync.Mutex
@@ -149,8 +149,8 @@ func (q *quiet) wake(queue string) {
 	}
 }
 
-// insertTopic is what River's producers listen to. What is said there is which queue has
-// a job: {"queue":"default"}.
+// insertTopic is the topic of River's producers. Its payload names the queue that has a
+// job: {"queue":"default"}.
 const insertTopic = "river_insert"
 
 // rounding is by how much a time may be later in the database, which keeps milliseconds.

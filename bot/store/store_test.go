@@ -408,7 +408,7 @@ func TestEventsAreInOrder(t *testing.T) {
 }
 
 // What a request's row doesn't hold is written beside it: its version stays, so that a
-// log line is in the way of nobody who changes it.
+// log line stops no other change.
 func TestNotesLeaveARequestAsItIs(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.Address(t))

@@ -128,8 +128,8 @@ func (s *Store) Stop(ctx context.Context) error {
 // accept runs fn in a transaction that stores what a person asks for. River gets its
 // jobs with a later commit: a person who is told that nothing was stored, because it
 // took too long, must find that nothing is done, also where the database commits it
-// after all. What is stored and never handed over is lost work to rouse; until then it
-// can be taken back.
+// after all. A row whose job is never inserted is found by rouse; until then it can be
+// taken back.
 func (s *Store) accept(ctx context.Context, fn func(transaction) error) error {
 	if err := s.share(ctx, &writer{do: fn, intake: true}); err != nil {
 		return err
@@ -220,8 +220,8 @@ func (s *Store) rouse(ctx context.Context, due int64, most int) error {
 	})
 }
 
-// forget forgets where things came from that nobody sends again, and where answers
-// can't go any more.
+// forget erases origins that are older than any repetition of Slack's, and replies that
+// have expired.
 func (s *Store) forget(ctx context.Context) error {
 	now := time.Now()
 	_, err := s.exec(ctx, `DELETE FROM taken WHERE at < $1`, now.Add(-keepOrigins).UnixMicro())

@@ -27,7 +27,7 @@ func readAddresses(typed []string) []string {
 	return found
 }
 
-// readLine reads the addresses of one line: a name in another line is nobody's here.
+// readLine reads the addresses of one line. A name belongs to an address of its own line.
 func readLine(line string) []string {
 	var words []string
 	for _, word := range strings.Fields(line) {
