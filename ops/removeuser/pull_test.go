@@ -437,27 +437,6 @@ func TestRemovedByAnotherCommit(t *testing.T) {
 	}
 }
 
-// GitHub may show a pull request open for some seconds after its merge.
-func TestMergedAndStillShownOpen(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, terraformMode)
-	w.settings.Grace = 0
-	walk := w.walk()
-	w.until(walk, "merge")
-	w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "The merge")
-	walk.Waiting = nil
-	if err := walk.Step(t.Context()); err != nil || walk.At() != "merge" {
-		t.Fatalf("at step %q: %v", walk.At(), err)
-	}
-	if err := w.github.Merge(repo, 1, "ann"); err != nil {
-		t.Fatal(err)
-	}
-	w.until(walk, "empty")
-	if told := text(walk.Lines()); !strings.Contains(told, "Pull request #1 was merged by ann.") || strings.Contains(told, "can be closed") {
-		t.Errorf("told:\n%s", told)
-	}
-}
-
 // A user whom the files may still define in another way isn't taken for removed.
 func TestClosedWhereTheBranchDoesNotTell(t *testing.T) {
 	t.Parallel()
@@ -489,34 +468,6 @@ func TestClosedWhereTheBranchDoesNotTell(t *testing.T) {
 			if !w.iam.Powerless(leaver) {
 				t.Error("the user isn't powerless")
 			}
-		})
-	}
-}
-
-// GitHub out of order decides nothing: the branch is read again later.
-func TestRemovedByAnotherCommitOnceGitHubTells(t *testing.T) {
-	t.Parallel()
-	for _, closed := range []bool{true, false} {
-		t.Run(map[bool]string{true: "closed", false: "open"}[closed], func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, terraformMode)
-			w.settings.Grace = 0
-			walk := w.walk()
-			w.until(walk, "merge")
-			w.github.Commit(repo, "master", map[string]string{usersFile: usersAfter, membersFile: membersAfter}, "Remove leavers")
-			if closed {
-				w.github.ClosePull(repo, 1, "ann")
-			}
-			w.github.Fail("GET /repos/*/*/git/ref/heads/master$", githubtest.Fault{Status: 503})
-			walk.Waiting = nil
-			if err := walk.Step(t.Context()); err != nil || walk.At() != "merge" {
-				t.Fatalf("at step %q: %v", walk.At(), err)
-			}
-			if told, want := text(walk.Lines()), "warning Whether "+repo+" (master) still defines "+leaver+" isn't known, which is tried again: "; !strings.Contains(told, want) {
-				t.Errorf("told, without %q:\n%s", want, told)
-			}
-			w.github.ClearFaults()
-			w.until(walk, "empty")
 		})
 	}
 }
