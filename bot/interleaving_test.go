@@ -243,6 +243,9 @@ func TestThousandInterleavingsOfALife(t *testing.T) {
 		for _, action := range rapid.SliceOfN(rapid.SampledFrom(actions), 5, 30).Draw(t, "actions") {
 			p.do(action)
 		}
+		if p.r.State == request.Undoing {
+			p.goOn() // few interleavings come so far
+		}
 		ends[p.r.State]++
 	})
 	for _, want := range []request.State{request.Succeeded, request.Refused, request.Withdrawn, request.Expired, request.Undone} {
