@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -129,14 +130,15 @@ type fateKey struct{}
 // fated notes what became of the envelope that ctx is about, where that is
 // anything but being done.
 func fated(ctx context.Context, fate string) {
-	if noted, ok := ctx.Value(fateKey{}).(*string); ok {
-		*noted = fate
+	if noted, ok := ctx.Value(fateKey{}).(*atomic.Value); ok {
+		noted.Store(fate) // perhaps after the ack, by an answer that takes its time
 	}
 }
 
 // handle does what an envelope asks for and acknowledges it.
 func (c *Chat) handle(e envelope) {
-	fate := "done"
+	var fate atomic.Value
+	fate.Store("done")
 	ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), fateKey{}, &fate), e.came.Add(answerBy))
 	defer cancel()
 	answer, known := c.answer(ctx, e)
@@ -146,7 +148,7 @@ func (c *Chat) handle(e envelope) {
 		return
 	}
 	c.acknowledge(e, answer)
-	c.desk.Meter.Envelope(e.kind, fate)
+	c.desk.Meter.Envelope(e.kind, fate.Load().(string))
 }
 
 // answer is the ack's payload; known tells whether the envelope is of a kind that
