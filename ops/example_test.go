@@ -50,7 +50,7 @@ func ExampleOperation() {
 	shown, err := off.Plan(context.Background(), ops.Request{Inputs: inputs}, nil)
 	fmt.Println(shown.Summary, shown.Effects(), off.Check(shown), err)
 
-	// What nobody was shown needs a new approval.
+	// An effect that wasn't shown needs a new approval.
 	lamps["loft"] = true
 	now, err := off.Plan(context.Background(), ops.Request{Inputs: inputs}, nil)
 	fmt.Println(now.Beyond(shown), now.Digest() == shown.Digest(), err)

@@ -63,7 +63,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 const troubleAtStart = 2 * time.Minute
 
 // steadily is patiently for the start, where one bad answer among many would throw away
-// what was found before: while Slack is in trouble, it is called again.
+// all earlier pages: while Slack is in trouble, it is called again.
 func steadily[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	begun := time.Now()
 	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {

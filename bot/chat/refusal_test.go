@@ -340,7 +340,7 @@ func TestAPlanThatIsSetAside(t *testing.T) {
 	same(t, "what is recorded", []string{"unshown true", "shown true"}, kinds)
 }
 
-// What is told of a file that Slack doesn't take has an end, but a plan must be told as
+// The text in place of a file that Slack doesn't take has an end, but a plan must be told as
 // a whole before anybody decides about it.
 func TestOfAPlanNothingIsLeftOut(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,7 @@ type transaction struct {
 }
 
 // job has a job done once the transaction is committed. Before Start there is no
-// engine to do it; Start looks for what is left to do itself.
+// engine to do it; Start finds the rows without a job itself.
 func (tx transaction) job(args river.JobArgs) {
 	if tx.insert != nil {
 		*tx.jobs = append(*tx.jobs, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: tx.queue}})

@@ -197,7 +197,7 @@ func (s *seat) do(ctx context.Context, line string) error {
 	}
 }
 
-// at is at a form, or at none: what was filled in for another is forgotten.
+// at is at a form, or at none: the values typed for another are forgotten.
 func (s *seat) at(form string) {
 	if s.form != form {
 		clear(s.values)

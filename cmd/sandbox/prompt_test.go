@@ -54,7 +54,7 @@ func asking(t *testing.T, w *slacktest.Workspace) <-chan string {
 	return reasons
 }
 
-// newest is the ID of the form that somebody sees; empty: none.
+// newest is the ID of the form that a person sees; empty: none.
 func newest(w *slacktest.Workspace, u slacktest.User) string {
 	views := w.Views(u.ID)
 	if len(views) == 0 {

@@ -397,7 +397,7 @@ func TestChangesShowLate(t *testing.T) {
 	w.noProblems()
 }
 
-// A user who is renamed keeps the ID and all that hangs on it; nobody has the old name.
+// A user who is renamed keeps the ID and all that hangs on it; the old name is free.
 func TestRenameUser(t *testing.T) {
 	w := newWorld(t, awstest.Options{}, allowAll)
 	a := w.IAM("")

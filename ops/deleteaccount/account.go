@@ -70,7 +70,7 @@ func same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), str
 const unknown = "unknown"
 
 // The states of an account that something depends on. AWS itself has suspended an
-// account that is SUSPENDED: nobody has closed it.
+// account that is SUSPENDED: it isn't closed.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
 const (
 	active    = string(types.AccountStateActive)

@@ -140,7 +140,7 @@ func TestCloseAccountIsRefused(t *testing.T) {
 	}
 }
 
-// What is closed already is what was wanted, and nothing the bot could restore.
+// An account that is closed already needs no run, and the bot can't restore it.
 func TestCloseAccountAlreadyClosed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

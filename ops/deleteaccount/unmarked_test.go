@@ -72,7 +72,7 @@ func TestAnAccountThatCannotBeTaggedIsDisabled(t *testing.T) {
 	}
 }
 
-// What can't be tagged is restored as far as nobody else has acted on it.
+// An account that can't be tagged is restored unless others have acted on it.
 func TestAnAccountThatCannotBeTaggedIsRestored(t *testing.T) {
 	t.Parallel()
 	start := func(t *testing.T) (*world, *opstest.Walk, awstest.OrgAccount) {

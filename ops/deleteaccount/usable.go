@@ -15,11 +15,11 @@ import (
 // that denies most. The zero value: none denies nearly everything.
 type usable struct {
 	By         string   `json:"by,omitempty"`         // that policy, or the place at which only some actions are allowed
-	Actions    []string `json:"actions,omitempty"`    // that everybody can still use, as patterns
+	Actions    []string `json:"actions,omitempty"`    // that all principals can still use, as patterns
 	Principals []string `json:"principals,omitempty"` // who can still use everything, as patterns of ARNs
 }
 
-// The grades of what is left, from the least on.
+// Grades of access that is left, from the least on.
 const (
 	unusable     = iota
 	usableByFew  // everything, by roles that are named in full
@@ -59,7 +59,7 @@ func (u usable) wider(was usable) bool {
 // mostNamed is how many patterns are named.
 const mostNamed = 10
 
-// String names what is left, and by which policy.
+// String names the access that is left, and the policy that leaves it.
 func (u usable) String() string {
 	list := func(words []string) string {
 		text := strings.Join(words[:min(len(words), mostNamed)], ", ")
@@ -88,7 +88,7 @@ func (u usable) String() string {
 // their IDs, deny nothing more there.
 func leaves(ctx context.Context, client *organizations.Client, places []Unit, list []control, before []string) (usable, error) {
 	full := map[string]bool{}        // the places at which everything is allowed
-	allowed := map[string][]string{} // what is allowed at the others
+	allowed := map[string][]string{} // actions allowed at the others
 	var least usable
 	keep := func(u usable) {
 		if u.grade() < least.grade() {

@@ -105,7 +105,7 @@ func (s *Server) Commit(repo, branch string, files map[string]string, message st
 	return sha
 }
 
-// Link is somebody pushing a commit with a symbolic link to a branch that is there.
+// Link is a person pushing a commit with a symbolic link to a branch that is there.
 func (s *Server) Link(repo, branch, file, target string) {
 	s.edit(func() {
 		in := s.repository("Link", repo)

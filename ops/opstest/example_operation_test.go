@@ -65,7 +65,7 @@ func (s *Settings) Operation(broker *awsaccess.Broker, _ *github.Client, _ strin
 	}
 }
 
-// plan has one step without effects: nothing is changed, so nobody must approve.
+// plan has one step without effects: nothing changes, so it needs no approval.
 func (o *operation) plan(context.Context, ops.Request, ops.Progress) (ops.Plan, error) {
 	return ops.Plan{
 		Summary: "Count the organisation's accounts.",

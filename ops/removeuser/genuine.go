@@ -41,7 +41,7 @@ func notOurs(in source, pull *github.PullRequest, why string) error {
 	}
 }
 
-// by tells whether somebody on GitHub is who opened the pull request, as far as both are
+// by tells whether a GitHub account opened the pull request, as far as both are
 // known. A login may change and be another's next; the ID stays.
 // https://docs.github.com/en/account-and-profile/setting-up-and-managing-your-personal-account-on-github/managing-personal-account-settings/changing-your-github-username
 func (p proposal) by(user *github.User) bool {

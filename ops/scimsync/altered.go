@@ -35,7 +35,7 @@ func alterations(before, after Directory) altered {
 	return a
 }
 
-// problem tells who has lost access without being removed; empty: nobody has.
+// problem names the users who have lost access without being removed; empty: none has.
 func (a altered) problem() string {
 	if len(a.disabled) == 0 {
 		return ""

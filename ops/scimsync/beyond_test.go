@@ -251,7 +251,7 @@ func TestRemovalsThatWereOnlyTried(t *testing.T) {
 	}
 }
 
-// A removal of what nobody knows by its ID isn't a success, whatever was removed.
+// A removal of an unknown ID isn't a success, whatever it was.
 func TestAnnouncedRemovalsOfUnknownIDs(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

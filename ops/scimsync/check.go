@@ -42,7 +42,7 @@ type result struct {
 	missing       []change // of expected: the changes that aren't there
 	beyond        loss     // what was taken away and not planned
 	told          account
-	altered       altered // what has other names, and who is disabled
+	altered       altered // renamed groups and users, and disabled users
 
 	teams Teams    // GitHub's, after the run; nil: it wasn't asked, or didn't say
 	due   []change // what a sync would still do with these teams
@@ -213,7 +213,7 @@ func (r result) threats() []change {
 }
 
 // unplaced are removals that the log announces of an ID that neither reading of
-// Identity Center has, so that nobody can tell what was removed.
+// Identity Center has, so that the removed object isn't known.
 func (r result) unplaced() []change {
 	before, after := r.before.whole(), r.after.whole()
 	known := func(d Directory, c change) bool {

@@ -46,7 +46,7 @@ func headLevel(text string, inside bool) (level, message string, ok bool) {
 // headTokens is how many words and brackets a head has at most.
 const headTokens = 12
 
-// head is what is left of a line while its head is read.
+// head is the rest of a line while its head is read.
 type head struct {
 	rest     string
 	inside   bool // the line stands in the envelope of another form, which has a level

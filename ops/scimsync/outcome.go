@@ -40,7 +40,7 @@ func (r result) outcomes() []ops.Section {
 	return slices.DeleteFunc(sections, func(s ops.Section) bool { return len(s.Outcomes) == 0 })
 }
 
-// strays is the section of the removals that nobody can tell what they removed.
+// strays is the section of the removals of unknown IDs.
 func (r result) strays() ops.Section {
 	section := ops.Section{Title: "Announced removals"}
 	for _, c := range r.unplaced() {

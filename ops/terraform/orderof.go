@@ -125,7 +125,7 @@ func (o *ordering) step(f form, key cty.Value) form {
 	return f.under(anyKey)
 }
 
-// either is the form of what is one or the other, or both.
+// either is the form of a value that has one of two forms, or both.
 func (o *ordering) either(a, b form) form {
 	switch {
 	case a.kind == free:

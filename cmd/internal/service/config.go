@@ -288,7 +288,7 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	return config, nil
 }
 
-// decoded decodes the settings and adds what is wrong with them. It tells whether they
+// decoded decodes the settings and adds their faults. It tells whether they
 // could be read at all.
 func decoded(decoder *yaml.Decoder, target any, root *yaml.Node, add func(int, string, ...any)) bool {
 	if err := decoder.Decode(target); err != nil && !errors.Is(err, io.EOF) {
@@ -334,7 +334,7 @@ func keyFaults(root *yaml.Node, add func(int, string, ...any)) {
 	}
 }
 
-// offer adds the operations that have settings, and what is wrong with those.
+// offer adds the operations that have settings, and the faults of those.
 func (c *Config) offer(root *yaml.Node, settings []catalog.Settings, terms []*termsConfig, hours request.Hours, add func(int, string, ...any)) {
 	for i, s := range settings {
 		node := child(child(top(root), "operations"), s.Name())
