@@ -191,22 +191,22 @@ func (p *Process) Get(path string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// Resident is the memory of the process that is in use, and the most that ever
-// was, in KiB.
-func (p *Process) Resident() (now, peak int) {
+// Resident returns the memory that the process itself has filled, in KiB, without the pages of the program's file, which
+// the kernel takes back as it likes; and the most memory that it ever had, with those pages.
+func (p *Process) Resident() (own, peak int) {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		p.t.Skipf("SKIPPED: resident memory is read from Linux's /proc: %v", err)
 	}
 	for line := range strings.Lines(string(text)) {
-		_, _ = fmt.Sscanf(line, "VmRSS: %d kB", &now)
+		_, _ = fmt.Sscanf(line, "RssAnon: %d kB", &own)
 		_, _ = fmt.Sscanf(line, "VmHWM: %d kB", &peak)
 	}
-	if now == 0 || peak == 0 {
-		p.t.Fatal("/proc doesn't say VmRSS and VmHWM")
+	if own == 0 || peak == 0 {
+		p.t.Fatal("/proc doesn't say RssAnon and VmHWM")
 	}
-	return now, peak
+	return own, peak
 }
 
 // decent looks for what no program should ever print.
