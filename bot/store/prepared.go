@@ -2,120 +2,135 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"sync"
+	"database/sql/driver"
+	"fmt"
 )
 
-// prepared runs statements on SQLite that are parsed once: half the time of a
-// small one is its parsing. There is one connection, so nothing is parsed for
-// another one either. PostgreSQL's driver does this by itself.
-type prepared struct {
-	db *sql.DB
+// preparing opens connections to SQLite that parse a statement once: most of a small
+// statement's time is its parsing, and River sends the same few all the time.
+// PostgreSQL's driver prepares by itself.
+type preparing struct{ driver.Connector }
 
-	mu     sync.Mutex
-	known  map[string]*sql.Stmt
-	wanted map[string]bool // by transactions, which have the connection
+// sqliteConn is what modernc.org/sqlite's connections can do.
+type sqliteConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ConnBeginTx
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
 }
 
-func newPrepared(db *sql.DB) *prepared {
-	return &prepared{db: db, known: map[string]*sql.Stmt{}, wanted: map[string]bool{}}
+// sqliteStatement is what its statements can do.
+type sqliteStatement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
 }
 
-// of is a query that was prepared; nil: it wasn't, and is wanted.
-func (p *prepared) of(query string) *sql.Stmt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.known[query]
-	if found == nil {
-		p.wanted[query] = true
-	}
-	return found
-}
-
-// prepare makes a query that is run at once, outside of any transaction.
-func (p *prepared) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if found := p.of(query); found != nil {
-		return found, nil
-	}
-	made, err := p.db.PrepareContext(ctx, query)
+func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := p.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.wanted, query)
-	if found := p.known[query]; found != nil {
-		made.Close()
-		return found, nil
+	able, ok := conn.(sqliteConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("SQLite's driver has connections of an unknown kind, %T", conn)
 	}
-	p.known[query] = made
-	return made, nil
+	return &preparedConn{sqliteConn: able, known: map[string]*preparedStatement{}}, nil
 }
 
-// catchUp prepares what transactions wanted. What can't be is run as it is.
-func (p *prepared) catchUp(ctx context.Context) {
-	p.mu.Lock()
-	if len(p.wanted) == 0 {
-		p.mu.Unlock()
-		return
+// preparedConn is one connection. database/sql lets one goroutine at a time use it.
+type preparedConn struct {
+	sqliteConn
+	known map[string]*preparedStatement
+}
+
+// preparedStatement is nil in preparedConn.known where its text came once: migrations come no second time.
+type preparedStatement struct {
+	sqliteStatement
+	reading bool // its rows are being read
+}
+
+// statementsKept bounds what one connection keeps; there are about a hundred.
+const statementsKept = 500
+
+// prepared returns the statement of a text that came before; nil: the text is new, its statement is busy, or there are
+// too many. Its error is SQLite's about the text.
+func (c *preparedConn) prepared(ctx context.Context, query string) (*preparedStatement, error) {
+	found, known := c.known[query]
+	switch {
+	case found != nil && !found.reading:
+		return found, nil
+	case found != nil:
+		return nil, nil
+	case !known:
+		if len(c.known) < statementsKept {
+			c.known[query] = nil
+		}
+		return nil, nil
 	}
-	wanted := p.wanted
-	p.wanted = map[string]bool{}
-	p.mu.Unlock()
-	for query := range wanted {
-		if _, err := p.prepare(ctx, query); err != nil {
-			return
+	made, err := c.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	able, ok := made.(sqliteStatement)
+	if !ok {
+		made.Close()
+		return nil, fmt.Errorf("SQLite's driver has statements of an unknown kind, %T", made)
+	}
+	found = &preparedStatement{sqliteStatement: able}
+	c.known[query] = found
+	return found, nil
+}
+
+func (c *preparedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	statement, err := c.prepared(ctx, query)
+	switch {
+	case err != nil:
+		return nil, err
+	case statement == nil:
+		return c.sqliteConn.ExecContext(ctx, query, args)
+	}
+	return statement.ExecContext(ctx, args)
+}
+
+func (c *preparedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	statement, err := c.prepared(ctx, query)
+	switch {
+	case err != nil:
+		return nil, err
+	case statement == nil:
+		return c.sqliteConn.QueryContext(ctx, query, args)
+	}
+	rows, err := statement.QueryContext(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	statement.reading = true
+	return preparedRows{rows, statement}, nil
+}
+
+func (c *preparedConn) Close() error {
+	for _, statement := range c.known {
+		if statement != nil {
+			statement.Close()
 		}
 	}
+	clear(c.known)
+	return c.sqliteConn.Close()
 }
 
-func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := p.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(ctx, args...)
+// preparedRows let their statement be used again once they are closed.
+type preparedRows struct {
+	driver.Rows
+	of *preparedStatement
 }
 
-func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := p.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := p.prepare(ctx, query)
-	if err != nil {
-		return p.db.QueryRowContext(ctx, query, args...) // which has the same to say
-	}
-	return stmt.QueryRowContext(ctx, args...)
-}
-
-// preparedTx is the same within a transaction.
-type preparedTx struct {
-	*prepared
-	tx *sql.Tx
-}
-
-func (p preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if stmt := p.of(query); stmt != nil {
-		return p.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
-	}
-	return p.tx.ExecContext(ctx, query, args...)
-}
-
-func (p preparedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt := p.of(query); stmt != nil {
-		return p.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
-	}
-	return p.tx.QueryContext(ctx, query, args...)
-}
-
-func (p preparedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if stmt := p.of(query); stmt != nil {
-		return p.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
-	}
-	return p.tx.QueryRowContext(ctx, query, args...)
+func (r preparedRows) Close() error {
+	r.of.reading = false
+	return r.Rows.Close()
 }

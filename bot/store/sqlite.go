@@ -27,7 +27,6 @@ var ErrInUse = errors.New("the database is in use by another rootbot; SQLite ser
 // sqliteFile is a SQLite file that is this process's alone.
 type sqliteFile struct {
 	db    *sql.DB
-	ready *prepared
 	path  string
 	file  os.FileInfo // as it was opened; nil for a database in memory
 	river atomic.Pointer[river.Client[*sql.Tx]]
@@ -45,12 +44,13 @@ func openSQLite(_ context.Context, path string) (*sql.DB, backend, error) {
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(1000)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
 	}.Encode()
-	db, err := sql.Open("sqlite", dsn)
+	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	db := sql.OpenDB(preparing{connector})
 	db.SetMaxOpenConns(1)
-	return db, &sqliteFile{db: db, ready: newPrepared(db), path: path}, nil
+	return db, &sqliteFile{db: db, path: path}, nil
 }
 
 // mine is what the owner of a file may do to it: plans, reasons and links stand in
@@ -142,7 +142,7 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback()
-	in := transaction{statements: preparedTx{f.ready, tx}}
+	in := transaction{statements: tx}
 	queues := map[string]bool{}
 	if client := f.river.Load(); client != nil {
 		in.insert = func(ctx context.Context, jobs []river.InsertManyParams) error {
@@ -162,7 +162,6 @@ func (f *sqliteFile) write(ctx context.Context, fn func(transaction) error) erro
 	for queue := range queues {
 		f.driver.wake(queue)
 	}
-	f.ready.catchUp(ctx)
 	return nil
 }
 
@@ -218,7 +217,7 @@ func (f *sqliteFile) failed(error)   {}
 func (f *sqliteFile) events() string { return "events" }
 
 func (f *sqliteFile) ahead(context.Context) (time.Duration, error) { return 0, nil }
-func (f *sqliteFile) run() statements                              { return f.ready }
+func (f *sqliteFile) run() statements                              { return f.db }
 func (f *sqliteFile) shared() bool                                 { return false }
 func (f *sqliteFile) close() error                                 { return f.db.Close() }
 
