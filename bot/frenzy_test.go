@@ -101,7 +101,7 @@ func (f *frenzy) do(d deed, r request.Request, beside *sync.WaitGroup) {
 
 func TestWhateverHappensAtOnceTheDeskKeepsItsPromises(t *testing.T) {
 	t.Parallel()
-	for _, seed := range opstest.Some(t, 40, 12) {
+	for _, seed := range opstest.Some(t, 40, 5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			f := &frenzy{house: build(t), world: *planOf(1), ran: map[string][]ops.Plan{}}

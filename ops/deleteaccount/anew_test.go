@@ -75,7 +75,7 @@ func TestRefusedInTheMiddleOfARun(t *testing.T) {
 		{"its state isn't known", func(w *world) { w.o.SetState(sinking, "HIBERNATING", "") }, "is HIBERNATING, so it isn't known whether it can be closed"},
 		{"it has left the organisation", func(w *world) { w.o.RemoveAccount(sinking) }, "Account " + sinkingText + " is not in the organisation any more."},
 	} {
-		for _, moment := range moments {
+		for _, moment := range opstest.SomeOf(t, moments, 2) {
 			t.Run(test.name+", "+moment.name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)

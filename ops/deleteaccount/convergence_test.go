@@ -113,7 +113,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 				if way.disabled && way.grace == 0 {
 					return // its steps are those of a way with more of them
 				}
-				for _, n := range opstest.Some(t, points, 5) {
+				for _, n := range opstest.Some(t, points, 2) {
 					same(fmt.Sprintf("killed at point %d", n), func(w *opstest.Walk) { w.Kill = n })
 				}
 			})
@@ -145,7 +145,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 		points := restored(t, false, false, 0)
 		restored(t, true, false, 0)
 		restored(t, false, true, 0)
-		for _, n := range opstest.Some(t, points, 5) {
+		for _, n := range opstest.Some(t, points, 2) {
 			restored(t, false, false, n)
 		}
 	})

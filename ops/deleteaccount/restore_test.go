@@ -264,7 +264,7 @@ func TestRestoreOfWhatIsHalfDone(t *testing.T) {
 		return points
 	}
 	points := killed(t, 0)
-	for _, n := range opstest.Some(t, points, 5) {
+	for _, n := range opstest.Some(t, points, 3) {
 		t.Run(fmt.Sprintf("killed at point %d", n), func(t *testing.T) {
 			t.Parallel()
 			killed(t, n)

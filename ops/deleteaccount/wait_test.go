@@ -104,7 +104,7 @@ func TestAskedAgainBeforeEachChange(t *testing.T) {
 	}
 	steps := map[string]string{"disable": "TagResource", "close": "CloseAccount", "archive": "MoveAccount"}
 	for step, action := range steps {
-		for _, change := range changes {
+		for _, change := range opstest.SomeOf(t, changes, 2) {
 			t.Run(change.name+" before the step "+step, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)

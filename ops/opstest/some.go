@@ -32,3 +32,14 @@ func Some(t testing.TB, n, few int) []int {
 	slices.Sort(drawn)
 	return drawn
 }
+
+// SomeOf draws few of a test's rows, other ones in each run, in their order; all of them where every case is to be
+// played. It is for the second of two tables that a test plays each with each: every row of the first is still played.
+func SomeOf[T any](t testing.TB, rows []T, few int) []T {
+	t.Helper()
+	var drawn []T
+	for _, n := range Some(t, len(rows), few) {
+		drawn = append(drawn, rows[n-1])
+	}
+	return drawn
+}

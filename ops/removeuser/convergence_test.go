@@ -145,7 +145,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 			if to-from < 10 {
 				t.Errorf("only %d points to die at", to-from)
 			}
-			for _, n := range opstest.Some(t, to-from, 8) {
+			for _, n := range opstest.Some(t, to-from, 3) {
 				n += from
 				same(fmt.Sprintf("killed at point %d", n), func(w *opstest.Walk) { w.Kill = n })
 			}
@@ -173,7 +173,7 @@ func TestAnyProcessMayDie(t *testing.T) {
 		}
 		points := restored(t, false, 0)
 		restored(t, true, 0)
-		for _, n := range opstest.Some(t, points, 5) {
+		for _, n := range opstest.Some(t, points, 2) {
 			restored(t, false, n)
 		}
 	})
@@ -232,7 +232,7 @@ func TestQuarantineIsTakenOver(t *testing.T) {
 		return points
 	}
 	points := takenOver(t, 0)
-	for _, n := range opstest.Some(t, points, 5) {
+	for _, n := range opstest.Some(t, points, 2) {
 		t.Run(fmt.Sprintf("killed at point %d", n), func(t *testing.T) {
 			t.Parallel()
 			takenOver(t, n)

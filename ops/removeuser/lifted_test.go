@@ -47,7 +47,7 @@ func TestLiftedByHand(t *testing.T) {
 			steps = []string{"grace", "propose", "merge", "empty"}
 		}
 		for _, step := range steps {
-			for _, test := range liftings {
+			for _, test := range opstest.SomeOf(t, liftings, 2) {
 				t.Run(mode+", "+test.name+" before "+step, func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, mode)
@@ -171,7 +171,7 @@ func TestOwnWorkIsNotLifting(t *testing.T) {
 	t.Run("killed, as boundary", func(t *testing.T) {
 		t.Parallel()
 		points := removed(t, iamMode, true, func(*world, *opstest.Walk) {})
-		for _, n := range opstest.Some(t, points, 6) {
+		for _, n := range opstest.Some(t, points, 2) {
 			removed(t, iamMode, true, func(_ *world, walk *opstest.Walk) { walk.Kill = n })
 		}
 	})
