@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
+	debug.SetGCPercent(400) // each test throws a whole world away
 	flag.Set("rapid.checks", "1000")
 	if testing.Short() {
 		flag.Set("rapid.checks", "5000") // of which a fifth is played

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 	if flag.Lookup("test.fuzz").Value.String() == "" {
 		flag.Set("test.parallel", abreast)
 	}
+	debug.SetGCPercent(400) // each test throws a whole world away
 	os.Exit(m.Run())
 }
 

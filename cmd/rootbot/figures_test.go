@@ -16,7 +16,7 @@ import (
 const (
 	sizeBelow  = 45e6 // bytes
 	readyBelow = 500 * time.Millisecond
-	idleBelow  = 20 << 10 // KiB, without the program's file
+	idleBelow  = 24 << 10 // KiB, without the program's file
 )
 
 func TestTheShippedProgramIsSmallAndReadyAtOnce(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -189,10 +188,6 @@ func (e usageError) Error() string { return e.text }
 func main() {
 	// A profile of the heap takes a megabyte and a half: serve --pprof alone keeps one.
 	runtime.MemProfileRate = 0
-	// The bot is idle nearly always, so memory is worth more than the collector's time.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(15)
-	}
 	if err := service.TrimAWS(); err != nil {
 		fmt.Fprintln(os.Stderr, "rootbot:", err)
 		os.Exit(1)

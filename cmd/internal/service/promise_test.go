@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -96,6 +97,7 @@ func (p *promise) forward(d time.Duration) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
+	debug.SetGCPercent(400) // each test throws a whole world away
 	os.Exit(m.Run())
 }
 
