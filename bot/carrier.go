@@ -11,14 +11,6 @@ import (
 	"github.com/aws-root-account/rootbot/ops"
 )
 
-// carrier is what a context says of the job that works on a request.
-type carrier struct {
-	request string
-	job     int64
-}
-
-type carrierKey struct{}
-
 // takenOver is for the operator's log.
 const takenOver = "request was taken over by another process"
 
@@ -56,24 +48,42 @@ func (d *Desk) beat(ctx context.Context, lost context.CancelFunc, id string, job
 	}
 }
 
-// stillCarries returns store.ErrLost if ctx is of a job that doesn't carry the
-// request any more: a process that was frozen may wake up when another has taken
-// its work over, and must change nothing.
-func stillCarries(ctx context.Context, now request.Request) error {
-	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == now.ID && as.job != now.Carrier {
-		return store.ErrLost
+// update has fn change a request. Where r was given to a worker, it is store.ErrLost once
+// another worker holds the request: a process that was frozen may wake up when its work
+// has been taken over, and must change nothing.
+func (d *Desk) update(ctx context.Context, r request.Request, fn func(*request.Request) (request.Change, error)) (request.Request, error) {
+	return d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
+		if r.Lease != 0 && r.Lease != now.Holder {
+			return request.Change{}, store.ErrLost
+		}
+		return fn(now)
+	})
+}
+
+// reread reads a request again, for the worker that it was given to.
+func (d *Desk) reread(ctx context.Context, r request.Request) (request.Request, error) {
+	now, err := d.Store.Request(ctx, r.ID)
+	now.Lease = r.Lease
+	return now, err
+}
+
+// record adds an event of a worker's, if it still holds the request; else it is
+// store.ErrLost. A lease of 0 is no worker's.
+func (d *Desk) record(ctx context.Context, lease int64, e request.Event) error {
+	if lease == 0 {
+		return d.Store.Record(ctx, e)
 	}
-	return nil
+	return d.Store.RecordAs(ctx, e.Request, lease, e)
 }
 
 // interrupted tells the people who watch a run which calls an earlier process was
 // making when it died: what they did shows in nobody's log, and the plan that is
 // made afterwards doesn't have it any more. It does so once in each process.
-func (d *Desk) interrupted(ctx context.Context, id string) error {
+func (d *Desk) interrupted(ctx context.Context, id string, lease int64) error {
 	if _, before := d.carried.LoadOrStore(id, true); before {
 		return nil
 	}
-	r, err := d.Store.Request(ctx, id)
+	r, err := d.reread(ctx, request.Request{ID: id, Lease: lease})
 	if err != nil || r.State != request.Running && r.State != request.Undoing {
 		return err
 	}
@@ -128,10 +138,7 @@ func (d *Desk) remark(ctx context.Context, r request.Request, events []request.E
 	if acted.IsZero() {
 		return nil
 	}
-	_, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err := d.update(ctx, r, func(now *request.Request) (request.Change, error) {
 		if now.ActedAt.IsZero() {
 			now.ActedAt, now.FinalAt = acted, final
 		}

@@ -25,10 +25,7 @@ const (
 
 // apply has an event happen to a request, if the request is still as it was read.
 func (d *Desk) apply(ctx context.Context, r request.Request, t request.Trigger) error {
-	now, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	now, err := d.update(ctx, r, func(now *request.Request) (request.Change, error) {
 		if now.Version != r.Version {
 			return request.Change{}, store.ErrStale
 		}
@@ -237,7 +234,7 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (t
 		if err != nil || !a.yes() {
 			return wait, err
 		}
-		if r, err = d.Store.Request(ctx, r.ID); err != nil {
+		if r, err = d.reread(ctx, r); err != nil {
 			return 0, err
 		}
 		if r.State != request.Approved {
@@ -373,7 +370,7 @@ func (d *Desk) call(ctx context.Context, o ops.Operation, name string, r *reques
 		err = &ops.Error{Kind: ops.Unknown, Err: err, What: fmt.Sprintf("It took longer than %v and was stopped, so it isn't known how far it came.", stepFor)}
 	}
 	state := r.State
-	now, readErr := d.Store.Request(ctx, r.ID)
+	now, readErr := d.reread(ctx, *r)
 	if readErr != nil {
 		return 0, nil, readErr
 	}

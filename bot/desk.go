@@ -326,7 +326,7 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		return takeover
 	}
 	d.debug(ctx, seen, "claimed", "job", job, "adopts", adopts)
-	ctx, stop := context.WithCancel(context.WithValue(ctx, carrierKey{}, carrier{id, job}))
+	ctx, stop := context.WithCancel(ctx)
 	go d.beat(ctx, stop, id, job)
 	defer func() {
 		stop()
@@ -335,19 +335,20 @@ func (d *Desk) carry(ctx context.Context, id string, job int64) (wait time.Durat
 		}
 	}()
 	if adopts {
+		seen.Lease = job
 		if err := d.adopt(ctx, seen); err != nil {
 			d.Log.Error("adopt request", "request", id, "error", err)
 			return takeover
 		}
 	}
-	if err := d.interrupted(ctx, id); err != nil && ctx.Err() == nil {
+	if err := d.interrupted(ctx, id, job); err != nil && ctx.Err() == nil {
 		d.Log.Error("look what was interrupted", "request", id, "error", err)
 	}
 	for {
 		if d.stopping.Load() {
 			return takeover
 		}
-		r, err := d.Store.Request(ctx, id)
+		r, err := d.reread(ctx, request.Request{ID: id, Lease: job})
 		if err != nil {
 			d.Log.Error("read request", "request", id, "error", err)
 			return afterFault

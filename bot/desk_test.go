@@ -22,7 +22,7 @@ import (
 
 func same(t *testing.T, what string, want, got any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(request.Request{}, "Carrier")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(request.Request{}, "Holder")); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -78,7 +78,10 @@ func TestTheWholeLife(t *testing.T) {
 	}
 	same(t, "the plan", &plan, r.Plan)
 	same(t, "calls", []call{{"one", true, ""}, {"two", true, "one"}, {"two", false, "one"}}, calls)
-	same(t, "what a step sees of the request", ops.Request{ID: r.ID, Operation: "tidy-up", By: "octocat", Inputs: ops.Inputs{"people": {"a", "b"}}, At: r.At}, seen)
+	same(t, "what a step sees of the request", ops.Request{ID: r.ID, Operation: "tidy-up", By: "octocat", Inputs: ops.Inputs{"people": {"a", "b"}}, At: r.At, Lease: seen.Lease}, seen)
+	if seen.Lease == 0 {
+		t.Error("a step has no lease")
+	}
 	same(t, "the log", []string{"at one", "at two"}, h.lines(r.ID))
 	same(t, "events", []string{"asked", "admitted", "planned", "started", "step-begun", "step-ended", "step-begun", "step-ended"}, h.events(r.ID))
 	var rest []string

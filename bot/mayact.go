@@ -191,10 +191,7 @@ func (d *Desk) holdUp(ctx context.Context, r request.Request, why error, since, 
 	if r.HeldUp == text {
 		return nil
 	}
-	_, err = d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err = d.update(ctx, r, func(now *request.Request) (request.Change, error) {
 		if now.State != r.State {
 			return request.Change{}, store.ErrStale
 		}

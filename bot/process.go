@@ -99,7 +99,7 @@ func (d *Desk) takes(ctx context.Context, id string, job int64) (r request.Reque
 	if judges(self, r) {
 		return r, true, false, nil
 	}
-	if r.State.Ended() || r.Carrier > job {
+	if r.State.Ended() || r.Holder > job {
 		return r, false, false, nil
 	}
 	all, err := d.Store.Processes(ctx)
@@ -129,10 +129,7 @@ func (d *Desk) takes(ctx context.Context, id string, job int64) (r request.Reque
 // has those that it was planned with any more. What that changes about it, the next
 // look at its plan finds out.
 func (d *Desk) adopt(ctx context.Context, was request.Request) error {
-	_, err := d.Store.Update(ctx, was.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err := d.update(ctx, was, func(now *request.Request) (request.Change, error) {
 		if now.Settings != was.Settings || now.State.Ended() {
 			return request.Change{}, store.ErrStale
 		}
@@ -234,15 +231,14 @@ func (d *Desk) leaves(ctx context.Context, id int64) (bool, error) {
 	})
 }
 
-// Fence returns nil if the job that ctx is of still has the request, before a call
-// of AWS is made once more that was recorded before its first try: a process that was
+// Fence returns nil if the worker that r was given to still holds the request, before a
+// call of AWS is made once more that was recorded before its first try: a process that was
 // frozen between two tries must not change what another has taken over since.
 func (d *Desk) Fence(ctx context.Context, r ops.Request) error {
-	as, ok := ctx.Value(carrierKey{}).(carrier)
-	if !ok || as.request != r.ID {
+	if r.Lease == 0 {
 		return nil
 	}
-	holds, err := d.Store.HoldsLease(ctx, as.request, as.job)
+	holds, err := d.Store.HoldsLease(ctx, r.ID, r.Lease)
 	if err == nil && !holds {
 		err = &ops.HaltError{Err: store.ErrLost}
 	}

@@ -65,8 +65,8 @@ func (d *Desk) Called(ctx context.Context, r ops.Request, call ops.Call) error {
 	}
 	// What was done is recorded whoever did it; what is about to be done, only by
 	// whom the request is with.
-	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && call.Outcome == "" && as.request == r.ID {
-		return d.Store.RecordAs(ctx, as.request, as.job, e)
+	if call.Outcome == "" {
+		return d.record(ctx, r.Lease, e)
 	}
 	return d.Store.Record(ctx, e)
 }

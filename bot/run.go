@@ -39,10 +39,7 @@ func (r *run) MayAct(ctx context.Context) error {
 		return err
 	}
 	e := request.NewEvent(r.request, r.desk.now(), "acting", map[string]any{"step": r.title()})
-	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == r.request.ID {
-		return r.desk.Store.RecordAs(ctx, as.request, as.job, e)
-	}
-	return r.desk.Store.Record(ctx, e)
+	return r.desk.record(ctx, r.request.Lease, e)
 }
 
 func (r *run) title() string {
@@ -85,10 +82,7 @@ func (r *run) mark(ctx context.Context, call string, irreversible bool) error {
 	if !r.request.ActedAt.IsZero() && (!irreversible || !r.request.FinalAt.IsZero()) {
 		return nil
 	}
-	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	now, err := r.desk.update(ctx, r.request, func(now *request.Request) (request.Change, error) {
 		if now.State != r.request.State {
 			return request.Change{}, store.ErrStale
 		}
@@ -123,10 +117,7 @@ func (r *run) unmark(ctx context.Context, call string) error {
 	if r.marked != call || call == "" {
 		return nil
 	}
-	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	now, err := r.desk.update(ctx, r.request, func(now *request.Request) (request.Change, error) {
 		now.ActedAt, now.FinalAt = r.before.ActedAt, r.before.FinalAt
 		return request.Change{Messages: []request.Message{{Request: now.ID, Kind: request.Ask}}}, nil
 	})
@@ -156,10 +147,7 @@ func (r *run) Waiting(ctx context.Context, w ops.Waiting) error {
 		change.Messages = append(change.Messages, request.Message{Request: r.request.ID, Kind: request.Note, Body: request.Body{Text: w.For, Mention: true}})
 		change.Memory = map[string]any{nudgeAt: r.desk.TermsOf(r.request.Operation).Hours.NextDay(r.desk.now())}
 	}
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err := r.desk.update(ctx, r.request, func(now *request.Request) (request.Change, error) {
 		if now.State != r.request.State {
 			return request.Change{}, store.ErrStale
 		}
@@ -202,10 +190,7 @@ func (r *run) OfferUndo(ctx context.Context, until time.Time) error {
 	if r.request.UndoUntil.Equal(until) && r.request.FinalAt.IsZero() {
 		return nil
 	}
-	now, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	now, err := r.desk.update(ctx, r.request, func(now *request.Request) (request.Change, error) {
 		if now.State != request.Running {
 			return request.Change{}, store.ErrStale
 		}
@@ -246,10 +231,7 @@ func (r *run) Remind(ctx context.Context, at time.Time, text string) error {
 }
 
 func (r *run) Report(ctx context.Context, report ops.Report) error {
-	_, err := r.desk.Store.Update(ctx, r.request.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err := r.desk.update(ctx, r.request, func(now *request.Request) (request.Change, error) {
 		now.Report = &report
 		return request.Change{}, nil
 	})
@@ -258,9 +240,5 @@ func (r *run) Report(ctx context.Context, report ops.Report) error {
 
 // note writes what belongs to the request and leaves it as it is.
 func (r *run) note(ctx context.Context, c request.Change) error {
-	var job int64
-	if as, ok := ctx.Value(carrierKey{}).(carrier); ok && as.request == r.request.ID {
-		job = as.job
-	}
-	return r.desk.Store.Note(ctx, r.request, job, c)
+	return r.desk.Store.Note(ctx, r.request, r.request.Lease, c)
 }

@@ -65,7 +65,8 @@ type Request struct {
 	Plan      *ops.Plan `json:"-"`
 	At        time.Time `json:"-"` // asked
 	EndedAt   time.Time `json:"-"`
-	Carrier   int64     `json:"-"` // the job that carries it on; set by the store
+	Holder    int64     `json:"-"` // lease of the worker that holds it; set by the store
+	Lease     int64     `json:"-"` // of the worker that this value was given to, its fencing token; 0: no worker's
 	Progress  string    `json:"-"` // where planning stands
 
 	Asker      Asker       `json:"asker"`
@@ -144,7 +145,7 @@ type Review struct {
 
 // For is the request as its operation sees it.
 func (r Request) For() ops.Request {
-	return ops.Request{ID: r.ID, Operation: r.Operation, By: r.By, Inputs: r.Inputs, Preview: r.Preview, At: r.At}
+	return ops.Request{ID: r.ID, Operation: r.Operation, By: r.By, Inputs: r.Inputs, Preview: r.Preview, At: r.At, Lease: r.Lease}
 }
 
 // Change holds the events, messages and log lines that are written together with a request.

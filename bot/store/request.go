@@ -263,7 +263,7 @@ func read(row interface{ Scan(...any) error }) (request.Request, error) {
 	var body string
 	var plan sql.NullString
 	var created, ended sql.NullInt64
-	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended, &r.Carrier, &r.Progress)
+	err := row.Scan(&r.ID, &r.Operation, &r.State, &r.Version, &r.Card, &r.Held, &body, &plan, &created, &ended, &r.Holder, &r.Progress)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNotFound
 	}
