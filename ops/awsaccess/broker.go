@@ -110,9 +110,26 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 		}
 	}
 	key := fmt.Sprint(r.ID, stage.Role, stage.Region, stage.Acts, policy)
-	if s, ok := b.sessions[key]; ok {
-		return s.config, nil
+	s, ok := b.sessions[key]
+	if !ok {
+		s = session{config: b.assuming(stage, policy, r), made: now}
+		b.sessions[key] = s
 	}
+	// Credentials are shared, and each worker's calls are recorded under its own lease.
+	config := s.config.Copy()
+	config.APIOptions = slices.Clone(config.APIOptions)
+	if stage.Acts && b.Record != nil {
+		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials), fencing(b.Fence, r))
+	}
+	if b.Observe != nil {
+		config.APIOptions = append(config.APIOptions, observing(b.Observe))
+	}
+	return config, nil
+}
+
+// assuming returns the configuration of a session that assumes a stage's role for a
+// request at its first call.
+func (b *Broker) assuming(stage Stage, policy string, r ops.Request) aws.Config {
 	base := b.base.Copy()
 	base.Region = stage.Region
 	config := base.Copy()
@@ -134,14 +151,7 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 			}
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
 	config.APIOptions = append(config.APIOptions, renewing(config.Credentials))
-	if stage.Acts && b.Record != nil {
-		config.APIOptions = append(config.APIOptions, recording(b.Record, r, config.Credentials), fencing(b.Fence, r))
-	}
-	if b.Observe != nil {
-		config.APIOptions = append(config.APIOptions, observing(b.Observe))
-	}
-	b.sessions[key] = session{config: config, made: now}
-	return config, nil
+	return config
 }
 
 // SourceIdentity is the login as STS takes it: 2 to 64 characters. GitHub has

@@ -180,3 +180,30 @@ func TestCallsThatChangeSomethingAreRecordedBeforeAndAfter(t *testing.T) {
 func tag(user string) *iam.TagUserInput {
 	return &iam.TagUserInput{UserName: aws.String(user), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("otters")}}}
 }
+
+// Another worker goes on with a request under a lease of its own, with the credentials of
+// the one before.
+func TestAWorkersCallsAreRecordedUnderItsOwnLease(t *testing.T) {
+	t.Parallel()
+	cloud, broker := newCloud(t)
+	var leases []int64
+	broker.Record = func(_ context.Context, r ops.Request, _ ops.Call) error {
+		leases = append(leases, r.Lease)
+		return nil
+	}
+	for lease := range int64(3) {
+		r := request("octocat")
+		r.Lease = lease
+		config, err := broker.Session(stage(func(s *awsaccess.Stage) { s.Acts, s.Policy = true, everything }), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = iam.NewFromConfig(config).TagUser(t.Context(), tag("ann@example.gov.uk"))
+	}
+	if diff := cmp.Diff([]int64{0, 0, 1, 1, 2, 2}, leases); diff != "" {
+		t.Errorf("leases (-want +got):\n%s", diff)
+	}
+	if n := cloud.Count("sts:AssumeRole"); n != 1 {
+		t.Errorf("the role was assumed %d times", n)
+	}
+}
