@@ -228,14 +228,17 @@ func TestOnePersonsStormOfQuestionsAndFormsIsOneRecord(t *testing.T) {
 		who           slacktest.User
 	}{{"/let-go", "", o.mallory}, {"/rootbot", "requests", o.nemo}} {
 		asked, calls, told := o.Count("users.info"), len(o.gh.Calls()), len(o.told(test.who))
-		for range 38 {
+		// Those that come before the first is answered are looked up as it is.
+		o.commands(test.who, o.place, test.command, test.text)
+		o.wait("refused: "+test.command, func() bool { return len(o.told(test.who)) > told })
+		for range 37 {
 			o.commands(test.who, o.place, test.command, test.text)
 		}
 		o.wait("told: "+test.command, func() bool { return len(o.told(test.who)) >= told+38 })
-		if n := o.Count("users.info") - asked; n > 30 {
+		if n := o.Count("users.info") - asked; n > 16 {
 			t.Errorf("38 commands %s %s ask users.info %d times", test.command, test.text, n)
 		}
-		if n := len(o.gh.Calls()) - calls; n > 30 {
+		if n := len(o.gh.Calls()) - calls; n > 15 {
 			t.Errorf("38 commands %s %s cost %d calls of GitHub", test.command, test.text, n)
 		}
 		if n := len(o.refusals("slack:" + o.TeamID + "/" + test.who.ID)); n > 10 {
