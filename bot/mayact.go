@@ -76,7 +76,7 @@ func (d *Desk) askAgain(ctx context.Context, o ops.Operation, r request.Request)
 	}
 	need, _ := d.TermsOf(o.Name).Need(plan)
 	stale := len(plan.Beyond(*r.Plan)) > 0 || len(plan.NewTerms(*r.Plan)) > 0 ||
-		r.State == request.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
+		len(plan.Steps) > 0 && need > r.Need-r.Missing()
 	return answer{plan: &plan, stale: stale}, nil
 }
 

@@ -106,6 +106,7 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			h := idle(t)
+			h.BreakGlass = []string{"Owl", "hubot"}
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")
 			requests := map[string]request.Request{}

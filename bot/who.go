@@ -123,7 +123,15 @@ func (d *Desk) still(ctx context.Context, r request.Request) error {
 			return &lapsedError{review, err}
 		}
 	}
+	if r.Alone() && !d.mayBreak(r.Glass.By) {
+		return &lapsedError{*r.Glass, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The bot's settings don't name %s under break_glass any more, who has this run without its approvals.", r.Glass.By)}}
+	}
 	return nil
+}
+
+// mayBreak tells whether the settings let a login have something run alone.
+func (d *Desk) mayBreak(login string) bool {
+	return slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) })
 }
 
 // stillHas returns nil if a login is of the account that it was of when somebody
