@@ -259,6 +259,9 @@ func (d *Desk) start(ctx context.Context, o ops.Operation, r request.Request) (t
 
 // step calls the step at hand once.
 func (d *Desk) step(ctx context.Context, o ops.Operation, r request.Request) (time.Duration, error) {
+	if wait, err := d.unattended(ctx, o, r); wait > 0 || err != nil {
+		return wait, err
+	}
 	begun, step := r.StepBegun, r.Plan.Steps[r.Step]
 	if len(step.Effects) > 0 && d.needsAsking(r.ID, false) {
 		a, err := d.mayAct(ctx, o, r)

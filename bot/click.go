@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func (d *Desk) decide(ctx context.Context, c request.Click) error {
 	o, _ := d.Operation(r.Operation)
 	h := request.Trigger{
 		Event: request.EventOf(c.Verb), Click: c.ID, Terms: d.TermsOf(r.Operation), Name: c.Name, Dangerous: o.Dangerous,
-		MayBreak: slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) }),
+		MayBreak: d.mayBreak(login),
 		Review:   request.Review{By: login, Account: account, User: c.Asker.User, Digest: c.Digest, Reason: c.Text},
 	}
 	if h.Event == "" {

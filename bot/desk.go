@@ -71,6 +71,7 @@ type Desk struct {
 	// Version and Settings are what runs: a version, and the hash of the settings.
 	Version, Settings string
 
+	began     time.Time // zero: it hasn't
 	stopping  atomic.Bool
 	carried   sync.Map // IDs of requests that this process has carried on
 	checks    sync.Map // when a request's run was last allowed to go on, by its ID
@@ -134,6 +135,7 @@ func (d *Desk) Start(ctx context.Context) error {
 	if err := ops.Validate(d.Operations); err != nil {
 		return err
 	}
+	d.began = d.now()
 	if err := d.recordStart(ctx); err != nil {
 		return err
 	}
@@ -172,6 +174,15 @@ func (d *Desk) now() time.Time {
 		return time.Now().UTC()
 	}
 	return d.Now().UTC()
+}
+
+// attended is since when this process can have seen to what began at a time: then, or
+// when the process began.
+func (d *Desk) attended(since time.Time) time.Time {
+	if d.began.After(since) && !d.began.After(d.now()) {
+		return d.began
+	}
+	return since
 }
 
 // Clock is the desk's time, in UTC.

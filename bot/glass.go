@@ -43,7 +43,8 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 	if reached {
 		return 0, nil
 	}
-	if d.now().Before(r.Glass.At.Add(glassFor)) {
+	// A bot that was stopped meanwhile hasn't told anybody.
+	if d.now().Before(d.attended(r.Glass.At).Add(glassFor)) {
 		return glassLook, nil
 	}
 	changed, err := d.changed(ctx, r, nil)

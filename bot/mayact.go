@@ -76,7 +76,7 @@ func (d *Desk) askAgain(ctx context.Context, o ops.Operation, r request.Request)
 	}
 	need, _ := d.TermsOf(o.Name).Need(plan)
 	stale := len(plan.Beyond(*r.Plan)) > 0 || len(plan.NewTerms(*r.Plan)) > 0 ||
-		r.State == request.Approved && len(plan.Steps) > 0 && need > r.Need-r.Missing()
+		len(plan.Steps) > 0 && need > r.Need-r.Missing()
 	return answer{plan: &plan, stale: stale}, nil
 }
 
@@ -151,6 +151,7 @@ func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Durat
 		if since.IsZero() {
 			since = d.now()
 		}
+		since = d.attended(since) // a bot that was stopped has asked nobody
 		if until := since.Add(heldUpFor); d.now().Before(until) {
 			d.debug(ctx, r, "waits until it can be asked again", "until", until)
 			return heldUpLook, d.holdUp(ctx, r, a.err, since, until)

@@ -249,6 +249,27 @@ func TestARunWaitsForGitHubBeforeItBegins(t *testing.T) {
 	same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 }
 
+// A bot that was stopped hasn't asked anybody in that time.
+func TestARunThatIsHeldUpIsAskedAboutAgainAfterTheBotWasStopped(t *testing.T) {
+	t.Parallel()
+	g := &grace{}
+	h := g.opened(t)
+	r := h.offered()
+	away := func(h *house) { h.gh.Fail("/orgs/", githubtest.Fault{Status: 503}) }
+	away(h)
+	h.forward(time.Hour)
+	h.wake(r.ID)
+	r = h.until(r.ID, "held up", func(r request.Request) bool { return r.HeldUp != "" })
+	h.restart(func() { h.forward(30 * time.Hour) }, g.operation())
+	h.wake(r.ID)
+	r = h.until(r.ID, "held up anew", func(r request.Request) bool { return r.HeldSince.Equal(noon.Add(31*time.Hour)) || r.State.Ended() })
+	same(t, "its state", request.Running, r.State)
+	says(t, r.HeldUp, "Waiting until 4 Mar 19:00")
+	h.forward(25 * time.Hour)
+	h.wake(r.ID)
+	same(t, "what it ends as", request.Failed, h.ended(r.ID).State)
+}
+
 func TestRestoring(t *testing.T) {
 	t.Parallel()
 	failed := func(h *house, g *grace) request.Request {
@@ -372,6 +393,24 @@ func TestABreakGlassRunsOnceItWasHeard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The notice can't have been delivered while the bot was stopped.
+func TestABreakGlassIsHeardAlsoAfterTheBotWasStopped(t *testing.T) {
+	t.Parallel()
+	s := &shelf{plan: *planOf(1)}
+	h := fireHouse(t, s.operation())
+	r := h.waiting()
+	h.show(r)
+	h.blind = true
+	h.press("U2", request.BreakGlass, r, burns)
+	h.restart(func() { h.forward(time.Hour) }, s.operation())
+	h.wake(r.ID)
+	h.ended(h.asking(bot.Asking{Operation: "tidy-up", Asker: by("U1"), Preview: true}).ID) // by then it has been looked at
+	same(t, "its state", request.Approved, h.request(r.ID).State)
+	h.deliver(r, request.Glass)
+	h.wake(r.ID)
+	same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 }
 
 // A step whose calls are refused by AWS has changed nothing.

@@ -106,6 +106,7 @@ func TestWhoAskedAndWhoApprovedMustStillBeWhoTheyWere(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			h := idle(t)
+			h.BreakGlass = []string{"Owl", "hubot"}
 			h.gh.AddMember(admins, "owl")
 			h.links("U7", "owl")
 			requests := map[string]request.Request{}
@@ -164,6 +165,15 @@ func TestWhoAsksFromAPlaceIsTakenForNobodyOnlyIfTheyAre(t *testing.T) {
 	}
 	r := in(request.Approved)
 	r.By, r.Asker = "owl", by("U7")
+	r.By, r.Asker = request.UnknownLogin+"U8", by("U8")
+	h.gh.AddMember(admins, "crow")
+	h.links("U8", "crow")
+	if err := h.Still(t.Context(), r); err != nil {
+		t.Errorf("who has proved their account since they asked: %v", err)
+	}
+	r.Reviews = []request.Review{{By: "crow", User: "U9"}}
+	fault(t, h.Still(t.Context(), r), ops.Refused, "was slack.U8 on GitHub then and is crow now")
+	r.Reviews, r.By, r.Asker = nil, "owl", by("U7")
 	h.gh.Fail("/user", githubtest.Fault{Status: 502, Times: 6})
 	login, err := h.MayAsk(t.Context(), "tidy-up", by("U7"))
 	fault(t, err, ops.Unavailable, "502")

@@ -97,7 +97,7 @@ func (d *Desk) still(ctx context.Context, r request.Request) error {
 	if err != nil {
 		return of(requester, r.By, err)
 	}
-	if !strings.EqualFold(login, r.By) {
+	if !strings.EqualFold(login, r.By) && !knownSince(r, login) {
 		return &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The requester was %s on GitHub then and is %s now.", r.By, login)}
 	}
 	if err := d.stillHas(ctx, r.Asker, login, r.Account, requester); err != nil {
@@ -123,7 +123,28 @@ func (d *Desk) still(ctx context.Context, r request.Request) error {
 			return &lapsedError{review, err}
 		}
 	}
+	if r.Alone() && !d.mayBreak(r.Glass.By) {
+		return &lapsedError{*r.Glass, &ops.Error{Kind: ops.Refused, What: fmt.Sprintf("The bot's settings don't name %s under break_glass any more, who has this run without its approvals.", r.Glass.By)}}
+	}
 	return nil
+}
+
+// knownSince tells whether a requester of whom only their place in the chat was known
+// has a login by now. They are who they were, unless that login's approval counts.
+func knownSince(r request.Request, login string) bool {
+	if r.Asker.User == "" || r.By != request.UnknownLogin+r.Asker.User {
+		return false
+	}
+	decided := slices.Clone(r.Reviews)
+	if r.Glass != nil {
+		decided = append(decided, *r.Glass)
+	}
+	return !slices.ContainsFunc(decided, request.Review{By: login}.Same)
+}
+
+// mayBreak tells whether the settings let a login have something run alone.
+func (d *Desk) mayBreak(login string) bool {
+	return slices.ContainsFunc(d.BreakGlass, func(named string) bool { return strings.EqualFold(named, login) })
 }
 
 // stillHas returns nil if a login is of the account that it was of when somebody

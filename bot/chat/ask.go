@@ -128,6 +128,9 @@ func offers(o ops.Operation, r request.Request, glass bool) []slack.BlockElement
 			list = append(list, button(request.BreakGlass, "Break glass…", r, slack.StyleDefault))
 		}
 	}
+	if r.Idle() {
+		list = append(list, button(request.Withdraw, "Withdraw", r, slack.StyleDefault))
+	}
 	if restorable(o, r) {
 		list = append(list, button(request.Undo, restoreLabel(o, r), r, slack.StyleDanger))
 	}

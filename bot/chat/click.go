@@ -132,7 +132,7 @@ func asksWhy(verb string, o ops.Operation, r request.Request, who request.Asker)
 	case request.Approve:
 		return r.State == request.Waiting && r.Lifted == "" && o.Dangerous
 	case request.Withdraw:
-		return slices.Contains([]request.State{request.Asked, request.Planning, request.Waiting}, r.State) && !asked(who, r)
+		return (slices.Contains([]request.State{request.Asked, request.Planning, request.Waiting}, r.State) || r.Idle()) && !asked(who, r)
 	case request.Undo:
 		return restorable(o, r)
 	case request.End:

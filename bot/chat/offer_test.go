@@ -33,6 +33,8 @@ func TestWhatWasDoneOffersItsRestore(t *testing.T) {
 	}{
 		{"it runs", request.Running, acted, []string{"undo"}, nil, "Restore"},
 		{"it runs, and nothing was done", request.Running, nil, nil, nil, ""},
+		{"it was approved, and can't begin yet", request.Approved, func(r *request.Request) { r.HeldUp = "GitHub is away." }, []string{"withdraw"}, nil, ""},
+		{"it runs and waits, and nothing was done", request.Running, func(r *request.Request) { r.Waits.For = "AWS closes no account today." }, []string{"withdraw"}, nil, ""},
 		{"it runs, and something irreversible was done", request.Running, final, nil, nil, ""},
 		{"it waits for approvals in the middle", request.Waiting, acted, []string{"approve", "reject", "withdraw", "undo"}, nil, "Restore"},
 		{"people undid it by hand, and it waits", request.Waiting, lifted, []string{"quarantine-again", "end", "undo"}, nil, "Restore"},

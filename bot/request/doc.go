@@ -39,6 +39,8 @@
 //	    planning --> failed: unplanned, gave-up
 //	    planning --> withdrawn: withdrawn, voided
 //	    waiting --> withdrawn: withdrawn, end, voided
+//	    approved --> withdrawn: withdrawn, voided
+//	    running --> withdrawn: withdrawn
 //	    waiting --> approved: approved, break-glass, again
 //	    waiting --> refused: rejected
 //	    waiting --> expired: expired
@@ -63,7 +65,6 @@
 //	    expired --> undoing: undo
 //	    unknown --> undoing: undo
 //	    undoing --> undone: undone
-//	    approved --> withdrawn: voided
 //	    waiting --> failed: gave-up
 //	    approved --> failed: gave-up
 package request

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -81,6 +82,9 @@ func onReminded(c *change) {
 func onStale(c *change) {
 	beyond, terms := c.Plan.Beyond(*c.was.Plan), c.Plan.NewTerms(*c.was.Plan)
 	c.planned()
+	if c.r.Need > c.was.Need && c.was.Need > 0 {
+		terms = append(terms, fmt.Sprintf("Approvals: %d, now %d", c.was.Need, c.r.Need))
+	}
 	c.data["beyond"] = beyond
 	if len(terms) > 0 {
 		c.data["terms"] = terms

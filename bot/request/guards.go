@@ -24,7 +24,10 @@ var guards = map[EventKind]func(Request, Trigger, time.Time) *NotNowError{
 		return barred(r, outdated(r, t), unexplained(t, "A rejection needs a reason, so it wasn't rejected. Press Reject again, and give one."), decidedAnew(r))
 	},
 	EventWithdrawn: func(r Request, t Trigger, _ time.Time) *NotNowError {
-		if r.State != Waiting || t.Review.Same(r.requester()) {
+		switch {
+		case (r.State == Approved || r.State == Running) && !r.Idle():
+			return &NotNowError{Request: r}
+		case r.State == Asked, r.State == Planning, t.Review.Same(r.requester()):
 			return nil
 		}
 		return barred(r, unexplained(t, "This is someone else's request, so it needs a reason, and wasn't withdrawn. Press the button again, and give one."))

@@ -123,6 +123,12 @@ func (r Request) Acted() bool {
 	return !r.ActedAt.IsZero() && r.FinalAt.IsZero() && r.State != Undoing && r.State != Undone
 }
 
+// Idle tells whether a run waits and has changed nothing yet, so that it can be
+// withdrawn although it may go on by itself.
+func (r Request) Idle() bool {
+	return (r.State == Approved || r.State == Running) && r.ActedAt.IsZero() && (r.HeldUp != "" || r.Waits != (ops.Waiting{}))
+}
+
 // Missing is how many approvals the plan as it is still needs.
 func (r Request) Missing() int {
 	if r.Alone() {

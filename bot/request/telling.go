@@ -50,6 +50,7 @@ var (
 	loudNote          = says(Note, func(c *change) Body { return Body{Text: c.text, Mention: true} })
 	reminder          = says(Note, func(c *change) Body { return Body{Text: c.reminder()} })
 	askIfItSaid       = only(func(c *change) bool { return c.said }, ask)
+	askIfHeld         = only(func(c *change) bool { return c.was.HeldUp != "" }, ask)
 	whatRestoringDoes = only(func(c *change) bool { return c.text != "" }, says(Note, func(c *change) Body { return Body{Text: c.text} }))
 
 	// turnedAway tells the requester alone: a stranger's request has no card.

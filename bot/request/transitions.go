@@ -45,7 +45,7 @@ var transitions = []transition{
 	{[]State{Planning}, EventPlanned, nil, Approved, nil, []teller{plan}},
 	{[]State{Planning}, EventUnplanned, isRefusal, Refused, givenReason, []teller{ending, result}},
 	{[]State{Planning}, EventUnplanned, nil, Failed, givenReason, []teller{ending, result}},
-	{[]State{Planning, Waiting}, EventWithdrawn, nil, Withdrawn, withdrawnBy, []teller{ending}},
+	{[]State{Planning, Waiting, Approved, Running}, EventWithdrawn, nil, Withdrawn, withdrawnBy, []teller{ending}},
 
 	{[]State{Waiting}, EventApproved, isAgreed, Approved, nil, []teller{ask, card}},
 	{[]State{Waiting}, EventApproved, nil, "", nil, []teller{ask, card}},
@@ -58,7 +58,7 @@ var transitions = []transition{
 
 	{[]State{Approved}, EventRefused, nil, Refused, givenReason, []teller{ending, result}},
 	{[]State{Approved}, EventReplanned, nothingToDo, Succeeded, summary, []teller{ending, result}},
-	{active, EventReplanned, nil, "", nil, nil},
+	{active, EventReplanned, nil, "", nil, []teller{askIfHeld}},
 	{active, EventStale, needsApproval, Waiting, nil, []teller{loudNews, plan, notice, ask, card}},
 	{active, EventStale, nil, Approved, nil, []teller{loudNews, plan, notice}},
 	{active, EventLapsed, nil, Waiting, nil, []teller{noticeIfFallen, loudNote, ask, card}},

@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -19,6 +20,7 @@ type Organization struct {
 	accounts   []*orgAccount         // in the order they were added
 	policies   map[string]*orgPolicy // by ID
 	emptyPages int
+	lag        time.Duration
 
 	closures []closure
 	closing  []ClosingStep
@@ -38,6 +40,33 @@ type orgEntity struct {
 	tags     map[string]string
 	policies []string // IDs of those attached to it, in order
 	account  *orgAccount
+	past     []pastPlace // what was, as long as reads may still show it
+}
+
+// pastPlace is where something was, and with which tags, until a time.
+type pastPlace struct {
+	until  time.Time
+	parent *orgEntity
+	tags   map[string]string
+}
+
+// keep is called before the API changes e: it keeps what was for as long as reads may still show it. The caller holds the lock.
+func (o *Organization) keep(e *orgEntity) {
+	if o.lag > 0 {
+		e.past = append(e.past, pastPlace{o.cloud.now(), e.parent, maps.Clone(e.tags)})
+	}
+}
+
+// seen is where ListParents and ListTagsForResource show e, and with which tags.
+func (o *Organization) seen(e *orgEntity) pastPlace {
+	if at := o.cloud.now().Add(-o.lag); o.lag > 0 {
+		for _, p := range e.past {
+			if p.until.After(at) {
+				return p
+			}
+		}
+	}
+	return pastPlace{parent: e.parent, tags: e.tags}
 }
 
 type orgAccount struct {
@@ -191,6 +220,15 @@ func (o *Organization) SetEmptyPages(n int) {
 	o.cloud.mu.Lock()
 	defer o.cloud.mu.Unlock()
 	o.emptyPages = n
+}
+
+// SetLag makes Organizations eventually consistent: what ListParents and ListTagsForResource show is as it was d ago by the Cloud's
+// clock, of what the API has changed. 0, the start, shows everything at once. Changes, and [Organization.Account], go by what is.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_troubleshoot_general.html
+func (o *Organization) SetLag(d time.Duration) {
+	o.cloud.mu.Lock()
+	defer o.cloud.mu.Unlock()
+	o.lag = d
 }
 
 func (o *Organization) add(id, name, email string, changes ...func(*OrgAccount)) {

@@ -31,6 +31,7 @@ func moveAccount(_ *request, o *Organization, in *moveInput) (any, error) {
 	case source == destination:
 		return nil, fail(400, "DuplicateAccountException", "The specified account is already present in the specified destination.")
 	}
+	o.keep(a.orgEntity)
 	a.parent = destination
 	o.cloud.touch()
 	return answer{}, nil
@@ -59,10 +60,11 @@ func listTags(r *request, o *Organization, in *tagsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := slices.Sorted(maps.Keys(e.tags))
+	tags := o.seen(e).tags
+	keys := slices.Sorted(maps.Keys(tags))
 	items, next, err := orgPage(r, orgPageInput{NextToken: in.NextToken}, in.ResourceId, keys,
 		func(key string) int64 { return int64(slices.Index(keys, key)) + 1 },
-		func(key string) answer { return answer{"Key": key, "Value": e.tags[key]} })
+		func(key string) answer { return answer{"Key": key, "Value": tags[key]} })
 	return answer{"Tags": items}.paged(next), err
 }
 
@@ -113,6 +115,7 @@ func tagResource(r *request, o *Organization, in *tagResourceInput) (any, error)
 		return nil, fail(400, "ConstraintViolationException", "You have exceeded the number of tags allowed on this resource.").
 			with("Reason", "MAX_TAG_LIMIT_EXCEEDED")
 	}
+	o.keep(e)
 	e.tags = tags
 	o.cloud.touch()
 	return answer{}, nil
@@ -137,6 +140,7 @@ func untagResource(r *request, o *Organization, in *untagResourceInput) (any, er
 	if slices.ContainsFunc(in.TagKeys, isSystemTag) {
 		return nil, orgInvalid("INVALID_SYSTEM_TAGS_PARAMETER", "You specified a tag key that is a system tag.")
 	}
+	o.keep(e)
 	tags := maps.Clone(e.tags)
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(in.TagKeys, key) })
 	e.tags = tags

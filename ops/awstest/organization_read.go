@@ -164,7 +164,7 @@ func listParents(r *request, o *Organization, in *childInput) (any, error) {
 	if e == nil {
 		return nil, fail(400, "ChildNotFoundException", "You specified a child that doesn't exist.")
 	}
-	items, next, err := orgPage(r, in.orgPageInput, in.ChildId, []*orgEntity{e.parent}, (*orgEntity).order,
+	items, next, err := orgPage(r, in.orgPageInput, in.ChildId, []*orgEntity{o.seen(e).parent}, (*orgEntity).order,
 		func(parent *orgEntity) answer {
 			kind := "ORGANIZATIONAL_UNIT"
 			if parent == o.root {

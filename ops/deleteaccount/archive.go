@@ -3,6 +3,7 @@ package deleteaccount
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws-root-account/rootbot/ops"
 )
@@ -67,6 +68,9 @@ func (o *operation) archive(ctx context.Context, run ops.Run) error {
 		}
 		if err != nil {
 			return &unreadError{a, o.explainLook(err)}
+		}
+		if moved && a != nil && a.Parent == d.place().ID && (run.Begun().IsZero() || run.Now().Before(run.Begun().Add(settle))) {
+			return ops.Again(2 * time.Second) // AWS may show it where it was a little longer
 		}
 		if moved || a == nil || d.Closed.ID == "" || a.Parent != d.place().ID {
 			return o.reportClosed(ctx, run, a, nil)

@@ -166,6 +166,8 @@ func (o *operation) await(ctx context.Context, run ops.Run, d data, a *Account, 
 		if err := run.OfferUndo(ctx, next); err != nil {
 			return err
 		}
+	} else {
+		text += " Until AWS accepts, it can be withdrawn."
 	}
 	if err := run.Log(ctx, ops.Line{Key: "wait " + why, Level: ops.Warning, Text: text}); err != nil {
 		return err

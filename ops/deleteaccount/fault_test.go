@@ -65,6 +65,20 @@ func TestCloseAccountIsWaitedFor(t *testing.T) {
 			w.done()
 		})
 	}
+	t.Run("without a unit for disabled accounts, what waits can be withdrawn", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.settings.DisabledOU, w.settings.Grace = "", 0
+		walk := w.walk()
+		w.look(walk)
+		w.aws.Fail("organizations:CloseAccount", constraint("CLOSE_ACCOUNT_QUOTA_EXCEEDED"))
+		if err := walk.Step(t.Context()); err != nil || !walk.Offered().IsZero() {
+			t.Errorf("%v; Restore is offered until %v", err, walk.Offered())
+		}
+		if told := text(walk.Lines()); !strings.Contains(told, "Until AWS accepts, it can be withdrawn.") {
+			t.Errorf("told\n%s", told)
+		}
+	})
 	t.Run("the real quota, to the end of a month", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

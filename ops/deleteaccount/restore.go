@@ -16,7 +16,6 @@ import (
 // repair is what restoring an account would do now.
 type repair struct {
 	account *Account
-	look    *organizations.Client
 	home    Unit              // where it is to be
 	move    bool              // it is elsewhere
 	untag   []string          // keys of tags that weren't there
@@ -84,7 +83,7 @@ func (o *operation) repair(ctx context.Context, run ops.Run) (*repair, error) {
 	if err := o.mayRestore(r, was, a); err != nil {
 		return nil, err
 	}
-	p := &repair{account: a, look: look, home: was.From, move: a.Parent != was.From.ID, retag: map[string]string{}}
+	p := &repair{account: a, home: was.From, move: a.Parent != was.From.ID, retag: map[string]string{}}
 	if p.move {
 		if err := o.stillThere(ctx, look, a, was.From); err != nil {
 			return nil, err
@@ -168,6 +167,13 @@ func (o *operation) stillThere(ctx context.Context, look *organizations.Client, 
 
 // restore moves a disabled account to where it was, with the tags that it had.
 func (o *operation) restore(ctx context.Context, run ops.Run) error {
+	var done time.Time // when all of it had been asked of AWS
+	if _, err := run.Recall(ctx, restoredAt, &done); err != nil {
+		return err
+	}
+	if !done.IsZero() && !done.Before(run.Begun()) {
+		return o.confirmRestored(ctx, run, done)
+	}
 	p, err := o.repair(ctx, run)
 	if err != nil {
 		return err
@@ -192,9 +198,34 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 			return o.explainAct(fmt.Errorf("restore the tag %s of account %s: %w", key, a.ID, err))
 		}
 	}
-	now, err := readAccount(ctx, p.look, a.ID)
+	done = run.Now().UTC()
+	if err := run.Remember(ctx, restoredAt, done); err != nil {
+		return err
+	}
+	return o.confirmRestored(ctx, run, done)
+}
+
+// restoredAt is where a run remembers when a Restore had asked AWS for all of it.
+const restoredAt = "restored"
+
+// confirmRestored reads back. AWS shows a change late at times, so what isn't as it was
+// before is looked at again for a while.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_troubleshoot_general.html
+func (o *operation) confirmRestored(ctx context.Context, run ops.Run, done time.Time) error {
+	was, _, err := recall(ctx, run)
+	if err != nil {
+		return err
+	}
+	look, err := o.reader(run.Request())
+	if err != nil {
+		return err
+	}
+	now, err := readAccount(ctx, look, targetOf(run.Request()))
 	if err != nil {
 		return &unreadError{nil, o.explainLook(err)}
+	}
+	if now != nil && (now.Parent != was.From.ID || ours(run.Request(), now)) && run.Now().Before(done.Add(settle)) {
+		return ops.Again(2 * time.Second)
 	}
 	return o.reportRestored(ctx, run, now, nil)
 }

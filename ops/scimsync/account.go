@@ -345,9 +345,27 @@ func firstLine(text string) string {
 	return line
 }
 
+// lateFrom is how long after the function's time limit its result is read late.
+const lateFrom = 15 * time.Minute
+
+// late is how long after the call the result was read, where that was late: the bot was
+// stopped meanwhile. 0: it wasn't.
+func (r result) late() time.Duration {
+	if since := r.now.Sub(r.inv.At); since > r.timeout+lateFrom {
+		if since >= 2*time.Hour {
+			return since.Truncate(time.Hour)
+		}
+		return since.Truncate(time.Minute)
+	}
+	return 0
+}
+
 // notes are worth knowing of the log.
 func (r result) notes() []string {
 	var list []string
+	if r.late() > 0 {
+		list = append(list, fmt.Sprintf("Identity Center was read only %s after the function was called, because the bot was stopped meanwhile. What others and scheduled runs changed in that time can't be told from what this run did.", ops.Span(r.late())))
+	}
 	all := ""
 	if len(r.missing) == 0 && len(r.expected) > 0 {
 		all = " Identity Center has every planned change."

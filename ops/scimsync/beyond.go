@@ -18,6 +18,9 @@ func (r result) alarm() string {
 	}
 	direct, along := r.directly()
 	by := "While the sync ran, "
+	if r.late() > 0 {
+		by = "Since the sync began, "
+	}
 	if r.announced() {
 		by = "The sync "
 	}

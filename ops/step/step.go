@@ -17,7 +17,8 @@ const (
 // Retry makes a step go on trying while its trouble may pass (ops.IsPassing), for
 // six hours from the first failure of that trouble, and says so in the log. Each
 // trouble has its own time: a step may wait for days before it meets one, and what
-// an earlier step met, or a Restore that was given up, is another trouble.
+// an earlier step met, or a Restore that was given up, is another trouble. So is one
+// after six hours without a try: the bot was stopped then.
 func Retry(do func(context.Context, ops.Run) error) func(context.Context, ops.Run) error {
 	return func(ctx context.Context, run ops.Run) error {
 		err := do(ctx, run)
@@ -25,7 +26,11 @@ func Retry(do func(context.Context, ops.Run) error) func(context.Context, ops.Ru
 		if _, failed := run.Recall(ctx, "trouble", &since); failed != nil {
 			return errors.Join(err, failed)
 		}
-		if begun := run.Begun(); begun.IsZero() || since.Before(begun.Add(-time.Second)) {
+		var tried time.Time // when it was tried last
+		if _, failed := run.Recall(ctx, "tried", &tried); failed != nil {
+			return errors.Join(err, failed)
+		}
+		if begun := run.Begun(); begun.IsZero() || since.Before(begun.Add(-time.Second)) || !tried.IsZero() && run.Now().After(tried.Add(retryFor)) {
 			since = time.Time{}
 		}
 		switch {
@@ -38,6 +43,9 @@ func Retry(do func(context.Context, ops.Run) error) func(context.Context, ops.Ru
 				return err
 			}
 		case run.Now().After(since.Add(retryFor)):
+			return err
+		}
+		if err := run.Remember(ctx, "tried", run.Now().UTC()); err != nil {
 			return err
 		}
 		words := ops.Words(err, run.Request().ID)

@@ -17,8 +17,7 @@ import (
 type run struct {
 	ops.Run
 	now, begun time.Time
-	trouble    time.Time
-	known      bool
+	memory     map[string]time.Time
 	lines      []string
 }
 
@@ -26,15 +25,16 @@ func (r *run) Request() ops.Request { return ops.Request{ID: "0199a3c2-7d51-7c0a
 func (r *run) Now() time.Time       { return r.now }
 func (r *run) Begun() time.Time     { return r.begun }
 
-func (r *run) Recall(_ context.Context, _ string, v any) (bool, error) {
-	if r.known {
-		*v.(*time.Time) = r.trouble
+func (r *run) Recall(_ context.Context, key string, v any) (bool, error) {
+	at, known := r.memory[key]
+	if known {
+		*v.(*time.Time) = at
 	}
-	return r.known, nil
+	return known, nil
 }
 
-func (r *run) Remember(_ context.Context, _ string, v any) error {
-	r.trouble, r.known = v.(time.Time), true
+func (r *run) Remember(_ context.Context, key string, v any) error {
+	r.memory[key] = v.(time.Time)
 	return nil
 }
 
@@ -79,13 +79,18 @@ func TestRetry(t *testing.T) {
 		},
 		{
 			"the trouble of an earlier step isn't this one's",
-			[]call{{err: passing}, {at: 7 * time.Hour, err: passing}, {step: 1, err: passing}, {step: 1, at: time.Hour, err: nil}},
-			[]string{"again", "gave up", "again", "done"},
+			[]call{{err: passing}, {at: 3 * time.Hour, err: passing}, {at: 7 * time.Hour, err: passing}, {step: 1, err: passing}, {step: 1, at: time.Hour, err: nil}},
+			[]string{"again", "again", "gave up", "again", "done"},
+		},
+		{
+			"a bot that was stopped for the whole time has its time anew",
+			[]call{{err: passing}, {at: 30 * time.Hour, err: passing}, {at: 35 * time.Hour, err: passing}, {at: 37 * time.Hour, err: passing}},
+			[]string{"again", "again", "again", "gave up"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-			r := &run{}
+			r := &run{memory: map[string]time.Time{}}
 			var got []string
 			for i, c := range test.calls {
 				began := start.AddDate(0, 0, 7*c.step)
