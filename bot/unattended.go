@@ -46,10 +46,7 @@ func (d *Desk) unattended(ctx context.Context, o ops.Operation, r request.Reques
 	till = now.Add(wait)
 	text := fmt.Sprintf("The bot was stopped when the time to press %s ended, at %s UTC, so it goes on only at %s UTC. Until then a member can still press %s.",
 		o.UndoLabel, r.UndoUntil.Format("2 Jan 15:04"), till.Format("2 Jan 15:04"), o.UndoLabel)
-	_, err := d.Store.Update(ctx, r.ID, func(now *request.Request) (request.Change, error) {
-		if err := stillCarries(ctx, *now); err != nil {
-			return request.Change{}, err
-		}
+	_, err := d.update(ctx, r, func(now *request.Request) (request.Change, error) {
 		if now.State != r.State {
 			return request.Change{}, store.ErrStale
 		}
