@@ -118,6 +118,9 @@ func (b *Broker) Session(stage Stage, r ops.Request) (aws.Config, error) {
 	config := base.Copy()
 	config.APIOptions = slices.Clone(config.APIOptions)
 	base.APIOptions = append(slices.Clone(base.APIOptions), renewing(base.Credentials))
+	if base.Credentials != nil {
+		base.Credentials = own{base.Credentials}
+	}
 	if b.Observe != nil {
 		base.APIOptions = append(base.APIOptions, observing(b.Observe))
 	}
