@@ -138,3 +138,30 @@ func merged(one, other map[string]string) map[string]string {
 	maps.Copy(all, other)
 	return all
 }
+
+func TestOneGitHubIsAskedAtItsOwnAddresses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name          string
+		set           map[string]string
+		graphQL, home string
+	}{
+		{"github.com", nil, "https://api.github.com/graphql", "https://github.com/"},
+		{"github.com, written out", map[string]string{"GITHUB_API_URL": "https://api.github.com"}, "https://api.github.com/graphql", "https://github.com/"},
+		{"a server of one's own", map[string]string{"GITHUB_API_URL": "https://github.example/api/v3"}, "https://github.example/api/graphql", "https://github.example/"},
+		{"an enterprise at ghe.com", map[string]string{"GITHUB_API_URL": "https://api.acme.ghe.com/"}, "https://api.acme.ghe.com/graphql", "https://acme.ghe.com/"},
+		{"a GitHub at another address", map[string]string{"GITHUB_API_URL": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080/graphql", "http://127.0.0.1:8080/"},
+		{
+			"each address that is set", map[string]string{"GITHUB_API_URL": "https://github.example/api/v3", "GITHUB_GRAPHQL_URL": "https://proxy.example/graphql", "GITHUB_URL": "https://sign-in.example"},
+			"https://proxy.example/graphql", "https://sign-in.example/",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			env := service.ReadEnvironment(func(name string) string { return test.set[name] })
+			if env.GitHubGraphQLURL != test.graphQL || env.GitHubURL != test.home {
+				t.Errorf("GraphQL is asked at %s, and people sign in at %s", env.GitHubGraphQLURL, env.GitHubURL)
+			}
+		})
+	}
+}
