@@ -421,7 +421,7 @@ func (c *Config) hours() (request.Hours, []error) {
 	}
 	if c.WorkingHours.Zone != "" {
 		zone, err := time.LoadLocation(c.WorkingHours.Zone)
-		if err != nil {
+		if err != nil || c.WorkingHours.Zone == "Local" { // which is another on each machine
 			faults = append(faults, fmt.Errorf("%q is not a time zone, such as Europe/London", c.WorkingHours.Zone))
 		} else {
 			hours.Zone = zone

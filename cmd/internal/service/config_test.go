@@ -24,7 +24,7 @@ func TestAChannelWithANumberSignIsAName(t *testing.T) {
 	}
 }
 
-func TestWhatIsCopiedFromABrowserIsRefusedWithWhatToWrite(t *testing.T) {
+func TestWhatCanMeanNothingHereIsRefusedWithWhatToWrite(t *testing.T) {
 	t.Parallel()
 	const other = "slack: {log_channel: C0123ABCD}\n"
 	github := func(organization, team string) string {
@@ -48,6 +48,7 @@ func TestWhatIsCopiedFromABrowserIsRefusedWithWhatToWrite(t *testing.T) {
 		{"a mention of a channel", "github: {organization: acme, team: root-team}\nslack: {log_channel: \"<#C0123ABCD|log>\"}\n", "write C0123ABCD"},
 		{"a channel with spaces", "github: {organization: acme, team: root-team}\nslack: {log_channel: \"#root log\"}\n", "\"#root log\" can't be a channel's name"},
 		{"a channel in another alphabet", "github: {organization: acme, team: root-team}\nslack: {log_channel: \"#журнал_1\"}\n", ""},
+		{"the zone of the machine", github("acme", "root-team") + "working_hours: {zone: Local}\n", "\"Local\" is not a time zone, such as Europe/London"},
 		{"the address of an operation's channel", github("acme", "root-team") + syncs + "    channel: https://app.slack.com/client/T0123ABCD/C0456EFGH\n", "operations.scim-sync.channel: \"https://app.slack.com/client/T0123ABCD/C0456EFGH\" is not a channel's name or ID: write C0456EFGH"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
