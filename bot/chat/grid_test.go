@@ -308,3 +308,23 @@ func TestAFieldOfAnotherTypeIsForgiven(t *testing.T) {
 		}
 	}
 }
+
+// Nor is it in the way of a command, but where it would make another command of it.
+func TestAFieldOfAnotherTypeInACommandIsForgiven(t *testing.T) {
+	t.Parallel()
+	for field, forgiven := range map[string]bool{
+		`"is_enterprise_install": 0`: true, `"is_enterprise_install": "maybe"`: true, `"enterprise_name": false`: true, `"token": {}`: true,
+		`"text": 1`: false, `"text": ["plan"]`: false, `"channel_id": 1`: false, `"team_id": {}`: false, `"token": {}, "command": ""`: false,
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			b := newGrid(t, sample(t, "ws.auth.test"))
+			b.said["users.info"] = sample(t, "users.info.home")
+			whole := sample(t, "ws.slash_command")
+			if _, known := b.chat.Take(t.Context(), "slash_commands", []byte(whole[:strings.LastIndex(whole, "}")]+", "+field+"}")); known != forgiven {
+				t.Errorf("it is acknowledged: %v", known)
+			}
+			b.chat.Settle()
+		})
+	}
+}

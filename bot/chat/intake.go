@@ -175,7 +175,7 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	var err error
 	switch e.kind {
 	case socketmode.RequestTypeSlashCommands:
-		if err = json.Unmarshal(e.payload, &typed); err == nil {
+		if typed, err = c.typedIn(e.payload); err == nil {
 			typed.TriggerID = cmp.Or(typed.TriggerID, e.origin())
 			if _, too := c.stormed(ctx, c.typist(typed), "", cut(typed.Command, 100), perPerson); too {
 				return ephemeral(tooOften), true
@@ -199,6 +199,29 @@ func (c *Chat) answer(ctx context.Context, e envelope) (answer any, known bool) 
 	}
 	c.log.Error("Slack sent what the bot doesn't understand", "type", cut(e.kind, 100), "error", err)
 	return nil, false
+}
+
+// typedIn reads a command. A field of another type than slack-go has for it is forgiven
+// where those that the bot goes by are as they should be: a text that couldn't be read
+// would be none, which is another command.
+func (c *Chat) typedIn(payload []byte) (typed slack.SlashCommand, err error) {
+	if err = json.Unmarshal(payload, &typed); err == nil {
+		return typed, nil
+	}
+	var needed struct {
+		Team    string `json:"team_id"`
+		Grid    string `json:"enterprise_id"`
+		User    string `json:"user_id"`
+		Channel string `json:"channel_id"`
+		Command string `json:"command"`
+		Text    string `json:"text"`
+		Trigger string `json:"trigger_id"`
+	}
+	if json.Unmarshal(payload, &needed) != nil || needed.Command == "" || needed.User == "" {
+		return typed, err
+	}
+	c.log.Warn("Slack sent a field of another type than the bot knows", "error", err)
+	return typed, nil
 }
 
 // decoded reads what a person did. A field of another type than slack-go has for it is

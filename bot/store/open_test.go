@@ -48,6 +48,8 @@ func TestOpen(t *testing.T) {
 		{"a wrong address", "postgres://rootbot:secret@127.0.0.1:port/rootbot", "DATABASE_URL"},
 		{"a password with an @", "postgres://rootbot:pass@secret@127.0.0.1:1/rootbot", "an @ in the password, or in the user's name, must be written as %40"},
 		{"no path", "sqlite:", "sqlite"},
+		{"a file in the place of a URL's host", "sqlite://data/rootbot.db", "DATABASE_URL: write sqlite:data/rootbot.db for a path from here, or sqlite:/data/rootbot.db"},
+		{"a URL without a path", "sqlite://", "sqlite:<path>"},
 		{"nothing", "", "DATABASE_URL"},
 		{"a folder that isn't there", "sqlite:/nowhere/at/all/rootbot.db", "/nowhere/at/all/rootbot.db"},
 	} {
@@ -63,6 +65,17 @@ func TestOpen(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the path of a URL is one from the root", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "rootbot.db")
+		open(t, "sqlite://"+path).Close()
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+		if file, ok := store.File("sqlite://" + path); !ok || file != path {
+			t.Errorf("the file is %q", file)
+		}
+	})
 	t.Run("a relative path is one from here", func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		open(t, "sqlite:relative.db").Close()

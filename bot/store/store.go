@@ -108,10 +108,14 @@ func (tx transaction) job(args river.JobArgs) {
 // process's alone until Close. No error shows a password.
 func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log, wake: make(chan struct{}, 1), id: uuid.NewString(), queue: river.QueueDefault}
-	scheme, path, _ := strings.Cut(address, ":")
+	scheme, _, _ := strings.Cut(address, ":")
+	path, isFile := File(address)
 	var err error
 	switch {
-	case scheme == "sqlite" && path != "":
+	case isFile && strings.HasPrefix(path, "//"):
+		path = strings.TrimPrefix(path, "//")
+		return nil, fmt.Errorf("DATABASE_URL: write sqlite:%s for a path from here, or sqlite:/%s for one from the root: behind sqlite:// the host of a URL would stand", path, path)
+	case isFile:
 		s.db, s.backend, err = openSQLite(ctx, path)
 	case scheme == "postgres" || scheme == "postgresql":
 		s.db, s.backend, err = openPostgreSQL(ctx, address)
@@ -134,6 +138,16 @@ func Open(ctx context.Context, address string, log *slog.Logger) (*Store, error)
 		return nil, explain(err)
 	}
 	return s, nil
+}
+
+// File is the path of the SQLite file that an address names, and whether it names one:
+// "sqlite:/var/rootbot.db" and the URL "sqlite:///var/rootbot.db" name the same.
+func File(address string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(address, "sqlite:")
+	if rest, isURL := strings.CutPrefix(path, "///"); isURL {
+		path = "/" + strings.TrimLeft(rest, "/")
+	}
+	return path, ok && strings.Trim(path, "/") != ""
 }
 
 // plainScheme is what an address of a database may begin with.

@@ -75,11 +75,7 @@ func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 	}
 	answer, err := t.identities(ctx, address)
 	if err != nil {
-		return Identity{}, &ops.Error{
-			Kind: ops.Unavailable, Err: err,
-			What: fmt.Sprintf("GitHub didn't say which login signs in as %s, so I can't tell whether you belong to the GitHub team %s.", address, t.Name()),
-			Next: "Try again in a minute.",
-		}
+		return Identity{}, t.unsaid(err, address)
 	}
 	var found []externalIdentity
 	for _, i := range answer {
@@ -110,6 +106,24 @@ func (t *Team) external(ctx context.Context, person Person) (Identity, error) {
 	return Identity{Login: found[0].User.Login, How: "by the organisation's single sign-on, as " + address}, nil
 }
 
+// unseenError says that GitHub doesn't show the bot the organisation's single sign-on,
+// which no waiting mends.
+type unseenError struct{ error }
+
+// unsaid refuses because GitHub didn't say who signs in by an address.
+func (t *Team) unsaid(err error, address string) error {
+	_, unseen := errors.AsType[unseenError](err)
+	said := &ops.Error{
+		Kind: ops.Unavailable, Err: err, Passing: !unseen && githubaccess.Transient(err),
+		What: fmt.Sprintf("GitHub didn't say which login signs in as %s, so I can't tell whether you belong to the GitHub team %s.", address, t.Name()),
+		Next: "Try again in a minute.",
+	}
+	if !said.Passing {
+		said.Next = "Tell the people who run the bot: GitHub doesn't show it the organisation's single sign-on (github.saml in its settings)."
+	}
+	return said
+}
+
 // plainAddress is an address in lower case, if it is printable ASCII. Lower case
 // is looked at last: strings.ToLower makes a k of the Kelvin sign.
 func plainAddress(address string) (string, bool) {
@@ -123,7 +137,7 @@ func plainAddress(address string) (string, bool) {
 func (t *Team) identities(ctx context.Context, name string) ([]externalIdentity, error) {
 	address, err := url.Parse(t.SAML.URL)
 	if err != nil {
-		return nil, fmt.Errorf("GitHub's GraphQL address: %w", err)
+		return nil, unseenError{fmt.Errorf("GitHub's GraphQL address: %w", err)}
 	}
 	request, err := t.GitHub.NewRequest(http.MethodPost, address.String(), map[string]any{
 		"query": identityQuery, "variables": map[string]string{"organization": t.Organization, "name": name},
@@ -137,13 +151,17 @@ func (t *Team) identities(ctx context.Context, name string) ([]externalIdentity,
 	}
 	// GraphQL says what is wrong with status 200.
 	if len(answer.Errors) > 0 {
-		return nil, fmt.Errorf("ask for external identities: GitHub answers %s: %s", answer.Errors[0].Type, answer.Errors[0].Message)
+		err := fmt.Errorf("ask for external identities: GitHub answers %s: %s", answer.Errors[0].Type, answer.Errors[0].Message)
+		if slices.Contains([]string{"FORBIDDEN", "INSUFFICIENT_SCOPES", "NOT_FOUND"}, answer.Errors[0].Type) {
+			err = unseenError{err}
+		}
+		return nil, err
 	}
 	switch {
 	case answer.Data.Organization == nil:
 		return nil, errors.New("ask for external identities: GitHub shows no such organisation")
 	case answer.Data.Organization.Provider == nil:
-		return nil, errors.New("ask for external identities: the organisation has no SAML of its own, or the bot may not read it")
+		return nil, unseenError{errors.New("ask for external identities: the organisation has no SAML of its own, or the bot may not read it")}
 	}
 	return answer.Data.Organization.Provider.Identities.Nodes, nil
 }

@@ -135,6 +135,9 @@ func (b *Broker) assuming(stage Stage, policy string, r ops.Request) aws.Config 
 	config := base.Copy()
 	config.APIOptions = slices.Clone(config.APIOptions)
 	base.APIOptions = append(slices.Clone(base.APIOptions), renewing(base.Credentials))
+	if base.Credentials != nil {
+		base.Credentials = own{base.Credentials}
+	}
 	if b.Observe != nil {
 		base.APIOptions = append(base.APIOptions, observing(b.Observe))
 	}
@@ -174,13 +177,20 @@ func SessionName(r ops.Request) string { return r.By + "@" + ops.Short(r.ID) }
 func RoleFault(text string) string {
 	a, err := arn.Parse(text)
 	switch {
-	case err != nil || a.Service != "iam" || len(a.AccountID) != 12 || !strings.HasPrefix(a.Resource, "role/"):
+	case err != nil || a.Service != "iam" || a.Region != "" || !accountID.MatchString(a.AccountID) || !roleName.MatchString(a.Resource):
 		return fmt.Sprintf("%q is not the ARN of a role", text)
 	case a.Partition != "aws":
 		return fmt.Sprintf("%q is of the partition %s, and the bot works in the partition aws alone", text, a.Partition)
 	}
 	return ""
 }
+
+// accountID is what AWS has as an account's ID, and roleName as a role with its path.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var (
+	accountID = regexp.MustCompile(`^\d{12}$`)
+	roleName  = regexp.MustCompile(`^role/(?:[\x21-\x29\x2B-\x7E]+/)?[\w+=,.@-]{1,64}$`)
+)
 
 // elsewhere are the beginnings of the names of Regions in other partitions.
 var elsewhere = regexp.MustCompile(`^(us-gov|cn|us-isob?|us-isof|eu-isoe|eusc)-`)

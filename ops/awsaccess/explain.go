@@ -36,6 +36,9 @@ func Explain(err error, role string, named ...Named) error {
 	if _, ok := errors.AsType[*ops.Error](err); ok {
 		return err
 	}
+	if none, ok := errors.AsType[*ownError](err); ok {
+		return unowned(err, none)
+	}
 	call := innermost(err)
 	if call == nil {
 		return err

@@ -325,7 +325,15 @@ func levelIn(line object) (level string, there bool) {
 // levelUnder is the gravest of the levels that stand right under the usual keys.
 func levelUnder(line object, gelf bool) (level string, there bool) {
 	for key, raw := range line {
-		if !slices.Contains(levelKeys, plain(key)) || string(raw) == "null" {
+		if string(raw) == "null" {
+			continue
+		}
+		if !slices.Contains(levelKeys, plain(key)) {
+			// Under another key a word counts, and only if it is a level.
+			word, _ := line.text(key)
+			if is := levelNamed(word); len(word) > 2 && levelLike.MatchString(plain(key)) && grave(is) > grave(level) {
+				level, there = is, true
+			}
 			continue
 		}
 		word, _ := line.text(key)
@@ -339,6 +347,10 @@ func levelUnder(line object, gelf bool) (level string, there bool) {
 	}
 	return level, there
 }
+
+// levelLike are other keys that say that they hold a level: "sev", "lev", "event_level",
+// "level_text", "log-severity".
+var levelLike = regexp.MustCompile(`^(?:sev|lev|lv)$|level|severity`)
 
 // plain is a key without what parts its words: "log.level" and "log_level" are one.
 func plain(key string) string {
@@ -417,7 +429,7 @@ func platformEntry(text, kind string, line object) entry {
 }
 
 var (
-	logfmtLine    = regexp.MustCompile(`^(?:[\w.-]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+)*(?:level|lvl|severity)="?(\w+)"?(?:\s|$)`)
+	logfmtLine    = regexp.MustCompile(`^(?:[\w.-]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+)*(?:level|lvl|severity|sev|log_?level)="?(\w+)"?(?:\s|$)`)
 	logfmtMessage = regexp.MustCompile(`(?:^|\s)(?:msg|message)=(?:"([^"\\]*)"|([^\s"]+))`)
 )
 

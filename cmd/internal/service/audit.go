@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws-root-account/rootbot/bot/audit"
@@ -16,7 +15,7 @@ import (
 
 // record opens a database that is there, to look at what was recorded.
 func record(ctx context.Context, env Environment) (*store.Store, error) {
-	if path, ok := strings.CutPrefix(env.DatabaseURL, "sqlite:"); ok {
+	if path, ok := store.File(env.DatabaseURL); ok {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("there is no database %s: name it with DATABASE_URL", path)
 		}

@@ -266,15 +266,7 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 	}
 	keyFaults(&root, add)
 	at := func(keys ...string) int { return lineOf(&root, keys...) }
-	if config.GitHub.Organization == "" {
-		add(at("github"), "github.organization is missing")
-	}
-	if config.GitHub.Team == "" {
-		add(at("github"), "github.team is missing: the slug of the team whose members may")
-	}
-	if config.Slack.LogChannel == "" {
-		add(at("slack"), "slack.log_channel is missing: a channel's name or ID")
-	}
+	config.nameFaults(at, add)
 	config.whoFaults(at, add)
 	hours, faults := config.hours()
 	for _, err := range faults {
@@ -384,6 +376,9 @@ func (c termsConfig) terms(o ops.Operation, hours request.Hours) (request.Terms,
 		Place: place, Requesters: c.Requesters, Approval: o.Approval,
 		Expiry: c.Expiry, Reminders: c.Reminders, Hours: hours,
 	}
+	if problem := channelFault(c.Channel); problem != "" {
+		faults = append(faults, ops.Fault{Key: "channel", Problem: problem})
+	}
 	switch {
 	case c.Requesters != request.ByTeam && c.Requesters != request.ByPlace:
 		faults = append(faults, ops.Fault{Key: "requesters", Problem: fmt.Sprintf("%q is neither team nor channel", c.Requesters)})
@@ -426,7 +421,7 @@ func (c *Config) hours() (request.Hours, []error) {
 	}
 	if c.WorkingHours.Zone != "" {
 		zone, err := time.LoadLocation(c.WorkingHours.Zone)
-		if err != nil {
+		if err != nil || c.WorkingHours.Zone == "Local" { // which is another on each machine
 			faults = append(faults, fmt.Errorf("%q is not a time zone, such as Europe/London", c.WorkingHours.Zone))
 		} else {
 			hours.Zone = zone

@@ -1,12 +1,14 @@
 package service
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -18,7 +20,8 @@ import (
 // faults are all things in the environment that no waiting mends, for a process
 // that talks to Slack, GitHub and AWS. None of them shows a secret.
 func (e Environment) faults() error {
-	faults := append(e.slackFaults(), e.githubFaults()...)
+	faults := present([]error{marked("DATABASE_URL", e.DatabaseURL), listenFault(e.Listen)})
+	faults = append(append(faults, e.slackFaults()...), e.githubFaults()...)
 	if len(faults) == 0 && e.isApp() {
 		if _, err := e.privateKey(); err != nil {
 			faults = append(faults, err)
@@ -41,6 +44,9 @@ func (e Environment) Level() (slog.Level, error) {
 		return slog.LevelInfo, nil
 	case "warn":
 		return slog.LevelWarn, nil
+	}
+	if err := marked("ROOTBOT_LOG", e.Log); err != nil {
+		return slog.LevelInfo, err
 	}
 	return slog.LevelInfo, misplaced("ROOTBOT_LOG", e.Log, "debug, info or warn")
 }
@@ -87,6 +93,17 @@ func misplaced(name, value, wanted string) error {
 	return fmt.Errorf("%s is not %s: it holds %s", name, wanted, kind)
 }
 
+// listenFault says why a text is no address to listen at; nil: it is one.
+func listenFault(text string) error {
+	if err := marked("ROOTBOT_LISTEN", text); err != nil {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		return errors.New("ROOTBOT_LISTEN is not an address to listen at, such as 127.0.0.1:9090, or :9090 for all of the machine's")
+	}
+	return nil
+}
+
 // unsendable says why a value can't be sent as what it is meant to be; nil: it
 // can. Header fields take no control characters, and no token has others than
 // those of ASCII that can be seen. https://www.rfc-editor.org/rfc/rfc9110#section-5.5
@@ -101,6 +118,13 @@ func unsendable(name, value string) error {
 		}
 		return fmt.Errorf("%s holds a character that can't be part of it, character %d of %d (U+%04X): white space, a line end or a placeholder in its middle", name, i+1, len(runes), r)
 	}
+	return marked(name, value)
+}
+
+// marked says that marks stand around a value, or a variable in its place, which begin no
+// value; nil: none. docker run --env-file hands over quotation marks as they stand.
+// https://docs.docker.com/reference/cli/docker/container/run/#env
+func marked(name, value string) error {
 	for _, mark := range []string{`"`, `'`, "`", "<", "$"} {
 		if strings.HasPrefix(value, mark) {
 			return fmt.Errorf("%s begins with %s: take away the marks around it, or have the variable in it replaced", name, mark)
@@ -181,10 +205,10 @@ func (e Environment) githubFaults() []error {
 		faults = append(faults, errors.New(text))
 	}
 	if e.GitHubAppID != "" && !appID.MatchString(e.GitHubAppID) {
-		faults = append(faults, errors.New("GITHUB_APP_ID is not an App's ID: that is a number, or the App's client ID, on the App's page under General"))
+		faults = append(faults, cmp.Or(marked("GITHUB_APP_ID", e.GitHubAppID), errors.New("GITHUB_APP_ID is not an App's ID: that is a number, or the App's client ID, on the App's page under General")))
 	}
 	if e.GitHubInstallation != "" && !installation.MatchString(e.GitHubInstallation) {
-		faults = append(faults, errors.New("GITHUB_APP_INSTALLATION_ID is not a number: it is the last part of the address of the page where the organisation configures the App"))
+		faults = append(faults, cmp.Or(marked("GITHUB_APP_INSTALLATION_ID", e.GitHubInstallation), errors.New("GITHUB_APP_INSTALLATION_ID is not a number: it is the last part of the address of the page where the organisation configures the App")))
 	}
 	return present(faults)
 }
@@ -214,6 +238,9 @@ func present(faults []error) []error {
 // address says why a text is no address of a service; nil: it is one. A password
 // may stand in it, so it isn't shown.
 func address(name, text string) error {
+	if err := marked(name, text); err != nil {
+		return err
+	}
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
 		return fmt.Errorf("%s is not an address: it takes one that begins with https:// and a host", name)

@@ -86,6 +86,11 @@ func TestAFaultInTheEnvironmentIsToldAtTheStartByItsVariable(t *testing.T) {
 		{"a token of Slack for GitHub", map[string]string{"GITHUB_TOKEN": bot}, []string{"GITHUB_TOKEN is not a token of GitHub", "belongs into SLACK_BOT_TOKEN"}},
 		{"a prefix alone", map[string]string{"SLACK_BOT_TOKEN": "xoxb-"}, []string{"SLACK_BOT_TOKEN holds nothing but xoxb-"}},
 		{"quotation marks around a token", map[string]string{"SLACK_BOT_TOKEN": `"` + bot + `"`}, []string{`SLACK_BOT_TOKEN begins with "`}},
+		{"quotation marks around the App's IDs", merged(app(private), map[string]string{"GITHUB_APP_ID": `"1"`, "GITHUB_APP_INSTALLATION_ID": `'2'`}), []string{`GITHUB_APP_ID begins with ": take away the marks around it`, `GITHUB_APP_INSTALLATION_ID begins with '`}},
+		{"quotation marks around addresses", map[string]string{"GITHUB_API_URL": `"https://github.example/api/v3"`, "DATABASE_URL": `"postgres://rootbot:s3cret@db/rootbot"`, "ROOTBOT_LISTEN": `":9090"`, "ROOTBOT_LOG": `"info"`}, []string{`GITHUB_API_URL begins with "`, `DATABASE_URL begins with "`, `ROOTBOT_LISTEN begins with "`, `ROOTBOT_LOG begins with "`}},
+		{"an address that nobody replaced", map[string]string{"DATABASE_URL": "${DATABASE_URL}"}, []string{"DATABASE_URL begins with $"}},
+		{"a port alone to listen at", map[string]string{"ROOTBOT_LISTEN": "9090"}, []string{"ROOTBOT_LISTEN is not an address to listen at, such as 127.0.0.1:9090"}},
+		{"every address to listen at", map[string]string{"ROOTBOT_LISTEN": ":9090"}, nil},
 		{"a variable that nobody replaced", map[string]string{"GITHUB_TOKEN": "${GITHUB_TOKEN}"}, []string{"GITHUB_TOKEN begins with $"}},
 		{"a line end within a token", map[string]string{"SLACK_APP_TOKEN": "xapp-1-\ns3cret"}, []string{"SLACK_APP_TOKEN holds a character that can't be part of it", "U+000A"}},
 		{"a placeholder", map[string]string{"SLACK_BOT_TOKEN": "xoxb-…"}, []string{"SLACK_BOT_TOKEN holds a character", "U+2026"}},
@@ -132,4 +137,31 @@ func merged(one, other map[string]string) map[string]string {
 	all := maps.Clone(one)
 	maps.Copy(all, other)
 	return all
+}
+
+func TestOneGitHubIsAskedAtItsOwnAddresses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name          string
+		set           map[string]string
+		graphQL, home string
+	}{
+		{"github.com", nil, "https://api.github.com/graphql", "https://github.com/"},
+		{"github.com, written out", map[string]string{"GITHUB_API_URL": "https://api.github.com"}, "https://api.github.com/graphql", "https://github.com/"},
+		{"a server of one's own", map[string]string{"GITHUB_API_URL": "https://github.example/api/v3"}, "https://github.example/api/graphql", "https://github.example/"},
+		{"an enterprise at ghe.com", map[string]string{"GITHUB_API_URL": "https://api.acme.ghe.com/"}, "https://api.acme.ghe.com/graphql", "https://acme.ghe.com/"},
+		{"a GitHub at another address", map[string]string{"GITHUB_API_URL": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080/graphql", "http://127.0.0.1:8080/"},
+		{
+			"each address that is set", map[string]string{"GITHUB_API_URL": "https://github.example/api/v3", "GITHUB_GRAPHQL_URL": "https://proxy.example/graphql", "GITHUB_URL": "https://sign-in.example"},
+			"https://proxy.example/graphql", "https://sign-in.example/",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			env := service.ReadEnvironment(func(name string) string { return test.set[name] })
+			if env.GitHubGraphQLURL != test.graphQL || env.GitHubURL != test.home {
+				t.Errorf("GraphQL is asked at %s, and people sign in at %s", env.GitHubGraphQLURL, env.GitHubURL)
+			}
+		})
+	}
 }

@@ -74,17 +74,36 @@ func ReadEnvironment(get func(string) string) Environment {
 		GitHubInstallation: get("GITHUB_APP_INSTALLATION_ID"),
 		GitHubKey:          get("GITHUB_APP_PRIVATE_KEY"),
 		GitHubAPIURL:       strings.TrimSuffix(or("GITHUB_API_URL", githubaccess.DefaultURL), "/") + "/",
-		GitHubGraphQLURL:   or("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
-		GitHubURL:          strings.TrimSuffix(or("GITHUB_URL", "https://github.com/"), "/") + "/",
 		DatabaseURL:        or("DATABASE_URL", "sqlite:rootbot.db"),
 		Listen:             or("ROOTBOT_LISTEN", "127.0.0.1:9090"),
 		Log:                or("ROOTBOT_LOG", "info"),
 		aws:                map[string]string{},
 	}
+	graphQL, home := besides(env.GitHubAPIURL)
+	env.GitHubGraphQLURL = or("GITHUB_GRAPHQL_URL", graphQL)
+	env.GitHubURL = strings.TrimSuffix(or("GITHUB_URL", home), "/") + "/"
 	for _, name := range awsVariables {
 		env.aws[name] = get(name)
 	}
 	return env
+}
+
+// besides are the addresses of GraphQL and of the pages of the GitHub that has its API at
+// an address, which ends in a slash: the token of one GitHub is not for another, and an
+// account that somebody proves there isn't the one of that number elsewhere.
+// https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql#the-graphql-endpoint
+// https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom
+func besides(api string) (graphQL, home string) {
+	if api == githubaccess.DefaultURL {
+		return "https://api.github.com/graphql", "https://github.com/"
+	}
+	if root, ok := strings.CutSuffix(api, "/api/v3/"); ok {
+		return root + "/api/graphql", root + "/"
+	}
+	if host, ok := strings.CutPrefix(api, "https://api."); ok && strings.HasSuffix(host, ".ghe.com/") {
+		return api + "graphql", "https://" + host
+	}
+	return api + "graphql", api
 }
 
 // Trimmed reads variables with get and cuts the white space around them, and the
