@@ -43,7 +43,7 @@ func (d *Desk) heard(ctx context.Context, r request.Request) (time.Duration, err
 	if reached {
 		return 0, nil
 	}
-	// A bot that was stopped meanwhile hasn't told anybody.
+	// A bot that was stopped meanwhile has told no member.
 	if d.now().Before(d.attended(r.Glass.At).Add(glassFor)) {
 		return glassLook, nil
 	}

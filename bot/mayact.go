@@ -151,7 +151,7 @@ func (d *Desk) act(ctx context.Context, r request.Request, a answer) (time.Durat
 		if since.IsZero() {
 			since = d.now()
 		}
-		since = d.attended(since) // a bot that was stopped has asked nobody
+		since = d.attended(since) // a bot that was stopped has asked no member
 		if until := since.Add(heldUpFor); d.now().Before(until) {
 			d.debug(ctx, r, "waits until it can be asked again", "until", until)
 			return heldUpLook, d.holdUp(ctx, r, a.err, since, until)

@@ -249,7 +249,7 @@ func TestARunWaitsForGitHubBeforeItBegins(t *testing.T) {
 	same(t, "what it ends as", request.Succeeded, h.ended(r.ID).State)
 }
 
-// A bot that was stopped hasn't asked anybody in that time.
+// A bot that was stopped has asked no member in that time.
 func TestARunThatIsHeldUpIsAskedAboutAgainAfterTheBotWasStopped(t *testing.T) {
 	t.Parallel()
 	g := &grace{}

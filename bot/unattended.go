@@ -54,7 +54,8 @@ func (d *Desk) unattended(ctx context.Context, o ops.Operation, r request.Reques
 		return request.Change{
 			Memory: map[string]any{unattendedTill: till},
 			Messages: []request.Message{
-				{Request: r.ID, Kind: request.Ask}, {Request: r.ID, Kind: request.Card},
+				{Request: r.ID, Kind: request.Ask},
+				{Request: r.ID, Kind: request.Card},
 				{Request: r.ID, Kind: request.Note, Body: request.Body{Text: text, Mention: true}},
 			},
 		}, nil

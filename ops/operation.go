@@ -193,8 +193,8 @@ type Request struct {
 	Preview   bool // only the plan is wanted
 	At        time.Time
 
-	// Lease is the fencing token of the worker that this was given to: what is done for
-	// a request is refused once another worker holds it. Zero: no worker's.
+	// Lease is the fencing token of the worker that this was given to: changes for
+	// a request are refused once another worker holds it. Zero: no worker's.
 	Lease int64
 
 	// Called is when the actions that Operation.Counts names were called in the

@@ -40,25 +40,32 @@ func TestABotWithoutCredentialsOfItsOwnSaysSo(t *testing.T) {
 	}{
 		{"none are set, and the machine has no role", nil, nil, []string{"The bot got no AWS credentials of its own", "no EC2 IMDS role found", "AWS_ACCESS_KEY_ID"}},
 		{
-			"the token of a service account isn't there", map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token + "s"}, nil,
+			"the token of a service account isn't there",
+			map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token + "s"},
+			nil,
 			[]string{"The bot got no AWS credentials of its own", token + "s: no such file or directory", "AWS_WEB_IDENTITY_TOKEN_FILE"},
 		},
 		{
-			"the bot's own role doesn't trust the service account", map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token},
+			"the bot's own role doesn't trust the service account",
+			map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token},
 			refuse(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"),
 			[]string{"The bot got no AWS credentials of its own", "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", "AWS_ROLE_ARN", "must trust"},
 		},
 		{
-			"the identity provider isn't AWS's", map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token},
+			"the identity provider isn't AWS's",
+			map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token},
 			refuse(400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account"),
 			[]string{"InvalidIdentityToken: No OpenIDConnect provider found in your account.", "AWS_WEB_IDENTITY_TOKEN_FILE"},
 		},
 		{
-			"STS is in trouble", map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token}, refuse(400, "IDPCommunicationError", "Later"),
+			"STS is in trouble",
+			map[string]string{"AWS_ROLE_ARN": own, "AWS_WEB_IDENTITY_TOKEN_FILE": token},
+			refuse(400, "IDPCommunicationError", "Later"),
 			[]string{"The bot got no AWS credentials of its own", "IDPCommunicationError: Later.", "Try again in a few minutes."},
 		},
 		{
-			"the container's agent refuses", map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{url}/v1/credentials"},
+			"the container's agent refuses",
+			map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{url}/v1/credentials"},
 			func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(404)
 				fmt.Fprint(w, `{"code":"ResourceNotFound","message":"no association"}`)

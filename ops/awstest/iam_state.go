@@ -28,7 +28,7 @@ type pastIAM struct {
 	state *iamState
 }
 
-// change is called before every change: it keeps what was for as long as reads may still show it. The caller holds the lock.
+// change is called before every change: it keeps e's place and tags for as long as reads may still show them. The caller holds the lock.
 func (i *IAM) change() {
 	i.cloud.touch()
 	if i.lag <= 0 {

@@ -40,7 +40,7 @@ type orgEntity struct {
 	tags     map[string]string
 	policies []string // IDs of those attached to it, in order
 	account  *orgAccount
-	past     []pastPlace // what was, as long as reads may still show it
+	past     []pastPlace // earlier places, as long as reads may still show them
 }
 
 // pastPlace is where something was, and with which tags, until a time.
@@ -50,7 +50,7 @@ type pastPlace struct {
 	tags   map[string]string
 }
 
-// keep is called before the API changes e: it keeps what was for as long as reads may still show it. The caller holds the lock.
+// keep is called before the API changes e: it keeps e's place and tags for as long as reads may still show them. The caller holds the lock.
 func (o *Organization) keep(e *orgEntity) {
 	if o.lag > 0 {
 		e.past = append(e.past, pastPlace{o.cloud.now(), e.parent, maps.Clone(e.tags)})

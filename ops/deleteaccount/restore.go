@@ -208,7 +208,7 @@ func (o *operation) restore(ctx context.Context, run ops.Run) error {
 // restoredAt is where a run remembers when a Restore had asked AWS for all of it.
 const restoredAt = "restored"
 
-// confirmRestored reads back. AWS shows a change late at times, so what isn't as it was
+// confirmRestored reads back. AWS shows a change late at times, so a difference from
 // before is looked at again for a while.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_troubleshoot_general.html
 func (o *operation) confirmRestored(ctx context.Context, run ops.Run, done time.Time) error {

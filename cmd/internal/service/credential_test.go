@@ -152,7 +152,8 @@ func TestOneGitHubIsAskedAtItsOwnAddresses(t *testing.T) {
 		{"an enterprise at ghe.com", map[string]string{"GITHUB_API_URL": "https://api.acme.ghe.com/"}, "https://api.acme.ghe.com/graphql", "https://acme.ghe.com/"},
 		{"a GitHub at another address", map[string]string{"GITHUB_API_URL": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080/graphql", "http://127.0.0.1:8080/"},
 		{
-			"each address that is set", map[string]string{"GITHUB_API_URL": "https://github.example/api/v3", "GITHUB_GRAPHQL_URL": "https://proxy.example/graphql", "GITHUB_URL": "https://sign-in.example"},
+			"each address that is set",
+			map[string]string{"GITHUB_API_URL": "https://github.example/api/v3", "GITHUB_GRAPHQL_URL": "https://proxy.example/graphql", "GITHUB_URL": "https://sign-in.example"},
 			"https://proxy.example/graphql", "https://sign-in.example/",
 		},
 	} {

@@ -90,7 +90,7 @@ func ReadEnvironment(get func(string) string) Environment {
 
 // besides are the addresses of GraphQL and of the pages of the GitHub that has its API at
 // an address, which ends in a slash: the token of one GitHub is not for another, and an
-// account that somebody proves there isn't the one of that number elsewhere.
+// account that a person proves there isn't the one of that number elsewhere.
 // https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql#the-graphql-endpoint
 // https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom
 func besides(api string) (graphQL, home string) {

@@ -17,7 +17,7 @@ var (
 	channelAddress = regexp.MustCompile(`^(?:https?://[^/\s]+/(?:archives|client/[A-Z0-9]+)/|<#)([CG][A-Z0-9]{6,})`)
 )
 
-// nameFaults finds what is wrong with the names of the team and of the log channel.
+// nameFaults finds faults in the names of the team and of the log channel.
 func (c *Config) nameFaults(at func(...string) int, add func(line int, format string, args ...any)) {
 	for _, n := range []struct{ group, key, value, missing, problem string }{
 		{"github", "organization", c.GitHub.Organization, "", organizationFault(c.GitHub.Organization)},
