@@ -127,6 +127,9 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, err
 		}
 		next := time.Now().Add(max(pause, asked(response)))
+		if patient && slowedDown(response) && asked(response) == 0 {
+			next = time.Now().Add(unsaidWait)
+		}
 		if deadline, ok := r.Context().Deadline(); next.After(end) || ok && next.After(deadline) {
 			return response, err
 		}
@@ -149,11 +152,11 @@ func again(response *http.Response, err error) bool {
 	if response == nil {
 		return Transient(err)
 	}
-	if mayPass(response) {
+	if mayPass(response) || slowedDown(response) {
 		return true
 	}
 	body, _ := response.Body.(*answer)
-	return body != nil && (response.StatusCode == http.StatusForbidden && isSecondary(string(body.text)) || !body.whole)
+	return body != nil && !body.whole
 }
 
 // asked is how long GitHub asks to wait; 0: it doesn't say.
@@ -173,6 +176,20 @@ func asked(r *http.Response) time.Duration {
 		return time.Until(time.Unix(reset+1, 0))
 	}
 	return 0
+}
+
+// unsaidWait is how long GitHub wants callers to wait at its secondary limit where it names no time.
+// A caller that isn't patient tries again at once, twice: members wait for its answer.
+// https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+const unsaidWait = time.Minute
+
+// slowedDown tells of an answer at GitHub's secondary limit.
+func slowedDown(r *http.Response) bool {
+	if r == nil || r.StatusCode != http.StatusForbidden && r.StatusCode != http.StatusTooManyRequests {
+		return false
+	}
+	body, _ := r.Body.(*answer)
+	return body != nil && isSecondary(string(body.text))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

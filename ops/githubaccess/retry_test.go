@@ -105,6 +105,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 		{name: "also by a date", replies: []reply{{status: 503, header: map[string]string{"Retry-After": "Sat, 01 Jan 2000 00:00:04 GMT"}}, fine}, at: seconds(0, 4)},
 		{name: "also at the secondary limit", replies: []reply{{status: 403, body: secondary, header: map[string]string{"Retry-After": "2"}}, fine}, at: seconds(0, 2)},
 		{name: "which may come without a time", replies: []reply{{status: 403, body: secondary}, fine}, at: seconds(0, 0.2)},
+		{name: "which the patient give a minute", replies: []reply{{status: 403, body: secondary}, fine}, patient: 2 * time.Minute, at: seconds(0, 60)},
 		{name: "a long wait is for the patient alone", replies: []reply{{status: 403, body: secondary, header: map[string]string{"Retry-After": "60"}}, fine}, at: seconds(0), fails: "GitHub asks the bot to slow down (secondary rate limit). Try again in 1m0s."},
 		{name: "who wait for it", replies: []reply{{status: 403, body: secondary, header: map[string]string{"Retry-After": "60"}}, fine}, patient: 2 * time.Minute, at: seconds(0, 60)},
 		{name: "but not beyond the caller's own time", replies: []reply{{status: 429, header: map[string]string{"Retry-After": "60"}}, fine}, patient: 2 * time.Minute, within: 30 * time.Second, at: seconds(0), fails: "GitHub asks the bot to slow down (429). Try again in 1m0s."},
