@@ -7,6 +7,25 @@ import (
 	"github.com/aws-root-account/rootbot/ops/githubtest"
 )
 
+// The settings may know a person under another of their IDs than an old link does, and a
+// linked account may have another login by now.
+func TestALinkToAnotherLoginTellsNoAccount(t *testing.T) {
+	t.Parallel()
+	gh := world(t)
+	m := registry(t, gh)
+	link(t, m.Links, "U7", gh.ID("owl"), "owl")
+	for _, login := range []string{"owl", "ada-lovelace"} {
+		if got, err := m.Account(t.Context(), "T1", "U7", login); err != nil || got != gh.ID(login) {
+			t.Errorf("%s has the account %d, %v; it is %d", login, got, err, gh.ID(login))
+		}
+	}
+	id := gh.ID("owl")
+	gh.RenameUser("owl", "Barn-Owl")
+	if got, err := m.Account(t.Context(), "T1", "U7", "Barn-Owl"); err != nil || got != id {
+		t.Errorf("after a renaming the account is %d, %v; it is %d", got, err, id)
+	}
+}
+
 func TestAccountsAreToldByTheirNumbers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -148,12 +148,12 @@ func (t *Team) named(login string) string {
 func (t *Team) Account(ctx context.Context, workspace, user, login string) (int64, error) {
 	if t.Identities[user] == "" && t.Links != nil {
 		link, err := t.Links.LinkOf(ctx, workspace, user)
-		if err == nil {
+		switch {
+		case err == nil && strings.EqualFold(link.Login, login):
 			return link.GitHub, nil
-		}
-		if !errors.Is(err, store.ErrNotFound) {
+		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return 0, t.unknown(err, login)
-		}
+		} // a link to another login is old, or the settings name the person under another ID
 	}
 	account, _, err := t.GitHub.Users.Get(ctx, login)
 	switch {
