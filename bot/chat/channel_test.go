@@ -212,7 +212,7 @@ func TestAStartInAWorkspaceOf9000Channels(t *testing.T) {
 		if err := open(limited, "no-such-channel"); err == nil || !strings.Contains(err.Error(), "rate limit") {
 			t.Errorf("a start that is to end before Slack answers says %v", err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute) // of the bubble: it takes no time
 		err := open(t.Context(), "no-such-channel", "nor-this")
 		for _, words := range []string{"slack.log_channel: Slack shows the bot no channel no-such-channel", "operations.tidy-0.channel: Slack shows the bot no channel nor-this"} {
 			if err == nil || !strings.Contains(err.Error(), words) {
